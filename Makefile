@@ -1,0 +1,43 @@
+# Everything the suite does, one target each. `make` alone lists them.
+PYTHON ?= python3
+MODEL  ?= tiny
+ARGS   ?=
+
+BIN := .venv/bin
+RUN := $(BIN)/python -m experiments.run
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint tables table1 tiny clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@echo "  MODEL=sd15 chooses the model, ARGS='key=value ...' overrides anything else"
+
+setup: .venv/installed ## make .venv and install the suite with the tested versions
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+demo: setup ## iid against coupled galleries with the bundled model: numbers and pictures
+	$(RUN) experiment=demo $(ARGS)
+
+test: setup ## the everyday tests
+	$(BIN)/python -m pytest -q $(ARGS)
+
+lint: setup ## style of the code
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+tables: table1 ## every table there is
+
+table1: setup ## Table 1: diverse galleries
+	$(RUN) experiment=table1 model=$(MODEL) $(ARGS)
+
+tiny: setup ## train the bundled model anew and measure it
+	$(BIN)/python scripts/train_tiny.py --work outputs/train_tiny --out experiments/models/tiny
+	$(BIN)/python scripts/assess_tiny.py
+
+clean: ## remove the environment and everything generated
+	rm -rf .venv outputs

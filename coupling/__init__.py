@@ -1,0 +1,61 @@
+"""Couplings: a gallery of K noises, each exactly N(0, I), that depend on one another by design.
+
+A diffusion model sees one noise X_i at a time, so any joint law with standard normal marginals
+leaves every single image as it was and changes only how the images of a gallery relate. This
+package holds such laws. It needs torch and nothing else, and plugs into whatever takes latents:
+
+>>> import coupling
+>>> latents = coupling.repulsive(4).sample((4, 64, 64), seed=7)
+>>> latents.shape, latents.dtype
+(torch.Size([4, 4, 64, 64]), torch.float32)
+
+    pipe(prompt, num_images_per_prompt=4, latents=latents)        # any diffusers pipeline
+
+The four noises push one another away as far as the law allows:
+
+>>> coupling.repulsive(4).correlation[0]
+tensor([ 1.0000, -0.3333, -0.3333, -0.3333], dtype=torch.float64)
+>>> latents.sum(dim=0).abs().max().item() < 1e-5
+True
+
+A subspace coupling treats a part of the noise differently, here a shared left half:
+
+>>> import torch
+>>> left = torch.arange(64).expand(64, 64) < 32
+>>> shared_left = coupling.subspace(
+...     coupling.mask(left), inside=coupling.identical(4), outside=coupling.repulsive(4)
+... )
+>>> latents = shared_left.sample((4, 64, 64), seed=7)
+>>> torch.equal(latents[0][..., left], latents[3][..., left])
+True
+
+Source: "Couple to Control: Joint Initial Noise Design in Diffusion Models", arXiv:2605.11311.
+"""
+
+from coupling.coupling import Coupling
+from coupling.matrix import MatrixCoupling, from_correlation, from_matrix
+from coupling.named import antithetic, equicorrelated, identical, iid, repulsive
+from coupling.noise import base_noise, stream_key
+from coupling.projection import Projection, channels, frequency_band, mask, span
+from coupling.subspaces import SubspaceCoupling, subspace
+
+__all__ = [
+    "Coupling",
+    "MatrixCoupling",
+    "Projection",
+    "SubspaceCoupling",
+    "antithetic",
+    "base_noise",
+    "channels",
+    "equicorrelated",
+    "frequency_band",
+    "from_correlation",
+    "from_matrix",
+    "identical",
+    "iid",
+    "mask",
+    "repulsive",
+    "span",
+    "stream_key",
+    "subspace",
+]

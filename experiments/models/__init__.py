@@ -1,0 +1,1 @@
+"""Diffusion models behind one protocol; one small file a diffusers family."""

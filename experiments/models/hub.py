@@ -1,0 +1,112 @@
+"""The hub: from a source (a local folder or a pinned repository) to a folder with every file.
+
+Every failure ends in one line within seconds: no network, a gated or vanished repository, a busy
+hub, pickled weights, half a snapshot. Only the files that are needed are fetched, none is executed.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from experiments.errors import UsageError
+from experiments.models import snapshot
+from experiments.models.fingerprint import local_folder
+from experiments.models.quiet import quiet
+
+T = TypeVar("T")
+
+REQUEST_SECONDS = 5.0
+ATTEMPTS = 3
+TRANSIENT = {408, 429, 500, 502, 503, 504}
+
+
+def resolve(
+    source: str, *, revision: str | None, variant: str | None, parts: Sequence[str]
+) -> Path:
+    """The local folder that holds every needed file: a folder as it is, a hub snapshot from the
+    cache, or fetched. A snapshot that is whole in the cache costs no request.
+
+    Raises:
+        UsageError: the folder is not whole, or the hub does not give the files; says the remedy.
+    """
+    folder = local_folder(source)
+    if folder is not None:
+        try:
+            snapshot.check(folder, parts, variant)
+        except snapshot.Incomplete as lack:
+            raise UsageError(f"model.source={source} {lack}") from None
+        return folder
+    import huggingface_hub
+
+    cached = huggingface_hub.try_to_load_from_cache(source, "model_index.json", revision=revision)
+    if isinstance(cached, str):
+        with contextlib.suppress(snapshot.Incomplete):
+            snapshot.check(Path(cached).parent, parts, variant)
+            return Path(cached).parent
+    with quiet():
+        return _fetch(source, revision=revision, variant=variant, parts=parts)
+
+
+def _fetch(source: str, *, revision: str | None, variant: str | None, parts: Sequence[str]) -> Path:
+    from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_url, snapshot_download
+
+    def ask(request: Callable[[], T]) -> T:
+        return _patiently(request, source=source, revision=revision)
+
+    info = ask(lambda: HfApi().model_info(source, revision=revision, timeout=REQUEST_SECONDS))
+    files = [file.rfilename for file in info.siblings or []]
+    try:
+        names = snapshot.needed(files, parts, variant)
+        # A gated repository shows its file list to everybody, but not its files.
+        url = hf_hub_url(source, "model_index.json", revision=info.sha)
+        ask(lambda: get_hf_file_metadata(url, timeout=REQUEST_SECONDS))
+        folder = Path(
+            ask(lambda: snapshot_download(source, revision=info.sha, allow_patterns=names))
+        )
+        snapshot.check(folder, parts, variant)
+    except snapshot.Incomplete as lack:
+        raise UsageError(f"model.source={source} {lack}") from None
+    return folder
+
+
+def _patiently(request: Callable[[], T], *, source: str, revision: str | None) -> T:
+    """Up to ATTEMPTS tries where the hub is busy; every other failure is the user's to mend."""
+    from huggingface_hub.errors import HTTPError  # its HTTP library's, whichever that is
+
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return request()
+        except (HTTPError, OSError, ValueError) as error:
+            answer = getattr(error, "response", None) or getattr(error.__cause__, "response", None)
+            status = getattr(answer, "status_code", None)
+            if status not in TRANSIENT or attempt == ATTEMPTS:
+                raise UsageError(_explain(error, status, source, revision)) from None
+            time.sleep(2.0 ** (attempt - 1))
+    raise AssertionError("unreachable")
+
+
+def _explain(error: Exception, status: int | None, source: str, revision: str | None) -> str:
+    page = f"https://huggingface.co/{source}"
+    what = f"model.source={source}"
+    if status in (401, 403):
+        return (
+            f"{what} is gated, private or gone (HTTP {status}): "
+            f"accept the licence at {page} and set HF_TOKEN"
+        )
+    if status in (404, 410):
+        return (
+            f"{what} at revision {revision or 'main'} is not on the hub (HTTP {status}): "
+            f"look for it at {page} and set model.source and model.revision"
+        )
+    if status in TRANSIENT:
+        return (
+            f"{what}: the hub is busy (HTTP {status}, {ATTEMPTS} tries): try again in a few "
+            "minutes; with many workers fetch once, then set HF_HUB_OFFLINE=1"
+        )
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+    return (
+        f"{what} is not on this machine and could not be fetched from the hub ({reason}): "
+        "check the network and the disk, set model.source to a local folder, or use model=tiny"
+    )

@@ -1,0 +1,49 @@
+"""What the latent families share: an AutoencoderKL around the latent space.
+
+latents = scale (E(2 x - 1) - shift), with scale and shift from the VAE's own configuration.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from experiments.errors import UsageError
+from experiments.models.model import Model, unit_range
+
+
+class LatentModel(Model):
+    """A model whose noise lives in the latent space of `vae` (a diffusers AutoencoderKL)."""
+
+    def __init__(
+        self,
+        *,
+        network: nn.Module,
+        vae: nn.Module,
+        encoders: Sequence[nn.Module],
+        image_size: int,
+        **rest: Any,
+    ) -> None:
+        factor = 2 ** (len(vae.config.block_out_channels) - 1)
+        multiple = factor * network.config.get("patch_size", 1)
+        if image_size < 1 or image_size % multiple:
+            raise UsageError(f"model.image_size = {image_size} must be a multiple of {multiple}")
+        side = image_size // factor
+        super().__init__(
+            modules=(network, vae, *encoders),
+            image_size=image_size,
+            noise_shape=(vae.config.latent_channels, side, side),
+            **rest,
+        )
+        self.vae = vae
+
+    def decode(self, latents: Tensor) -> Tensor:
+        latents = latents.to(self.vae.dtype) / self.vae.config.scaling_factor
+        return unit_range(self.vae.decode(latents + (self.vae.config.shift_factor or 0)).sample)
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Images (N, 3, H, W) in [0, 1] -> latents: the posterior's mode."""
+        pixels = 2 * images.to(self.device, self.vae.dtype) - 1
+        mode = self.vae.encode(pixels).latent_dist.mode()
+        latents = (mode - (self.vae.config.shift_factor or 0)) * self.vae.config.scaling_factor
+        return latents.to(self.dtype)

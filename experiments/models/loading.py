@@ -1,0 +1,101 @@
+"""The parts of a pipeline folder, loaded onto a device.
+
+What cannot work is found out in seconds, before diffusers is imported: the device, the dtype, the
+hub, the licence, every file. Nothing but safetensors is opened, and no code of a repository runs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from experiments.errors import UsageError
+from experiments.models import snapshot
+from experiments.models.device import select_device, select_dtype
+from experiments.models.fingerprint import fingerprint, local_folder
+from experiments.models.hub import resolve
+from experiments.models.quiet import no_progress_bars, quiet
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A whole pipeline folder, and how its parts are to be loaded."""
+
+    folder: Path
+    source: str
+    revision: str
+    variant: str | None
+    index: dict[str, Any]
+    dtype: torch.dtype
+    device: torch.device
+
+    @classmethod
+    def open(
+        cls,
+        source: str,
+        *,
+        revision: str | None,
+        variant: str | None,
+        parts: Sequence[str],
+        pipelines: Sequence[str],
+        dtype: str,
+        device: str,
+    ) -> "Checkpoint":
+        """Fetches what is not here yet, and checks that every part is whole.
+
+        Args:
+            parts: the parts that the family loads.
+            pipelines: the diffusers pipeline classes whose parts mean the same to the family.
+
+        Raises:
+            UsageError: anything is missing; the line says the remedy.
+        """
+        place = select_device(device)
+        precision = select_dtype(dtype, place)
+        folder = resolve(source, revision=revision, variant=variant, parts=parts)
+        index = snapshot.read_index(folder)
+        if index.get("_class_name") not in pipelines:
+            raise UsageError(
+                f"model.source={source} holds a {index.get('_class_name')}, not a {pipelines[0]}: "
+                "choose the model= config of its family and override its source"
+            )
+        local = local_folder(source) is not None
+        return cls(
+            folder=folder,
+            source=folder.name if local else source,
+            # A hub snapshot lies in a folder named by its commit.
+            revision=fingerprint(source, None) if local else folder.name,
+            variant=variant,
+            index=index,
+            dtype=precision,
+            device=place,
+        )
+
+    def model(self, part: str, kind: Any) -> Any:
+        """A network of class `kind` (diffusers or transformers) on the device."""
+        where = self._where(part)
+        files = {path.name for path in where.iterdir()}
+        marked = self.variant and f".{self.variant}" in snapshot.weights(files, "", self.variant)[0]
+        with quiet(), no_progress_bars():
+            network = kind.from_pretrained(
+                where,
+                dtype=self.dtype,
+                variant=self.variant if marked else None,
+                use_safetensors=True,
+                local_files_only=True,
+            )
+        return network.to(self.device)
+
+    def config(self, part: str, kind: Any) -> Any:
+        """A tokenizer, or a scheduler; one published for another sampler gives its settings."""
+        with quiet():
+            return kind.from_pretrained(self._where(part), local_files_only=True)
+
+    def identity(self, *, name: str, family: str) -> dict[str, str]:
+        """What made the images."""
+        return {"name": name, "family": family, "source": self.source, "revision": self.revision}
+
+    def _where(self, part: str) -> Path:
+        return self.folder / part if (self.folder / part).is_dir() else self.folder

@@ -1,0 +1,150 @@
+"""The one protocol that couplings, optimisers and tasks see of a diffusion model.
+
+Rows are images. A batch of G galleries of K images is G*K rows, gallery 0's members first, and rows
+never see each other. Guidance is uncond + s (cond - uncond), Ho & Salimans, arXiv:2207.12598.
+Everything is differentiable with respect to x; whether gradients are recorded is the caller's
+choice. The weights themselves never need one.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+
+from experiments.errors import UsageError
+from experiments.models.process import Process, at_least_float32
+
+# Keyword arguments of the network, one row an image. Empty for an unconditional model.
+Condition = dict[str, Tensor]
+
+
+def repeat_rows(condition: Condition, count: int) -> Condition:
+    """Every row `count` times in a row: G prompts -> G*count rows, gallery 0's members first."""
+    return {name: rows.repeat_interleave(count, dim=0) for name, rows in condition.items()}
+
+
+class Model(ABC):
+    """A denoising network with its process, guidance, and ways in and out of its latent space.
+
+    Attributes:
+        process: the deterministic sampler's tables.
+        guidance: s of classifier-free guidance, 1 for none.
+        image_size: side of the images in pixels.
+        noise_shape: (C, h, w) of one noise.
+        identity: what made the images: name, family, source, revision.
+    """
+
+    def __init__(
+        self,
+        *,
+        modules: Sequence[nn.Module],
+        process: Process,
+        guidance: float,
+        image_size: int,
+        noise_shape: tuple[int, int, int],
+        identity: dict[str, str],
+    ) -> None:
+        """The first of `modules` is the network: its device and dtype are the model's."""
+        if guidance < 1:
+            raise UsageError(f"model.guidance = {guidance} must be at least 1, which is none")
+        for module in modules:
+            module.eval().requires_grad_(False)
+        self._network = modules[0]
+        self.process = process
+        self.guidance = guidance
+        self.image_size = image_size
+        self.noise_shape = noise_shape
+        self.identity = identity
+
+    @abstractmethod
+    def encode_prompts(self, prompts: Sequence[str]) -> Condition:
+        """One row a prompt."""
+
+    @abstractmethod
+    def network(self, x: Tensor, timestep: Tensor, condition: Condition) -> Tensor:
+        """The raw output, unguided: x (N, C, h, w), timestep (N,) -> (N, C, h, w)."""
+
+    @abstractmethod
+    def decode(self, latents: Tensor) -> Tensor:
+        """Clean latents (N, C, h, w) -> images (N, 3, H, W) in [0, 1], at least float32."""
+
+    @abstractmethod
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Images (N, 3, H, W) in [0, 1] -> clean latents (N, C, h, w), without sampling."""
+
+    @property
+    def device(self) -> torch.device:
+        return next(self._network.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self._network.parameters()).dtype
+
+    @cached_property
+    def null_condition(self) -> Condition:
+        """The condition of the empty prompt, one row; encoded once."""
+        # An inference tensor, once cached, could never take part in a later gradient.
+        with torch.inference_mode(False):
+            return self._encode_null()
+
+    def _encode_null(self) -> Condition:
+        return self.encode_prompts([""])
+
+    def predict(self, x: Tensor, step: int, condition: Condition) -> Tensor:
+        """The guided output at `step`: one network call, of 2N rows where guidance is on."""
+        x = x.to(self.dtype)
+        if self.guidance == 1 or not self.null_condition:
+            return self.network(x, self._timestep(step, len(x)), condition)
+        both = {
+            name: torch.cat([self.null_condition[name].expand_as(rows), rows])
+            for name, rows in condition.items()
+        }
+        output = self.network(torch.cat([x, x]), self._timestep(step, 2 * len(x)), both)
+        unconditional, conditional = output.chunk(2)
+        return unconditional + self.guidance * (conditional - unconditional)
+
+    def _timestep(self, step: int, rows: int) -> Tensor:
+        # torch.full fills on the device; a tensor made from a list would be copied and waited for.
+        return torch.full((rows,), self.process.timesteps[step], device=self.device)
+
+    def clean(self, x: Tensor, step: int, condition: Condition) -> Tensor:
+        """Tweedie's estimate of the clean latents from x at `step`, with the guided output."""
+        return self.process.clean(x, self.predict(x, step, condition), step)
+
+    def advance(self, x: Tensor, step: int, condition: Condition) -> Tensor:
+        """x one sampler step further."""
+        return self.process.advance(x, self.predict(x, step, condition), step)
+
+    def sample(
+        self,
+        noise: Tensor,
+        condition: Condition,
+        *,
+        on_step: Callable[[int, Tensor], None] | None = None,
+    ) -> Tensor:
+        """Noise (N, C, h, w) -> clean latents, deterministically.
+
+        `on_step(step, x)` is called after every step.
+
+        Raises:
+            ValueError: noise of another shape, or with another number of rows than `condition`.
+        """
+        rows = {len(rows) for rows in condition.values()} | {len(noise)}
+        if noise.shape[1:] != self.noise_shape or len(rows) > 1:
+            raise ValueError(
+                f"noise {tuple(noise.shape)} must be (N, {', '.join(map(str, self.noise_shape))}) "
+                f"with as many rows as the condition has ({sorted(rows)})"
+            )
+        x = noise.to(self.device, self.dtype)
+        for step in range(self.process.num_steps):
+            x = self.advance(x, step, condition)
+            if on_step is not None:
+                on_step(step, x)
+        return x
+
+
+def unit_range(images: Tensor) -> Tensor:
+    """[-1, 1] -> [0, 1], clamped, at least float32."""
+    return (at_least_float32(images) / 2 + 0.5).clamp(0, 1)

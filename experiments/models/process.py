@@ -1,0 +1,169 @@
+"""Noise processes and their deterministic samplers, as tables of plain floats.
+
+Both write x_t = alpha_t x_0 + sigma_t eps, and take one network call a step:
+
+    DDIM       alpha_t^2 + sigma_t^2 = 1,  x_s = alpha_s x0(x_t) + sigma_s eps(x_t)
+               (Song, Meng & Ermon, ICLR 2021, arXiv:2010.02502, eq. 12 with eta = 0)
+    FlowEuler  alpha_t = 1 - sigma_t,      x_s = x_t + (sigma_s - sigma_t) v(x_t)
+               (Esser et al., ICML 2024, arXiv:2403.03206)
+
+The clean estimate x0(x_t) is Tweedie's formula. It takes x and the network's output apart, so a
+gradient can be stopped at the network: `clean(x, output.detach(), step)`.
+The numbers come from the diffusers scheduler of the same configuration; they are Python floats, so
+that no step waits for the device.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from experiments.errors import UsageError
+
+
+def _from_epsilon(x: Tensor, output: Tensor, alpha: float, sigma: float) -> tuple[Tensor, Tensor]:
+    return (x - sigma * output) / alpha, output
+
+
+def _from_velocity(x: Tensor, output: Tensor, alpha: float, sigma: float) -> tuple[Tensor, Tensor]:
+    return alpha * x - sigma * output, alpha * output + sigma * x
+
+
+def _from_sample(x: Tensor, output: Tensor, alpha: float, sigma: float) -> tuple[Tensor, Tensor]:
+    return output, (x - alpha * output) / sigma
+
+
+# What the network predicts -> (clean estimate, noise estimate).
+PREDICTIONS: dict[str, Callable[[Tensor, Tensor, float, float], tuple[Tensor, Tensor]]] = {
+    "epsilon": _from_epsilon,
+    "v_prediction": _from_velocity,
+    "sample": _from_sample,
+}
+
+
+@dataclass(frozen=True)
+class DDIM:
+    """Deterministic DDIM over `num_steps` of the training timesteps.
+
+    `alphas_cumprod[i]` is alpha^2 at `timesteps[i]`, `next_alphas_cumprod[i]` alpha^2 where step i
+    ends. The two tables are one, shifted, for every schedule with an even stride; diffusers' last
+    stride, and its uneven "trailing" and "linspace" strides, differ, and are kept as they are.
+    """
+
+    timesteps: tuple[int, ...]
+    alphas_cumprod: tuple[float, ...]
+    next_alphas_cumprod: tuple[float, ...]
+    prediction: str
+    clip: float | None
+
+    @classmethod
+    def from_scheduler(cls, scheduler, num_steps: int) -> "DDIM":
+        """Tables of a diffusers DDIMScheduler; its own state does not matter.
+
+        Raises:
+            UsageError: a prediction type, thresholding or number of steps that is not supported.
+        """
+        config = scheduler.config
+        if config.prediction_type not in PREDICTIONS:
+            raise UsageError(
+                f"the scheduler's prediction_type {config.prediction_type!r} is not supported: "
+                f"use a model with one of {', '.join(PREDICTIONS)}"
+            )
+        if config.thresholding:
+            raise UsageError(
+                "the scheduler's dynamic thresholding is not supported: "
+                "set thresholding to false in scheduler_config.json"
+            )
+        train = scheduler.alphas_cumprod.tolist()
+        if not 1 <= num_steps < len(train):
+            raise UsageError(f"model.num_steps = {num_steps} must be from 1 to {len(train) - 1}")
+        scheduler.set_timesteps(num_steps)
+        timesteps = tuple(scheduler.timesteps.tolist())
+        stride = len(train) // num_steps
+        final = float(scheduler.final_alpha_cumprod)
+        return cls(
+            timesteps=timesteps,
+            alphas_cumprod=tuple(train[t] for t in timesteps),
+            next_alphas_cumprod=tuple(
+                train[t - stride] if t >= stride else final for t in timesteps
+            ),
+            prediction=config.prediction_type,
+            clip=float(config.clip_sample_range) if config.clip_sample else None,
+        )
+
+    @property
+    def num_steps(self) -> int:
+        return len(self.timesteps)
+
+    def clean(self, x: Tensor, output: Tensor, step: int) -> Tensor:
+        """Tweedie's estimate of x_0 from x and the network's output, both (N, C, h, w)."""
+        return self._estimates(x, output, step)[0]
+
+    def advance(self, x: Tensor, output: Tensor, step: int) -> Tensor:
+        """x where step `step` ends, (N, C, h, w)."""
+        clean, noise = self._estimates(x, output, step)
+        alpha_bar = self.next_alphas_cumprod[step]
+        return alpha_bar**0.5 * clean + (1 - alpha_bar) ** 0.5 * noise
+
+    def _estimates(self, x: Tensor, output: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        alpha_bar = self.alphas_cumprod[step]
+        clean, noise = PREDICTIONS[self.prediction](
+            x, output, alpha_bar**0.5, (1 - alpha_bar) ** 0.5
+        )
+        if self.clip is not None:  # the noise estimate stays the unclipped one, as in diffusers
+            clean = clean.clamp(-self.clip, self.clip)
+        return clean, noise
+
+
+@dataclass(frozen=True)
+class FlowEuler:
+    """Euler steps along a rectified flow. `sigmas` ends with a 0 that `timesteps` lacks."""
+
+    timesteps: tuple[float, ...]
+    sigmas: tuple[float, ...]
+
+    @classmethod
+    def from_scheduler(cls, scheduler, num_steps: int) -> "FlowEuler":
+        """Tables of a diffusers FlowMatchEulerDiscreteScheduler, its shift included.
+
+        Raises:
+            UsageError: a number of steps, or a scheduler option, that is not supported.
+        """
+        for option in ("use_dynamic_shifting", "stochastic_sampling", "invert_sigmas"):
+            if scheduler.config[option]:
+                raise UsageError(
+                    f"the scheduler's {option} is not supported: "
+                    f"set {option} to false in scheduler_config.json"
+                )
+        if not 1 <= num_steps <= scheduler.config.num_train_timesteps:
+            raise UsageError(
+                f"model.num_steps = {num_steps} must be from 1 to "
+                f"{scheduler.config.num_train_timesteps}"
+            )
+        scheduler.set_timesteps(num_steps)
+        return cls(
+            timesteps=tuple(scheduler.timesteps.tolist()), sigmas=tuple(scheduler.sigmas.tolist())
+        )
+
+    @property
+    def num_steps(self) -> int:
+        return len(self.timesteps)
+
+    def clean(self, x: Tensor, output: Tensor, step: int) -> Tensor:
+        """Tweedie's estimate of x_0 from x and the velocity, both (N, C, h, w)."""
+        return at_least_float32(x) - self.sigmas[step] * output
+
+    def advance(self, x: Tensor, output: Tensor, step: int) -> Tensor:
+        """x where step `step` ends, (N, C, h, w), in the dtype of `output`."""
+        dt = self.sigmas[step + 1] - self.sigmas[step]
+        # diffusers, too, adds in float32: dt is small against x.
+        return (at_least_float32(x) + dt * output).to(output.dtype)
+
+
+Process = DDIM | FlowEuler
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Half precision -> float32; float32 and float64 as they are."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -1,0 +1,149 @@
+"""Stable Diffusion 3: a flow-matching transformer with two CLIP encoders and an optional T5.
+
+Esser et al., ICML 2024, arXiv:2403.03206. The reference is diffusers' StableDiffusion3Pipeline
+with its own FlowMatchEulerDiscreteScheduler; without T5 its tokens are zeros, as there.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from experiments.models.latent import LatentModel
+from experiments.models.loading import Checkpoint
+from experiments.models.model import Condition
+from experiments.models.process import FlowEuler
+from experiments.models.sdxl import clip_embeddings
+
+PIPELINES = ("StableDiffusion3Pipeline",)
+PARTS = (
+    "transformer",
+    "vae",
+    "text_encoder",
+    "text_encoder_2",
+    "tokenizer",
+    "tokenizer_2",
+    "scheduler",
+)
+T5_PARTS = ("text_encoder_3", "tokenizer_3")
+
+
+class SD3(LatentModel):
+    """Attributes:
+    t5: T5's tokenizer and encoder, or None.
+    t5_length: how many T5 tokens condition the network, whether there is a T5 or not.
+    """
+
+    def __init__(
+        self,
+        *,
+        transformer: nn.Module,
+        text_encoders: Sequence[nn.Module],
+        tokenizers: Sequence,
+        t5: tuple | None,
+        t5_length: int,
+        **rest,
+    ) -> None:
+        encoders = (*text_encoders, *([t5[1]] if t5 else []))
+        super().__init__(network=transformer, encoders=encoders, **rest)
+        self.transformer = transformer
+        self.text_encoders = text_encoders
+        self.tokenizers = tokenizers
+        self.t5 = t5
+        self.t5_length = t5_length
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        name: str,
+        source: str,
+        revision: str | None,
+        variant: str | None,
+        image_size: int,
+        num_steps: int,
+        guidance: float,
+        t5: bool,
+        t5_length: int,
+        dtype: str,
+        device: str,
+    ) -> "SD3":
+        """From a local folder or a hub repository in diffusers' layout; `t5=False` leaves T5 out.
+
+        Raises:
+            UsageError: the files, the device or a setting is not to be had; says the remedy.
+        """
+        parts = PARTS + T5_PARTS if t5 else PARTS
+        checkpoint = Checkpoint.open(
+            source,
+            revision=revision,
+            variant=variant,
+            parts=parts,
+            pipelines=PIPELINES,
+            dtype=dtype,
+            device=device,
+        )
+        from diffusers import (
+            AutoencoderKL,
+            FlowMatchEulerDiscreteScheduler,
+            SD3Transformer2DModel,
+        )
+        from transformers import (
+            CLIPTextModelWithProjection,
+            CLIPTokenizer,
+            T5EncoderModel,
+            T5TokenizerFast,
+        )
+
+        scheduler = checkpoint.config("scheduler", FlowMatchEulerDiscreteScheduler)
+        return cls(
+            transformer=checkpoint.model("transformer", SD3Transformer2DModel),
+            vae=checkpoint.model("vae", AutoencoderKL),
+            text_encoders=tuple(
+                checkpoint.model(part, CLIPTextModelWithProjection)
+                for part in ("text_encoder", "text_encoder_2")
+            ),
+            tokenizers=tuple(
+                checkpoint.config(part, CLIPTokenizer) for part in ("tokenizer", "tokenizer_2")
+            ),
+            t5=(
+                checkpoint.config("tokenizer_3", T5TokenizerFast),
+                checkpoint.model("text_encoder_3", T5EncoderModel),
+            )
+            if t5
+            else None,
+            t5_length=t5_length,
+            process=FlowEuler.from_scheduler(scheduler, num_steps),
+            guidance=guidance,
+            image_size=image_size,
+            identity=checkpoint.identity(name=name, family=cls.__name__),
+        )
+
+    def encode_prompts(self, prompts: Sequence[str]) -> Condition:
+        clip, pooled = clip_embeddings(self.tokenizers, self.text_encoders, prompts)
+        t5 = self._t5_embeddings(prompts)
+        clip = F.pad(clip, (0, t5.shape[-1] - clip.shape[-1]))
+        return {
+            "encoder_hidden_states": torch.cat([clip, t5], dim=-2),
+            "pooled_projections": torch.cat(pooled, dim=-1),
+        }
+
+    def _t5_embeddings(self, prompts: Sequence[str]) -> Tensor:
+        """(N, t5_length, width)"""
+        if self.t5 is None:
+            width = self.transformer.config.joint_attention_dim
+            shape = (len(prompts), self.t5_length, width)
+            return torch.zeros(shape, device=self.device, dtype=self.dtype)
+        tokenizer, encoder = self.t5
+        tokens = tokenizer(
+            list(prompts),
+            padding="max_length",
+            max_length=self.t5_length,
+            truncation=True,
+            return_tensors="pt",
+        ).input_ids
+        return encoder(tokens.to(self.device)).last_hidden_state.to(self.dtype)
+
+    def network(self, x: Tensor, timestep: Tensor, condition: Condition) -> Tensor:
+        return self.transformer(x, timestep=timestep, **condition).sample

@@ -1,0 +1,137 @@
+"""Stable Diffusion XL: two CLIP text encoders, and the image's size as a condition.
+
+Podell et al., ICLR 2024, arXiv:2307.01952. The reference is diffusers' StableDiffusionXLPipeline
+with a DDIMScheduler, its original and target size equal to the image's, no crop.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from experiments.models.latent import LatentModel
+from experiments.models.loading import Checkpoint
+from experiments.models.model import Condition
+from experiments.models.process import DDIM
+from experiments.models.stable_diffusion import clip_tokens
+
+PIPELINES = ("StableDiffusionXLPipeline",)
+PARTS = (
+    "unet",
+    "vae",
+    "text_encoder",
+    "text_encoder_2",
+    "tokenizer",
+    "tokenizer_2",
+    "scheduler",
+)
+
+
+class SDXL(LatentModel):
+    """Attributes:
+    zero_null: the empty prompt's embeddings are zeros, as the published model was trained.
+    """
+
+    def __init__(
+        self,
+        *,
+        unet: nn.Module,
+        vae: nn.Module,
+        text_encoders: Sequence[nn.Module],
+        tokenizers: Sequence,
+        zero_null: bool,
+        **rest,
+    ) -> None:
+        if vae.dtype == torch.float16 and vae.config.force_upcast:
+            vae.to(torch.float32)  # its activations overflow float16
+        super().__init__(network=unet, vae=vae, encoders=text_encoders, **rest)
+        self.unet = unet
+        self.text_encoders = text_encoders
+        self.tokenizers = tokenizers
+        self.zero_null = zero_null
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        name: str,
+        source: str,
+        revision: str | None,
+        variant: str | None,
+        image_size: int,
+        num_steps: int,
+        guidance: float,
+        dtype: str,
+        device: str,
+    ) -> "SDXL":
+        """From a local folder or a hub repository in diffusers' layout.
+
+        Raises:
+            UsageError: the files, the device or a setting is not to be had; says the remedy.
+        """
+        checkpoint = Checkpoint.open(
+            source,
+            revision=revision,
+            variant=variant,
+            parts=PARTS,
+            pipelines=PIPELINES,
+            dtype=dtype,
+            device=device,
+        )
+        from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+        from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+        return cls(
+            unet=checkpoint.model("unet", UNet2DConditionModel),
+            vae=checkpoint.model("vae", AutoencoderKL),
+            text_encoders=(
+                checkpoint.model("text_encoder", CLIPTextModel),
+                checkpoint.model("text_encoder_2", CLIPTextModelWithProjection),
+            ),
+            tokenizers=(
+                checkpoint.config("tokenizer", CLIPTokenizer),
+                checkpoint.config("tokenizer_2", CLIPTokenizer),
+            ),
+            zero_null=checkpoint.index.get("force_zeros_for_empty_prompt", True),
+            process=DDIM.from_scheduler(checkpoint.config("scheduler", DDIMScheduler), num_steps),
+            guidance=guidance,
+            image_size=image_size,
+            identity=checkpoint.identity(name=name, family=cls.__name__),
+        )
+
+    def encode_prompts(self, prompts: Sequence[str]) -> Condition:
+        hidden, pooled = clip_embeddings(self.tokenizers, self.text_encoders, prompts)
+        size = float(self.image_size)
+        # Original size, crop corner, target size.
+        time_ids = hidden.new_tensor([size, size, 0, 0, size, size]).expand(len(prompts), -1)
+        return {"encoder_hidden_states": hidden, "text_embeds": pooled[-1], "time_ids": time_ids}
+
+    def _encode_null(self) -> Condition:
+        null = self.encode_prompts([""])
+        if self.zero_null:
+            for name in ("encoder_hidden_states", "text_embeds"):
+                null[name] = torch.zeros_like(null[name])
+        return null
+
+    def network(self, x: Tensor, timestep: Tensor, condition: Condition) -> Tensor:
+        return self.unet(
+            x,
+            timestep,
+            encoder_hidden_states=condition["encoder_hidden_states"],
+            added_cond_kwargs={name: condition[name] for name in ("text_embeds", "time_ids")},
+        ).sample
+
+
+def clip_embeddings(
+    tokenizers: Sequence, text_encoders: Sequence[nn.Module], prompts: Sequence[str]
+) -> tuple[Tensor, list[Tensor]]:
+    """The encoders' penultimate hidden states side by side (N, tokens, sum of widths), and each
+    encoder's first output: the pooled embedding (N, width) where it has a projection.
+    """
+    hidden, pooled = [], []
+    for tokenizer, text_encoder in zip(tokenizers, text_encoders, strict=True):
+        tokens = clip_tokens(tokenizer, prompts).to(text_encoder.device)
+        output = text_encoder(tokens, output_hidden_states=True)
+        hidden.append(output.hidden_states[-2])
+        pooled.append(output[0])
+    return torch.cat(hidden, dim=-1), pooled

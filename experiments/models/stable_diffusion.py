@@ -1,0 +1,86 @@
+"""Stable Diffusion 1.x, and every pipeline of its shape: the bundled model is one.
+
+One CLIP text encoder, a UNet2DConditionModel, sampled by DDIM whatever scheduler was published.
+Rombach et al., CVPR 2022, arXiv:2112.10752. The reference is diffusers' StableDiffusionPipeline
+with a DDIMScheduler and no safety checker, which would blank images.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from experiments.models.latent import LatentModel
+from experiments.models.loading import Checkpoint
+from experiments.models.model import Condition
+from experiments.models.process import DDIM
+
+PIPELINES = ("StableDiffusionPipeline",)
+PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+
+
+class StableDiffusion(LatentModel):
+    def __init__(self, *, unet: nn.Module, text_encoder: nn.Module, tokenizer, **rest) -> None:
+        super().__init__(network=unet, encoders=(text_encoder,), **rest)
+        self.unet = unet
+        self.text_encoder = text_encoder
+        self.tokenizer = tokenizer
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        name: str,
+        source: str,
+        revision: str | None,
+        variant: str | None,
+        image_size: int,
+        num_steps: int,
+        guidance: float,
+        dtype: str,
+        device: str,
+    ) -> "StableDiffusion":
+        """From a local folder or a hub repository in diffusers' layout.
+
+        Raises:
+            UsageError: the files, the device or a setting is not to be had; says the remedy.
+        """
+        checkpoint = Checkpoint.open(
+            source,
+            revision=revision,
+            variant=variant,
+            parts=PARTS,
+            pipelines=PIPELINES,
+            dtype=dtype,
+            device=device,
+        )
+        from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+        from transformers import CLIPTextModel, CLIPTokenizer
+
+        return cls(
+            unet=checkpoint.model("unet", UNet2DConditionModel),
+            vae=checkpoint.model("vae", AutoencoderKL),
+            text_encoder=checkpoint.model("text_encoder", CLIPTextModel),
+            tokenizer=checkpoint.config("tokenizer", CLIPTokenizer),
+            process=DDIM.from_scheduler(checkpoint.config("scheduler", DDIMScheduler), num_steps),
+            guidance=guidance,
+            image_size=image_size,
+            identity=checkpoint.identity(name=name, family=cls.__name__),
+        )
+
+    def encode_prompts(self, prompts: Sequence[str]) -> Condition:
+        tokens = clip_tokens(self.tokenizer, prompts).to(self.device)
+        return {"encoder_hidden_states": self.text_encoder(tokens).last_hidden_state}
+
+    def network(self, x: Tensor, timestep: Tensor, condition: Condition) -> Tensor:
+        return self.unet(x, timestep, **condition).sample
+
+
+def clip_tokens(tokenizer, prompts: Sequence[str]) -> Tensor:
+    """Token ids (N, tokenizer.model_max_length), padded or cut."""
+    return tokenizer(
+        list(prompts),
+        padding="max_length",
+        max_length=tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    ).input_ids

@@ -1,0 +1,72 @@
+"""What a finished run leaves for its reader: a summary, or a table with its pictures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+import pandas as pd
+
+from experiments import figures, tables
+from experiments.cell import Cell
+from experiments.tables import TableSpec
+
+BOARD_PROMPTS = 6
+"""A comparison picture shows the first prompts of the task, whatever they are: none is chosen."""
+
+
+def summarise(cell: Cell, scores: pd.DataFrame) -> None:
+    """Prints the mean, standard deviation and n of every metric of one cell."""
+    values = scores.groupby("metric", sort=False)["value"].agg(["mean", "std", "count"])
+    print(values.to_markdown(floatfmt=".4f"))
+    print(f"\ngalleries: {cell.store.folder}\nscores:    {cell.score_file}")
+
+
+def publish(
+    spec: TableSpec,
+    cells: Sequence[Cell],
+    scores: pd.DataFrame,
+    *,
+    model: str,
+    folder: Path,
+    configs: Mapping[str, Mapping],
+) -> None:
+    """Writes a table, its pictures and what made them to `folder`, and prints the table.
+
+    Args:
+        configs: the composed configuration of every row.
+    """
+    table = tables.build(spec, scores, paper_model=model)
+    made_by = {"configs": configs, "cells": {cell.label: _making_of(cell) for cell in cells}}
+    markdown = folder / f"{model}.md"
+    paths = [
+        *tables.write(table, folder, model, made_by=made_by),
+        *figures.comparison_board(_board(cells), folder / f"{model}-galleries"),
+        *figures.paired_effect(table, scores, folder / f"{model}-effects"),
+    ]
+    print(f"\n{markdown.read_text(encoding='utf-8')}")
+    print("\n".join(str(path) for path in paths))
+
+
+def _board(cells: Sequence[Cell]) -> list[tuple[str, dict]]:
+    """The first prompts' galleries under every method."""
+    committed = {cell.label: cell.store.committed() for cell in cells}
+    return [
+        (
+            job.prompt,
+            {cell.label: cell.store.read(committed[cell.label][job.id]) for cell in cells},
+        )
+        for job in cells[0].jobs[:BOARD_PROMPTS]
+    ]
+
+
+def _making_of(cell: Cell) -> dict:
+    """Libraries, devices and the median seconds of every stage of a cell's galleries."""
+    committed = cell.store.committed()
+    rows = [committed[job.id] for job in cell.jobs]
+    seconds = {stage: median(row.seconds[stage] for row in rows) for stage in rows[0].seconds}
+    return {
+        "inputs": dict(cell.store.inputs),
+        "made_with": sorted({tuple(sorted(row.made_with.items())) for row in rows}),
+        "median_seconds_per_gallery": seconds,
+        "coupling_share": seconds["couple"] / sum(seconds.values()),
+    }

@@ -1,0 +1,168 @@
+"""The main job: compose a configuration, generate what is missing, score it, write its table.
+
+    python -m experiments.run model=tiny coupling=repulsive
+    python -m experiments.run experiment=table1 model=tiny
+
+This is the only file that sees Hydra; what it builds takes ordinary Python values, so everything
+below it is a library. A mistake in the configuration ends the run before any model is loaded.
+"""
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from experiments.errors import UsageError
+
+if TYPE_CHECKING:  # torch and diffusers load when a run begins, not for --help
+    from experiments.cell import Cell
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+BUNDLED = Path(__file__).parent / "models" / "tiny"
+
+OmegaConf.register_new_resolver("bundled", lambda name: str(BUNDLED / name), replace=True)
+
+
+@hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="config")
+def main(config: DictConfig) -> None:
+    try:
+        run(config, overrides=HydraConfig.get().overrides.task)
+    except UsageError as error:
+        sys.exit(f"error: {error}")
+
+
+def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
+    """Generates and scores the cells of a configuration; writes their table, if it is one.
+
+    Args:
+        overrides: what composed `config`; every row of a table adds overrides of its own.
+
+    Raises:
+        UsageError: something that the user can mend.
+    """
+    rows = _rows(config, overrides)
+    models: dict[str, Any] = {}
+    cells = [_cell(label, row, models) for label, row in rows.items()]
+    for cell in cells:
+        missing = len(cell.missing())
+        todo = f"{missing} to generate" if missing else "nothing to generate"
+        print(f"{cell.label}: {len(cell.jobs)} galleries, {todo}, in {cell.store.folder}")
+    for cell in cells:
+        cell.generate()
+    _finish(config, rows, cells)
+
+
+def _rows(config: DictConfig, overrides: Sequence[str]) -> dict[str, DictConfig]:
+    """The configuration of every cell by its label: of each row of a table, or of one cell."""
+    if config.table is None:
+        return {_name(config.coupling): config}
+    return {
+        label: hydra.compose("config", overrides=[*overrides, *changes])
+        for label, changes in config.table.rows.items()
+    }
+
+
+def _cell(label: str, config: DictConfig, models: dict[str, Any]) -> "Cell":
+    """A cell with all that it needs but the model, which loads at its first use."""
+    coupling = _build("coupling", config)
+    task = _build("task", config)
+    if coupling.size != task.gallery_size:
+        raise UsageError(
+            f"coupling: it couples {coupling.size} noises, but task.gallery_size is "
+            f"{task.gallery_size}; make them equal"
+        )
+    suite = _build("metrics", config)
+    inputs = _inputs(config)
+
+    from experiments.cell import Cell
+    from experiments.store import GalleryStore, cell_key
+
+    name = f"{config.model.name}-{_name(config.coupling)}-{cell_key(inputs)}"
+    return Cell(
+        label=label,
+        jobs=task.jobs(),
+        coupling=coupling,
+        seed=config.seed,
+        galleries_per_batch=config.workers.galleries_per_batch,
+        load_model=partial(_load_model, config, models),
+        suite=suite,
+        store=GalleryStore(Path(config.output_dir) / name, inputs),
+        score_file=Path(config.results_dir) / "scores" / f"{name}.jsonl",
+    )
+
+
+def _load_model(config: DictConfig, models: dict[str, Any]) -> Any:
+    """The model of `config`; cells with the same one share it."""
+    key = OmegaConf.to_yaml(config.model, resolve=True)
+    if key not in models:
+        models.clear()  # two at once might not fit the device
+        models[key] = _build("model", config)
+    return models[key]
+
+
+def _inputs(config: DictConfig) -> dict[str, Any]:
+    """What the images of a cell are made from. Where its weights lie or run is no input."""
+    from experiments.models.fingerprint import fingerprint
+
+    values = OmegaConf.to_container(config, resolve=True)
+    model = values["model"]
+    model["weights"] = fingerprint(model.pop("source"), model.pop("revision"))
+    del model["device"]
+    return {
+        "model": model,
+        "coupling": values["coupling"],
+        "optimizer": values["optimizer"],
+        "gallery_size": values["task"]["gallery_size"],
+        "seed": values["seed"],
+    }
+
+
+def _finish(config: DictConfig, rows: dict[str, DictConfig], cells: Sequence["Cell"]) -> None:
+    """Scores every cell; prints the scores of one, writes the table of several."""
+    import pandas as pd
+
+    from experiments.publish import publish, summarise
+    from experiments.tables import TableSpec
+
+    scores = [cell.score() for cell in cells]
+    if config.table is None:
+        summarise(cells[0], scores[0])
+        return
+    table = OmegaConf.to_container(config.table, resolve=True)
+    publish(
+        TableSpec(**{**table, "rows": list(rows), "jobs": len(cells[0].jobs)}),
+        cells,
+        pd.concat(scores),
+        model=config.model.name,
+        folder=Path(config.results_dir) / config.table.name,
+        configs={label: OmegaConf.to_container(row) for label, row in rows.items()},
+    )
+
+
+def _build(group: str, config: DictConfig) -> Any:
+    """The object that a group of the configuration describes; UsageError naming the group."""
+    try:
+        # "all": plain dicts and lists; the default would take dataclasses for configurations
+        return hydra.utils.instantiate(config[group], _convert_="all")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, ValueError | TypeError | UsageError):
+            raise UsageError(f"{group}: {error.__cause__}") from error
+        raise
+    except OmegaConfBaseException as error:
+        raise UsageError(f"{group}: {str(error).splitlines()[0]}") from error
+
+
+def _name(group: DictConfig) -> str:
+    """`repulsive` of `coupling.repulsive`."""
+    return group._target_.rsplit(".", 1)[1]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Scores of committed galleries: one row per gallery and metric, appended as they are made.
+
+A row stands for exactly one set of image files under exactly one metric: it carries the digest of
+the gallery and the identity of the metric (implementation, weights, library, dtype). When either
+changes, the gallery is scored again and the new row stands.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from experiments.store import GalleryStore, ManifestRow
+from metrics import GalleryBatch, MetricSuite
+
+GALLERIES_PER_BATCH = 16
+
+
+def score(
+    store: GalleryStore, suite: MetricSuite, jobs: Sequence[str], *, file: Path
+) -> pd.DataFrame:
+    """Scores the galleries that have no current row in `file`; returns the rows of all of them.
+
+    Args:
+        jobs: ids of committed galleries.
+        file: the score rows of the cell, JSON lines; made if missing.
+
+    Returns:
+        One row per gallery and metric, in the order of `jobs`: job, prompt, metric, value, gallery
+        (the digest of its images), and the identity of the metric.
+
+    Raises:
+        UsageError: an image is not the one that was committed.
+        metrics.ImageError: an image is constant or otherwise no picture.
+    """
+    committed = store.committed()
+    rows = [committed[job] for job in jobs]
+    scores = _read(file)
+    missing = [row for row in rows if not _is_scored(row, suite, scores)]
+    if missing:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8") as out:
+            out.write("\n")  # ends a line that a kill may have torn
+            for batch in _batches(missing):
+                for line in _score_batch(store, suite, batch):
+                    out.write(json.dumps(line, sort_keys=True) + "\n")
+                    scores[line["job"], line["metric"]] = line
+                out.flush()
+    return pd.DataFrame(scores[row.job, metric] for row in rows for metric in suite.identities)
+
+
+def _is_scored(row: ManifestRow, suite: MetricSuite, scores: Mapping) -> bool:
+    def is_current(metric: str, identity: Mapping[str, str]) -> bool:
+        line = scores.get((row.job, metric), {})
+        return line.items() >= {"gallery": row.digest, **identity}.items()
+
+    return all(is_current(metric, identity) for metric, identity in suite.identities.items())
+
+
+def _score_batch(
+    store: GalleryStore, suite: MetricSuite, rows: Sequence[ManifestRow]
+) -> Iterator[dict]:
+    images = torch.from_numpy(np.stack([store.read(row) for row in rows])).movedim(-1, 2)
+    batch = GalleryBatch(
+        images=images,
+        prompts=tuple(row.prompt for row in rows),
+        names=tuple(str(store.folder / "galleries" / row.job) for row in rows),
+    )
+    for metric, values in suite.score(batch).items():
+        for row, value in zip(rows, values.tolist(), strict=True):
+            yield {
+                "job": row.job,
+                "prompt": row.prompt,
+                "gallery": row.digest,
+                "metric": metric,
+                "value": value,
+                **suite.identities[metric],
+            }
+
+
+def _batches(rows: Sequence[ManifestRow]) -> Iterator[Sequence[ManifestRow]]:
+    with tqdm(total=len(rows), desc="score", unit="gallery") as progress:
+        for start in range(0, len(rows), GALLERIES_PER_BATCH):
+            yield (batch := rows[start : start + GALLERIES_PER_BATCH])
+            progress.update(len(batch))
+
+
+def _read(file: Path) -> dict[tuple[str, str], dict]:
+    """The rows by job and metric, the last one standing. A torn line counts as none."""
+    rows = {}
+    if file.is_file():
+        for text in file.read_text(encoding="utf-8").splitlines():
+            try:
+                line = json.loads(text)
+            except json.JSONDecodeError:
+                continue
+            rows[line["job"], line["metric"]] = line
+    return rows

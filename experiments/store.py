@@ -1,0 +1,204 @@
+"""Galleries on disk. What is not in the manifest does not exist; what is in it is never redone.
+
+A cell is everything that one method makes: the same model, coupling, optimiser, seed and gallery
+size. It is one folder, named by a hash of those inputs:
+
+    tiny-repulsive-none-1f0c9a3e/
+        cell.json             the inputs
+        manifest.jsonl        one row a committed gallery
+        galleries/JOB/0.png   the images; how each was made is in its metadata
+
+A gallery is committed whole: its images are written to a temporary sibling and flushed, the folder
+is renamed, and then its row is appended to the manifest. A kill at any moment leaves either a
+committed gallery or files that the next run overwrites.
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+from PIL import Image, PngImagePlugin
+
+from experiments.errors import UsageError
+from experiments.tasks import Job
+
+METADATA_KEY = "couple-to-control"
+"""The PNG text chunk that says, as JSON, how an image was made."""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The images of one job, (K, H, W, 3) uint8, with the seconds that each stage took."""
+
+    job: Job
+    images: np.ndarray
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """A committed gallery: the SHA-256 of every image file, timings, and what it was made with."""
+
+    job: str
+    prompt: str
+    images: tuple[str, ...]
+    seconds: Mapping[str, float]
+    made_with: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """One hash for the gallery: its scores are scores of exactly these files."""
+        return hashlib.sha256("".join(self.images).encode()).hexdigest()[:16]
+
+
+def cell_key(inputs: Mapping) -> str:
+    """Hash of a cell's inputs. Formatting and comments of the YAML that they came from are none."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:8]
+
+
+class GalleryStore:
+    """The committed galleries of one cell.
+
+    Args:
+        folder: the folder of the cell; made at the first commit.
+        inputs: what every gallery of the cell is made from, as JSON values.
+    """
+
+    def __init__(self, folder: Path, inputs: Mapping) -> None:
+        self.folder = folder
+        self.inputs = inputs
+        self._manifest = folder / "manifest.jsonl"
+        self._galleries = folder / "galleries"
+        self._lock = FileLock(folder / "lock", timeout=0)
+
+    def committed(self) -> dict[str, ManifestRow]:
+        """The manifest's rows by job id, less those whose images were removed."""
+        rows, _ = self._read_manifest()
+        present = set(os.listdir(self._galleries)) if rows else set()
+        return {job: row for job, row in rows.items() if job in present}
+
+    def __enter__(self) -> "GalleryStore":
+        """Opens the cell for writing: one writer at a time. Damaged rows are set aside."""
+        self._galleries.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise UsageError(
+                f"another run is writing to {self.folder}; wait for it or set another output_dir"
+            ) from error
+        _write(self.folder / "cell.json", json.dumps(self.inputs, indent=2, sort_keys=True) + "\n")
+        rows, damaged = self._read_manifest()
+        if damaged:
+            with (self.folder / "manifest.damaged").open("a", encoding="utf-8") as file:
+                file.writelines(line + "\n" for line in damaged)
+        if rows:  # whole again: a torn last line would swallow the next row
+            _write(self._manifest, "".join(map(_manifest_line, rows.values())))
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._lock.release()
+
+    def commit(self, gallery: Gallery, *, made_with: Mapping[str, str]) -> ManifestRow:
+        """Writes the images, then the manifest's row. Call within `with store:`."""
+        job = gallery.job
+        final = self._galleries / job.id
+        temporary = self._galleries / f".{job.id}"
+        for leftover in (temporary, final):
+            shutil.rmtree(leftover, ignore_errors=True)
+        temporary.mkdir()
+        hashes = []
+        for member, image in enumerate(gallery.images):
+            data = _png(image, {**self.inputs, "job": asdict(job), "member": member})
+            hashes.append(hashlib.sha256(data).hexdigest())
+            _write_flushed(temporary / f"{member}.png", data)
+        os.rename(temporary, final)
+        row = ManifestRow(
+            job=job.id,
+            prompt=job.prompt,
+            images=tuple(hashes),
+            seconds=dict(gallery.seconds),
+            made_with=dict(made_with),
+        )
+        with self._manifest.open("a", encoding="utf-8") as file:
+            file.write(_manifest_line(row))
+            file.flush()
+            os.fsync(file.fileno())
+        return row
+
+    def image_paths(self, row: ManifestRow) -> list[Path]:
+        return [self._galleries / row.job / f"{member}.png" for member in range(len(row.images))]
+
+    def read(self, row: ManifestRow) -> np.ndarray:
+        """The images of a committed gallery, (K, H, W, 3) uint8.
+
+        Raises:
+            UsageError: a file is not the one that was committed.
+        """
+        images = []
+        for path, expected in zip(self.image_paths(row), row.images, strict=True):
+            data = path.read_bytes() if path.is_file() else b""
+            if hashlib.sha256(data).hexdigest() != expected:
+                raise UsageError(
+                    f"{path} is not the image that was committed; "
+                    f"remove the folder {path.parent} and run again to make it anew"
+                )
+            with Image.open(io.BytesIO(data)) as image:
+                images.append(np.asarray(image.convert("RGB")))
+        return np.stack(images)
+
+    def _read_manifest(self) -> tuple[dict[str, ManifestRow], list[str]]:
+        """Rows by job, the last one standing, and the lines that are no rows."""
+        rows, damaged = {}, []
+        if self._manifest.is_file():
+            # "replace" keeps a flipped bit from hiding the lines around it
+            for line in self._manifest.read_text(encoding="utf-8", errors="replace").splitlines():
+                try:
+                    fields = json.loads(line)
+                    row = ManifestRow(**{**fields, "images": tuple(fields["images"])})
+                except (ValueError, TypeError, KeyError):
+                    damaged.append(line)
+                else:
+                    rows[row.job] = row
+        return rows, damaged
+
+
+def image_metadata(path: Path) -> dict:
+    """How an image of a store was made: the cell's inputs, its job and its member index."""
+    with Image.open(path) as image:
+        if METADATA_KEY not in image.text:
+            raise UsageError(f"{path} does not say how it was made; it is no image of this suite")
+        return json.loads(image.text[METADATA_KEY])
+
+
+def _png(image: np.ndarray, metadata: Mapping) -> bytes:
+    """A PNG file whose bytes depend on nothing but the pixels and the metadata."""
+    text = PngImagePlugin.PngInfo()
+    text.add_text(METADATA_KEY, json.dumps(metadata, sort_keys=True))
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG", pnginfo=text)
+    return buffer.getvalue()
+
+
+def _manifest_line(row: ManifestRow) -> str:
+    return json.dumps(asdict(row), sort_keys=True) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    """Replaces a text file, never leaving half of it."""
+    temporary = path.with_name(f".{path.name}")
+    _write_flushed(temporary, text.encode())
+    os.replace(temporary, path)
+
+
+def _write_flushed(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

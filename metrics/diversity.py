@@ -1,0 +1,52 @@
+"""How different the K images of a gallery are from each other.
+
+All functions take any number of galleries at once, work in float64 and are symmetric in the images.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+
+def pairwise_l2(images: Tensor) -> Tensor:
+    """Mean over pairs of the mean squared difference of pixels.
+
+    images: (..., K, 3, H, W) in [0, 1], K >= 2. Returns (...), float64, in [0, 1].
+
+    This is the "L2" of the paper's Table 1, squared and averaged over pixels as its magnitude
+    implies. The mean of |x_i - x_j|^2 over pairs is twice the unbiased variance over i.
+    """
+    _at_least_two(images.shape[-4])
+    return 2 * images.double().var(dim=-4).mean((-3, -2, -1))
+
+
+def mean_pairwise_similarity(features: Tensor) -> Tensor:
+    """MSS: mean cosine similarity over the pairs i != j; the diagonal of ones is left out.
+
+    features: (..., K, F), K >= 2. Returns (...), float64, in [-1 / (K - 1), 1].
+
+    Implementations that keep the diagonal report 1/K + (1 - 1/K) MSS; the values reported for this
+    metric by Couple to Control (arXiv 2605.11311) and by CNO (arXiv 2510.03813) exclude it.
+    """
+    K = features.shape[-2]
+    _at_least_two(K)
+    x = normalize(features.double(), dim=-1)
+    # sum_ij <x_i, x_j> = |sum_i x_i|^2
+    return (x.sum(-2).square().sum(-1) - K) / (K * (K - 1))
+
+
+def vendi(features: Tensor) -> Tensor:
+    """Vendi score (Friedman and Dieng, TMLR 2023) of order 1 with the cosine kernel.
+
+    features: (..., K, F), K >= 1. Returns (...), float64, in [1, K]: the effective number of
+    different images, exp(-sum_i l_i ln l_i) over the eigenvalues l of (cosine matrix) / K.
+    """
+    x = normalize(features.double(), dim=-1)
+    eigenvalues = torch.linalg.eigvalsh(x @ x.mT / features.shape[-2])
+    # rounding leaves eigenvalues that are zero slightly negative
+    return torch.special.entr(eigenvalues.clamp_min(0)).sum(-1).exp()
+
+
+def _at_least_two(K: int) -> None:
+    if K < 2:
+        raise ValueError(f"diversity needs galleries of at least 2 images, not {K}")

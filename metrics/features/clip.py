@@ -1,0 +1,100 @@
+"""Image and text features of a CLIP (Radford et al., ICML 2021), through transformers.
+
+Images are resized (short side, bicubic with antialiasing), cropped at the centre and normalised as
+the model's own preprocessor_config.json says, by transformers' tensor path. Against its PIL path,
+in which the reference scores were computed, a resized pixel differs by at most 1/255.
+"""
+
+import warnings
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from metrics import weights
+from metrics.features.network import Network, as_bytes
+
+
+class CLIPFeatures(Network):
+    """Projected features, not normalised, of a folder that transformers can load.
+
+    source: a folder with a CLIPModel, its tokenizer and its image processor.
+    """
+
+    def __init__(self, *, source: str | Path):
+        self.folder = Path(source)
+        self._warned = False
+
+    @property
+    def identity(self) -> dict[str, str]:
+        return {
+            "weights": self.folder.name,
+            "sha256": weights.sha256(self.folder / "model.safetensors"),
+            "library": f"transformers {version('transformers')}",
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": self.device.type,
+        }
+
+    @cached_property
+    def model(self):
+        from transformers import CLIPModel
+
+        model = CLIPModel.from_pretrained(
+            self.folder, dtype=self.dtype, use_safetensors=True, local_files_only=True
+        )
+        return model.eval().requires_grad_(False).to(self.device)
+
+    @cached_property
+    def processor(self):
+        from transformers import CLIPImageProcessor
+
+        return CLIPImageProcessor.from_pretrained(self.folder, local_files_only=True)
+
+    @cached_property
+    def tokenizer(self):
+        from transformers import CLIPTokenizer
+
+        return CLIPTokenizer.from_pretrained(self.folder, local_files_only=True)
+
+    @property
+    def logit_scale(self) -> float:
+        """The logarithm of the temperature that the model was trained with."""
+        return self.model.logit_scale.item()
+
+    def images(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W), uint8 or float in [0, 1] -> (N, F), float32 on the CPU."""
+        return self.in_chunks(self._images, as_bytes(images))
+
+    def texts(self, texts: list[str]) -> Tensor:
+        """N texts -> (N, F), float32 on the CPU.
+
+        A text beyond the model's length (77 tokens, start and end included) is truncated; the first
+        time, a warning says how many are.
+        """
+        limit = self.model.config.text_config.max_position_embeddings
+        tokens = self.tokenizer(texts, padding="max_length", truncation=True, max_length=limit)
+        self._warn_of_truncation(texts, limit)
+        return self.in_chunks(self._texts, torch.tensor(tokens["input_ids"]))
+
+    def _images(self, images: Tensor) -> Tensor:
+        pixels = self.processor(list(images), return_tensors="pt", device=self.device)
+        return self.model.get_image_features(
+            pixels["pixel_values"].to(self.dtype), return_dict=True
+        ).pooler_output
+
+    def _texts(self, tokens: Tensor) -> Tensor:
+        # Attention is causal and the feature is read at the end token, so padding needs no mask.
+        return self.model.get_text_features(tokens.to(self.device), return_dict=True).pooler_output
+
+    def _warn_of_truncation(self, texts: list[str], limit: int) -> None:
+        if self._warned:
+            return
+        lengths = [len(ids) for ids in self.tokenizer(texts, verbose=False)["input_ids"]]
+        if long := sum(n > limit for n in lengths):
+            self._warned = True
+            warnings.warn(
+                f"{long} of {len(texts)} texts exceed {limit} tokens and are truncated",
+                stacklevel=3,
+            )

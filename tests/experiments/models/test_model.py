@@ -1,0 +1,185 @@
+"""The protocol: rows, guidance, calls of the network, gradients."""
+
+import pytest
+import torch
+
+from experiments.errors import UsageError
+from experiments.models.model import repeat_rows
+from experiments.models.sdxl import SDXL
+
+TEXT = ["sd", "sdxl", "sd3"]
+PROMPTS = ["a red bed", "two lamps by a window"]
+
+
+def noise_of(model, rows: int, dtype=torch.float32) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(rows, *model.noise_shape, generator=generator, dtype=dtype)
+
+
+def in_float64(model):
+    for module in vars(model).values():
+        if isinstance(module, torch.nn.Module):
+            module.double()
+        elif isinstance(module, tuple):
+            [part.double() for part in module if isinstance(part, torch.nn.Module)]
+    return model
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Records the number of rows of every network call of a model."""
+
+    def count(model) -> list[int]:
+        calls: list[int] = []
+        network = model.network
+
+        def recording(x, timestep, condition):
+            assert len(timestep) == len(x)
+            calls.append(len(x))
+            return network(x, timestep, condition)
+
+        monkeypatch.setattr(model, "network", recording)
+        return calls
+
+    return count
+
+
+def test_repeated_rows_keep_a_gallery_together():
+    condition = {"a": torch.tensor([[1.0], [2.0]])}
+    assert repeat_rows(condition, 3)["a"].flatten().tolist() == [1, 1, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "guidance"), [("ddpm", 1.0), *((name, s) for name in TEXT for s in (1.0, 6.0))]
+)
+def test_a_step_is_one_network_call(families, counted, name, guidance):
+    model = families(name).model(guidance=guidance)
+    calls = counted(model)
+    with torch.inference_mode():
+        model.sample(noise_of(model, 4), repeat_rows(model.encode_prompts(PROMPTS), 2))
+    assert calls == [4 if guidance == 1 else 8] * model.process.num_steps
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_guidance_extrapolates_from_the_empty_prompt(families, name):
+    family = families(name)
+    plain, guided = family.model(), family.model(guidance=3.0)
+    x = noise_of(plain, 2)
+    with torch.no_grad():
+        condition = plain.encode_prompts(PROMPTS)
+        null = {key: row.expand_as(condition[key]) for key, row in plain.null_condition.items()}
+        conditional, unconditional = plain.predict(x, 1, condition), plain.predict(x, 1, null)
+        expected = unconditional + 3.0 * (conditional - unconditional)
+        torch.testing.assert_close(guided.predict(x, 1, condition), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_the_empty_prompt_is_encoded_once(families, monkeypatch, name):
+    model = families(name).model(guidance=6.0)
+    encode, encoded = model.encode_prompts, []
+    monkeypatch.setattr(model, "encode_prompts", lambda ps: encoded.append(ps) or encode(ps))
+    with torch.inference_mode():
+        condition = model.encode_prompts(PROMPTS)
+        for _ in range(2):
+            model.sample(noise_of(model, 2), condition)
+    assert encoded == [PROMPTS, [""]]
+
+
+@pytest.mark.parametrize("name", [*TEXT, "ddpm"])
+def test_clean_has_the_gradient_of_finite_differences(families, name):
+    """Through the guided network, in float64, along a random direction."""
+    guidance = 1.0 if name == "ddpm" else 4.0
+    model = in_float64(families(name).model(guidance=guidance))
+    # A step of the middle: the first one of a clipped process is clipped, hence flat.
+    assert_gradient(lambda z: model.clean(z, 2, model.encode_prompts(PROMPTS)), model)
+
+
+@pytest.mark.parametrize("name", ["sd", "sd3"])
+def test_images_have_the_gradient_of_finite_differences(families, name):
+    """Through every step of the sampler and the decoder."""
+    model = in_float64(families(name).model(guidance=4.0, num_steps=2))
+    assert_gradient(lambda z: model.decode(model.sample(z, model.encode_prompts(PROMPTS))), model)
+
+
+def assert_gradient(function, model, step: float = 1e-4) -> None:
+    noise = noise_of(model, 2, torch.float64).requires_grad_()
+    direction = noise_of(model, 2, torch.float64).flip(0, 2, 3)
+    value = function(noise)
+    weight = torch.linspace(-1, 1, value.numel(), dtype=torch.float64).view_as(value)
+    (value * weight).sum().backward()
+    slope = (noise.grad * direction).sum()
+    with torch.no_grad():
+        ends = [(function(noise + s * direction) * weight).sum() for s in (step, -step)]
+    torch.testing.assert_close(slope, (ends[0] - ends[1]) / (2 * step), rtol=1e-5, atol=1e-8)
+    assert slope.abs() > 1e-3
+
+
+def test_gradients_flow_after_a_pass_in_inference_mode(families):
+    """The cached empty prompt must not be an inference tensor."""
+    model = families("sd").model(guidance=6.0)
+    with torch.inference_mode():
+        model.sample(noise_of(model, 2), model.encode_prompts(PROMPTS))
+    noise = noise_of(model, 2).requires_grad_()
+    model.sample(noise, model.encode_prompts(PROMPTS)).sum().backward()
+    assert noise.grad.abs().sum() > 0
+
+
+def test_noise_in_float32_on_the_cpu_is_cast_at_the_entrance(families):
+    model = families("sd").model(guidance=6.0, dtype="bfloat16")
+    with torch.inference_mode():
+        latents = model.sample(noise_of(model, 2), model.encode_prompts(PROMPTS))
+    assert latents.dtype == torch.bfloat16
+    assert model.decode(latents).dtype == torch.float32
+
+
+def test_every_step_is_reported_with_its_state(families):
+    model = families("sd").model()
+    seen = []
+    with torch.inference_mode():
+        condition = model.encode_prompts(PROMPTS)
+        latents = model.sample(
+            noise_of(model, 2), condition, on_step=lambda step, x: seen.append((step, x))
+        )
+    assert [step for step, _ in seen] == [0, 1, 2, 3]
+    assert torch.equal(seen[-1][1], latents)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_rows_of_noise_and_condition_must_match(families, rows):
+    model = families("sd").model()
+    with pytest.raises(ValueError, match="as many rows"):
+        model.sample(noise_of(model, rows), model.encode_prompts(PROMPTS))
+
+
+def test_sdxl_decodes_in_float32_where_float16_would_overflow(families):
+    pipeline = families("sdxl").pipeline
+    vae = type(pipeline.vae).from_config(pipeline.vae.config, force_upcast=True).half()
+    model = families("sdxl").model()
+    SDXL(
+        unet=model.unet,
+        vae=vae,
+        text_encoders=model.text_encoders,
+        tokenizers=model.tokenizers,
+        zero_null=True,
+        process=model.process,
+        guidance=1.0,
+        image_size=16,
+        identity={},
+    )
+    assert vae.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "named"),
+    [
+        ("sd", {"guidance": 0.5}, "guidance = 0.5 must be at least 1"),
+        ("sd", {"image_size": 17}, "image_size = 17 must be a multiple of 2"),
+        ("sd3", {"image_size": 18}, "image_size = 18 must be a multiple of 4"),
+        ("ddpm", {"image_size": 32}, "image_size = 32, but this model makes 16"),
+        ("ddpm", {"guidance": 2.0}, "guidance = 2.0"),
+        ("sd", {"num_steps": 0}, "num_steps = 0"),
+    ],
+)
+def test_impossible_settings_are_named(families, name, setting, named):
+    with pytest.raises(UsageError, match=named):
+        families(name).model(**setting)

@@ -1,0 +1,106 @@
+"""The store's promise: what is in the manifest is whole; what is not does not exist."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from experiments.errors import UsageError
+from experiments.store import Gallery, GalleryStore, cell_key, image_metadata
+from experiments.tasks import jobs_of
+
+INPUTS = {"model": "m", "coupling": "iid", "seed": 3}
+JOBS = jobs_of(["a cat", "a dog", "a fox"])
+
+
+def gallery(job, *, fill=0):
+    images = np.random.default_rng(fill).integers(0, 256, size=(2, 8, 8, 3), dtype=np.uint8)
+    return Gallery(job=job, images=images, seconds={"denoise": 0.5})
+
+
+@pytest.fixture
+def store(tmp_path):
+    return GalleryStore(tmp_path / "cell", INPUTS)
+
+
+def commit(store, jobs):
+    with store:
+        for job in jobs:
+            store.commit(gallery(job), made_with={"torch": "2"})
+
+
+def test_a_committed_gallery_reads_back_with_how_it_was_made(store):
+    commit(store, JOBS[:1])
+    row = store.committed()[JOBS[0].id]
+    np.testing.assert_array_equal(store.read(row), gallery(JOBS[0]).images)
+    metadata = image_metadata(store.image_paths(row)[1])
+    job = {"id": JOBS[0].id, "prompt": "a cat"}
+    assert metadata == {**INPUTS, "job": job, "member": 1}
+    assert row.seconds == {"denoise": 0.5} and row.made_with == {"torch": "2"}
+
+
+def test_the_same_gallery_has_the_same_bytes(store, tmp_path):
+    commit(store, JOBS)
+    other = GalleryStore(tmp_path / "other", INPUTS)
+    commit(other, reversed(JOBS))
+    assert other.committed() == store.committed()
+
+
+def test_a_kill_before_the_rename_leaves_nothing_committed(store, monkeypatch):
+    commit(store, JOBS[:1])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        commit(store, JOBS[1:2])
+    assert set(store.committed()) == {JOBS[0].id}
+    commit(store, JOBS[1:2])
+    assert set(store.committed()) == {JOBS[0].id, JOBS[1].id}
+
+
+def test_images_without_a_manifest_row_are_written_anew(store):
+    commit(store, JOBS)
+    manifest = store.folder / "manifest.jsonl"
+    manifest.write_text("".join(manifest.read_text().splitlines(keepends=True)[:2]))
+    assert JOBS[2].id not in store.committed()
+    commit(store, JOBS[2:])
+    assert len(store.committed()) == 3
+
+
+@pytest.mark.parametrize("cut", [1, 8])
+def test_a_torn_last_line_costs_at_most_that_gallery(store, cut):
+    commit(store, JOBS[:2])
+    manifest = store.folder / "manifest.jsonl"
+    manifest.write_bytes(manifest.read_bytes()[:-cut])
+    # one byte is the newline alone: the row is whole
+    assert len(store.committed()) == (2 if cut == 1 else 1)
+    commit(store, JOBS[1:])
+    assert list(store.committed()) == [job.id for job in JOBS]
+    assert all(json.loads(line) for line in manifest.read_text().splitlines())
+    assert (store.folder / "manifest.damaged").exists() == (cut == 8)
+
+
+def test_a_gallery_whose_images_were_removed_is_missing(store):
+    commit(store, JOBS[:2])
+    (store.folder / "galleries" / JOBS[0].id).rename(store.folder / "elsewhere")
+    assert set(store.committed()) == {JOBS[1].id}
+
+
+def test_a_changed_image_is_refused(store):
+    commit(store, JOBS[:1])
+    row = store.committed()[JOBS[0].id]
+    path = store.image_paths(row)[0]
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UsageError, match=r"0\.png is not the image that was committed"):
+        store.read(row)
+
+
+def test_one_writer_at_a_time(store):
+    with store, pytest.raises(UsageError, match="another run is writing"):
+        commit(GalleryStore(store.folder, INPUTS), JOBS)
+
+
+def test_the_key_is_of_the_values_not_of_their_order():
+    assert cell_key({"a": 1, "b": [2.0]}) == cell_key({"b": [2.0], "a": 1})
+    assert cell_key({"a": 1}) != cell_key({"a": 2})
