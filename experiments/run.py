@@ -109,12 +109,13 @@ def _load_model(config: DictConfig, models: dict[str, Any]) -> Any:
 
 def _inputs(config: DictConfig) -> dict[str, Any]:
     """What the images of a cell are made from. Where its weights lie or run is no input."""
+    from experiments.models.device import select_device, select_dtype
     from experiments.models.fingerprint import fingerprint
 
     values = OmegaConf.to_container(config, resolve=True)
     model = values["model"]
     model["weights"] = fingerprint(model.pop("source"), model.pop("revision"))
-    del model["device"]
+    model["dtype"] = str(select_dtype(model["dtype"], select_device(model.pop("device"))))
     return {
         "model": model,
         "coupling": values["coupling"],
@@ -152,8 +153,11 @@ def _build(group: str, config: DictConfig) -> Any:
         # "all": plain dicts and lists; the default would take dataclasses for configurations
         return hydra.utils.instantiate(config[group], _convert_="all")
     except InstantiationException as error:
-        if isinstance(error.__cause__, ValueError | TypeError | UsageError):
-            raise UsageError(f"{group}: {error.__cause__}") from error
+        cause = error.__cause__
+        if isinstance(cause, UsageError):
+            raise cause from None
+        if isinstance(cause, ValueError | TypeError):
+            raise UsageError(f"{group}: {cause}") from error
         raise
     except OmegaConfBaseException as error:
         raise UsageError(f"{group}: {str(error).splitlines()[0]}") from error

@@ -44,13 +44,15 @@ def score(
     if missing:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a", encoding="utf-8") as out:
-            out.write("\n")  # ends a line that a kill may have torn
+            if out.tell() and not file.read_bytes().endswith(b"\n"):
+                out.write("\n")  # ends a line that a kill has torn
             for batch in _batches(missing):
                 for line in _score_batch(store, suite, batch):
                     out.write(json.dumps(line, sort_keys=True) + "\n")
                     scores[line["job"], line["metric"]] = line
                 out.flush()
-    return pd.DataFrame(scores[row.job, metric] for row in rows for metric in suite.identities)
+    lines = [scores[row.job, metric] for row in rows for metric in suite.identities]
+    return pd.DataFrame(lines).sort_index(axis="columns")  # the same, read back or just made
 
 
 def _is_scored(row: ManifestRow, suite: MetricSuite, scores: Mapping) -> bool:

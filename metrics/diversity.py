@@ -16,8 +16,13 @@ def pairwise_l2(images: Tensor) -> Tensor:
     This is the "L2" of the paper's Table 1, squared and averaged over pixels as its magnitude
     implies. The mean of |x_i - x_j|^2 over pairs is twice the unbiased variance over i.
     """
+    return pairwise_l2_map(images).mean((-2, -1))
+
+
+def pairwise_l2_map(images: Tensor) -> Tensor:
+    """The summands of `pairwise_l2` at every pixel: (..., K, 3, H, W) -> (..., H, W)."""
     _at_least_two(images.shape[-4])
-    return 2 * images.double().var(dim=-4).mean((-3, -2, -1))
+    return 2 * images.double().var(dim=-4).mean(-3)
 
 
 def mean_pairwise_similarity(features: Tensor) -> Tensor:

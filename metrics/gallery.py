@@ -16,6 +16,7 @@ class GalleryBatch:
     """G galleries of K images and what they are asked to show.
 
     images: (G, K, 3, H, W), uint8 or float in [0, 1]; prompts, names: G strings, names for errors.
+    references: (G, 3, H, W) in [0, 1] and masks: (G, H, W), 1 on the object, for scores of regions.
     Raises ImageError, naming gallery and image, for one that is not finite, leaves the range or is
     constant (a failed decoder's black square has perfect scores in more than one metric).
     """
@@ -23,6 +24,8 @@ class GalleryBatch:
     images: Tensor
     prompts: tuple[str, ...]
     names: tuple[str, ...]
+    references: Tensor | None = None
+    masks: Tensor | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.images.shape)

@@ -4,8 +4,8 @@ Stages, in order:
 
 vae      AutoencoderKL: mean squared error and a little KL; then its latents are standardised.
 clip     CLIPModel on images and captions (Radford et al. 2021).
-unet     UNet and text encoder together: epsilon prediction on the frozen encoder's latents
-         (Rombach et al. 2022), captions dropped at times for classifier-free guidance.
+unet     UNet and text encoder (at first the CLIP's) together: epsilon prediction on the frozen
+         encoder's latents (Rombach et al. 2022), captions dropped at times for guidance.
 decoder  The autoencoder's decoder alone, on the same latents: the more it learns, the sharper the
          pictures, and the UNet need not know.
 ddpm     Unconditional, in pixels (Ho et al. 2020).
@@ -14,14 +14,17 @@ Each stage resumes from its checkpoint under --work and then writes an ordinary 
 transformers folder under --out (fp16 safetensors), in one rename.
 
     python scripts/train_tiny.py --work build/tiny --out experiments/models/tiny
+    torchrun --nproc-per-node 2 scripts/train_tiny.py --work ... --out ... --stages unet
 """
 
 import argparse
+import os
 from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, DDPMPipeline, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
@@ -39,7 +42,7 @@ from experiments.bedrooms.architectures import (
     new_vae,
     text_config,
 )
-from experiments.bedrooms.fit import fit, replace_folder
+from experiments.bedrooms.fit import fit, processes, rank, replace_folder
 
 SCENES = 30_000
 KL_WEIGHT = 5e-4  # per pixel value, beside the mean squared error
@@ -48,9 +51,9 @@ CAPTION_DROPOUT = 0.1
 
 # steps, batch, peak learning rate
 RECIPES = {
-    "vae": (1500, 16, 2e-3),
+    "vae": (1300, 16, 2e-3),
     "clip": (600, 96, 1e-3),
-    "unet": (2000, 64, 1.5e-3),
+    "unet": (2400, 64, 1.5e-3),
     "decoder": (2500, 16, 1e-3),
     "ddpm": (1500, 32, 1.5e-3),
 }
@@ -170,6 +173,7 @@ def train_clip(work: Path, out: Path, device: str) -> None:
 def train_unet(work: Path, out: Path, device: str) -> None:
     steps, batch, peak = RECIPES["unet"]
     tokenizer, scheduler = new_tokenizer(), new_scheduler()
+    batch //= processes()
     stored = torch.load(work / "moments.pt", weights_only=True, mmap=True)
     alphas_cumprod = scheduler.alphas_cumprod.to(device)
 
@@ -188,10 +192,14 @@ def train_unet(work: Path, out: Path, device: str) -> None:
         return F.mse_loss(model["unet"](x_t, t, states).sample, epsilon)
 
     torch.manual_seed(2)
-    model = nn.ModuleDict(
-        {"unet": new_unet(), "text_encoder": CLIPTextModel(text_config(tokenizer))}
-    ).to(device, memory_format=torch.channels_last)
+    text_encoder = CLIPTextModel(text_config(tokenizer))
+    # From scratch the UNet learns to draw well before it starts to listen.
+    text_encoder.load_state_dict(CLIPModel.from_pretrained(out / "clip").text_model.state_dict())
+    model = nn.ModuleDict({"unet": new_unet(), "text_encoder": text_encoder.float()})
+    model = model.to(device, memory_format=torch.channels_last)
     average = fit("unet", work, model, loss, steps=steps, peak=peak)
+    if rank() > 0:
+        return
     average["unet"].save_pretrained(work / "unet")
     average["text_encoder"].save_pretrained(work / "text_encoder")
     write_pipeline(work, out)
@@ -282,6 +290,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    if "WORLD_SIZE" in os.environ:
+        dist.init_process_group("gloo")
     args.work.mkdir(parents=True, exist_ok=True)
     for stage in args.stages:
         STAGES[stage](args.work, args.out, args.device)

@@ -11,7 +11,7 @@ from experiments.bedrooms.scene import Scene, sample_scene
 
 TIME_PHRASES = {"day": "in daylight", "sunset": "at sunset", "night": "at night"}
 # How often a training caption mentions 0, 1, ... attributes, and how often a prompt does.
-CAPTION_WEIGHTS = (0.06, 0.28, 0.28, 0.20, 0.12, 0.06)
+CAPTION_WEIGHTS = (0.04, 0.20, 0.22, 0.22, 0.18, 0.14)
 PROMPT_WEIGHTS = (0.02, 0.20, 0.40, 0.38)
 
 

@@ -30,9 +30,11 @@ T5_PARTS = ("text_encoder_3", "tokenizer_3")
 
 
 class SD3(LatentModel):
-    """Attributes:
-    t5: T5's tokenizer and encoder, or None.
-    t5_length: how many T5 tokens condition the network, whether there is a T5 or not.
+    """Stable Diffusion 3 as a model of the protocol.
+
+    Attributes:
+        t5: T5's tokenizer and encoder, or None.
+        t5_length: how many T5 tokens condition the network, whether there is a T5 or not.
     """
 
     def __init__(

@@ -28,8 +28,10 @@ PARTS = (
 
 
 class SDXL(LatentModel):
-    """Attributes:
-    zero_null: the empty prompt's embeddings are zeros, as the published model was trained.
+    """SDXL as a model of the protocol.
+
+    Attributes:
+        zero_null: the empty prompt's embeddings are zeros, as the published model was trained.
     """
 
     def __init__(

@@ -43,7 +43,8 @@ def needed(files: Iterable[str], parts: Iterable[str], variant: str | None) -> l
         raise Incomplete("has no model_index.json")
     chosen = ["model_index.json"]
     for part in parts:
-        prefix = f"{part}/" if any(name.startswith(f"{part}/") for name in files) else ""
+        foldered = "config.json" not in files or any(name.startswith(f"{part}/") for name in files)
+        prefix = f"{part}/" if foldered else ""
         own = {name for name in files if name.rpartition("/")[0] == prefix.rstrip("/")}
         if part == "scheduler":
             chosen.append(_required(own, f"{prefix}scheduler_config.json"))

@@ -19,6 +19,8 @@ PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 
 
 class StableDiffusion(LatentModel):
+    """A pipeline of Stable Diffusion's shape as a model of the protocol."""
+
     def __init__(self, *, unet: nn.Module, text_encoder: nn.Module, tokenizer, **rest) -> None:
         super().__init__(network=unet, encoders=(text_encoder,), **rest)
         self.unet = unet

@@ -1,6 +1,16 @@
 """Frozen networks. Nothing outside this package resizes or normalises an image."""
 
+from metrics.features.brisque import BrisqueFeatures
 from metrics.features.clip import CLIPFeatures
+from metrics.features.lpips import LPIPSFeatures
 from metrics.features.network import Network
+from metrics.features.sscd import SSCDOnnx, SSCDTorchScript
 
-__all__ = ["CLIPFeatures", "Network"]
+__all__ = [
+    "BrisqueFeatures",
+    "CLIPFeatures",
+    "LPIPSFeatures",
+    "Network",
+    "SSCDOnnx",
+    "SSCDTorchScript",
+]

@@ -8,7 +8,6 @@ in which the reference scores were computed, a resized pixel differs by at most 
 import warnings
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -18,31 +17,34 @@ from metrics.features.network import Network, as_bytes
 
 
 class CLIPFeatures(Network):
-    """Projected features, not normalised, of a folder that transformers can load.
+    """Projected features, not normalised, of a CLIPModel.
 
-    source: a folder with a CLIPModel, its tokenizer and its image processor.
+    source: the folder or variant of the model; processor: that of its tokenizer and its image
+    processor, mostly the same one (PickScore is used with those of the CLIP it was trained from).
     """
 
-    def __init__(self, *, source: str | Path):
-        self.folder = Path(source)
+    def __init__(self, *, source: str, processor: str):
+        super().__init__(source)
+        self._processor_source = processor
         self._warned = False
 
     @property
-    def identity(self) -> dict[str, str]:
-        return {
-            "weights": self.folder.name,
-            "sha256": weights.sha256(self.folder / "model.safetensors"),
-            "library": f"transformers {version('transformers')}",
-            "dtype": str(self.dtype).removeprefix("torch."),
-            "device": self.device.type,
-        }
+    def requirements(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((self.source, self._processor_source)))
+
+    @property
+    def library(self) -> str:
+        return f"transformers {version('transformers')}"
 
     @cached_property
     def model(self):
         from transformers import CLIPModel
 
         model = CLIPModel.from_pretrained(
-            self.folder, dtype=self.dtype, use_safetensors=True, local_files_only=True
+            weights.locate(self.source),
+            dtype=self.dtype,
+            use_safetensors=True,
+            local_files_only=True,
         )
         return model.eval().requires_grad_(False).to(self.device)
 
@@ -50,13 +52,15 @@ class CLIPFeatures(Network):
     def processor(self):
         from transformers import CLIPImageProcessor
 
-        return CLIPImageProcessor.from_pretrained(self.folder, local_files_only=True)
+        folder = weights.locate(self._processor_source)
+        return CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
 
     @cached_property
     def tokenizer(self):
         from transformers import CLIPTokenizer
 
-        return CLIPTokenizer.from_pretrained(self.folder, local_files_only=True)
+        folder = weights.locate(self._processor_source)
+        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
     @property
     def logit_scale(self) -> float:
@@ -80,13 +84,15 @@ class CLIPFeatures(Network):
 
     def _images(self, images: Tensor) -> Tensor:
         pixels = self.processor(list(images), return_tensors="pt", device=self.device)
-        return self.model.get_image_features(
+        features = self.model.get_image_features(
             pixels["pixel_values"].to(self.dtype), return_dict=True
-        ).pooler_output
+        )
+        return features.pooler_output.float()
 
     def _texts(self, tokens: Tensor) -> Tensor:
         # Attention is causal and the feature is read at the end token, so padding needs no mask.
-        return self.model.get_text_features(tokens.to(self.device), return_dict=True).pooler_output
+        features = self.model.get_text_features(tokens.to(self.device), return_dict=True)
+        return features.pooler_output.float()
 
     def _warn_of_truncation(self, texts: list[str], limit: int) -> None:
         if self._warned:

@@ -6,13 +6,21 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from metrics import weights
+
 
 class Network(ABC):
-    """A frozen network. Constructing one reads no weights; its first use does."""
+    """A frozen network. Constructing one reads no weights; its first use does.
+
+    source: a variant of `metrics.weights`, or a local folder with a model.safetensors.
+    """
 
     device = torch.device("cpu")
     dtype = torch.float32
     batch_size = 16
+
+    def __init__(self, source: str):
+        self.source = str(source)
 
     def place(self, *, device: torch.device, dtype: torch.dtype, batch_size: int) -> None:
         """Say where the network will run, in which dtype, and how many images at a time."""
@@ -20,17 +28,32 @@ class Network(ABC):
 
     @property
     @abstractmethod
+    def library(self) -> str:
+        """The package that runs the network, and its version."""
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """The sources that have to be on this machine before the network can run."""
+        return (self.source,)
+
+    @property
     def identity(self) -> dict[str, str]:
         """What decides a score of this network: its weights, library, dtype and device class."""
+        return {
+            **weights.describe(self.source),
+            "library": self.library,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": self.device.type,
+        }
 
-    @abstractmethod
-    def images(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W), uint8 or float in [0, 1] -> features (N, F), float32 on the CPU."""
+    def in_chunks(self, function: Callable[[Tensor], Tensor], inputs: Tensor, each: int = 1):
+        """Concatenate `function` over chunks of `inputs`, without gradients, on the CPU.
 
-    def in_chunks(self, function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
-        """Concatenate `function` over chunks of `batch_size` rows, without gradients."""
+        each: how many images a row of `inputs` stands for.
+        """
+        rows = max(1, self.batch_size // each)
         with torch.inference_mode():
-            return torch.cat([function(x).float().cpu() for x in inputs.split(self.batch_size)])
+            return torch.cat([function(x).cpu() for x in inputs.split(rows)])
 
 
 def as_bytes(images: Tensor) -> Tensor:
@@ -38,3 +61,8 @@ def as_bytes(images: Tensor) -> Tensor:
     if images.dtype == torch.uint8:
         return images
     return images.float().mul(255).round().to(torch.uint8)
+
+
+def as_unit(images: Tensor) -> Tensor:
+    """Images as float in [0, 1]: uint8 is divided by 255."""
+    return images / 255 if images.dtype == torch.uint8 else images

@@ -1,8 +1,15 @@
-"""A hub on the loopback that serves one folder as every repository, and can misbehave."""
+"""A hub on the loopback: every repository holds the same folder, and its name says how it behaves.
+
+owner/small       gives everything
+owner/status-404  answers every request with that status
+owner/busy        answers its first two requests with 429 and 503
+owner/gated       shows its file list, but not its files
+owner/partless    lacks vae/config.json
+"""
 
 import hashlib
 import json
-from collections import deque
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,56 +17,54 @@ from pathlib import Path
 from threading import Thread
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+PATH = re.compile(r"(?:/api/models)?/(?P<repository>owner/[\w-]+)/(?P<verb>\w+)/\w+/?(?P<file>.*)")
 
 
 @contextmanager
-def small_hub(
-    folder: Path,
-    *,
-    statuses: tuple[int, ...] = (),
-    always: int | None = None,
-    gated: bool = False,
-    hidden: tuple[str, ...] = (),
-) -> Iterator[str]:
-    """Yields the endpoint.
-
-    Args:
-        statuses: what the first requests get instead of an answer.
-        always: what every request gets instead of an answer.
-        gated: the file list is public, the files are not.
-        hidden: files that the repository lacks.
-    """
-    first = deque(statuses)
+def small_hub(folder: Path) -> Iterator[str]:
+    """Serves `folder` and yields the endpoint."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-    files = {name: body for name, body in files.items() if name not in hidden}
+    everything = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    excuses = [503, 429]
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            path = self.path.split("?")[0]
-            if always or first:
-                self.answer(always or first.popleft(), b"")
-            elif "/resolve/" in path:
-                name = path.split("/resolve/")[1].partition("/")[2]
-                if gated:
-                    self.answer(403, b"", {"X-Error-Code": "GatedRepo"})
-                else:
-                    etag = hashlib.sha1(files[name]).hexdigest()
-                    self.answer(200, files[name], {"ETag": etag, "X-Repo-Commit": COMMIT})
-            elif "/tree/" in path:
-                entries = [
-                    {"type": "file", "path": name, "size": len(body), "oid": name}
-                    for name, body in files.items()
-                ]
-                self.answer(200, json.dumps(entries).encode())
+            request = PATH.fullmatch(self.path.split("?")[0])
+            _, _, name = request["repository"].partition("/")
+            behaviour, _, status = name.partition("-")
+            files = dict(everything)
+            if behaviour == "partless":
+                del files["vae/config.json"]
+            if status:
+                self.answer(int(status))
+            elif behaviour == "busy" and excuses:
+                self.answer(excuses.pop())
+            elif request["verb"] == "resolve" and behaviour == "gated":
+                self.answer(403, headers={"X-Error-Code": "GatedRepo"})
+            elif request["verb"] == "resolve":
+                body = files[request["file"]]
+                etag = hashlib.sha1(body).hexdigest()
+                self.answer(200, body, {"ETag": etag, "X-Repo-Commit": COMMIT})
+            elif request["verb"] == "tree":
+                sizes = {file: len(body) for file, body in files.items()}
+                self.answer_json(
+                    [
+                        {"type": "file", "path": file, "size": size, "oid": file}
+                        for file, size in sizes.items()
+                    ]
+                )
             else:
-                siblings = [{"rfilename": name} for name in files]
-                info = {"id": "owner/small", "sha": COMMIT, "siblings": siblings}
-                self.answer(200, json.dumps(info).encode())
+                siblings = [{"rfilename": file} for file in files]
+                self.answer_json({"id": "owner/small", "sha": COMMIT, "siblings": siblings})
 
         do_HEAD = do_GET
 
-        def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        def answer_json(self, value: object) -> None:
+            self.answer(200, json.dumps(value).encode())
+
+        def answer(
+            self, status: int, body: bytes = b"", headers: dict[str, str] | None = None
+        ) -> None:
             self.send_response(status)
             for key, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
                 self.send_header(key, value)
@@ -68,7 +73,7 @@ def small_hub(
                 self.wfile.write(body)
 
         def log_message(self, *_) -> None:
-            """Keeps the tests' output clean."""
+            """Nothing: the tests' output stays clean."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     Thread(target=server.serve_forever, daemon=True).start()

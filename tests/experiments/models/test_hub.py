@@ -1,124 +1,137 @@
 """Whatever the hub does, the answer is a whole folder or one line, within seconds."""
 
+import json
 import os
 import subprocess
 import sys
-import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from smallhub import COMMIT, small_hub
 
+from experiments.models.stable_diffusion import PARTS
+
+# A process of its own: the hub's library reads its settings when it is imported.
 PROGRAM = """
-import sys
+import json, sys, time
 from experiments.errors import UsageError
 from experiments.models.hub import resolve
-from experiments.models.stable_diffusion import PARTS
-try:
-    print(resolve("owner/small", revision=sys.argv[1] or None, variant=None, parts=PARTS))
-except UsageError as error:
-    sys.exit(f"UsageError: {error}")
-"""
-
-
-def fetch(endpoint: str, cache: Path, *, revision: str = COMMIT, **environment: str):
-    """(path or "", stderr, seconds) of a fresh process: the library reads its settings at import."""
-    settings = {"HF_ENDPOINT": endpoint, "HF_HOME": str(cache), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+requests, parts = (json.loads(argument) for argument in sys.argv[1:])
+for source, revision in requests:
     start = time.perf_counter()
+    try:
+        answer = str(resolve(source, revision=revision, variant=None, parts=parts))
+    except UsageError as error:
+        answer = f"UsageError: {error}"
+    print(json.dumps([answer, time.perf_counter() - start]))
+"""
+LICENCE = "accept the licence at https://huggingface.co/owner/"
+REMEDIES = {
+    401: LICENCE,
+    403: LICENCE,
+    404: "set model.source and model.revision",
+    429: "try again in a few minutes",
+    503: "try again in a few minutes",
+}
+REFUSED = "http://127.0.0.1:9"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One process: what it answered, how long each answer took, and what it said on stderr."""
+
+    lines: dict[str, str]
+    seconds: dict[str, float]
+    noise: str
+
+
+def fetch(sources: list[str], endpoint: str, cache: Path, *, revision=COMMIT, **environment: str):
+    settings = {"HF_ENDPOINT": endpoint, "HF_HOME": str(cache), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    requests = json.dumps([[source, revision] for source in sources])
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, revision],
+        [sys.executable, "-c", PROGRAM, requests, json.dumps(PARTS)],
         env={**os.environ, **settings, **environment},
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
-    return done.stdout.strip(), done.stderr.strip(), time.perf_counter() - start
+    replies = [json.loads(line) for line in done.stdout.splitlines()]
+    pairs = list(zip(sources, replies, strict=True))
+    return Answers(
+        lines={source: line[0] for source, line in pairs},
+        seconds={source: line[1] for source, line in pairs},
+        noise=done.stderr,
+    )
 
 
-@pytest.fixture
-def folder(families) -> Path:
-    return families("sd").folder
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
 
 
-def test_only_what_is_needed_is_fetched_and_then_kept(families, folder, tmp_path):
-    (folder / "v1-5-pruned.ckpt").write_bytes(b"a pickle that nobody asked for")
-    with small_hub(folder) as endpoint:
-        fetched, errors, _ = fetch(endpoint, tmp_path)
-    (folder / "v1-5-pruned.ckpt").unlink()
-    assert errors == ""
-    assert Path(fetched).name == COMMIT
-    assert not (Path(fetched) / "v1-5-pruned.ckpt").exists()
-    again, errors, _ = fetch(endpoint, tmp_path)  # the hub is gone
-    assert (again, errors) == (fetched, "")
-    model = families("sd").model(source=fetched)
+@pytest.fixture(scope="module")
+def answered(families, cache) -> Answers:
+    names = ["small", "busy", "gated", "partless", *(f"status-{status}" for status in REMEDIES)]
+    with small_hub(families("sd").folder) as endpoint:
+        return fetch([f"owner/{name}" for name in names], endpoint, cache)
+
+
+def test_what_is_fetched_loads_and_nothing_is_said(families, answered):
+    fetched = Path(answered.lines["owner/small"])
+    assert fetched.name == COMMIT
+    assert answered.noise == ""
+    model = families("sd").model(source=str(fetched))
     assert model.noise_shape == (4, 8, 8)
 
 
-def test_a_busy_hub_is_asked_again(folder, tmp_path):
-    with small_hub(folder, statuses=(429, 503)) as endpoint:
-        fetched, errors, _ = fetch(endpoint, tmp_path)
-    assert (Path(fetched).name, errors) == (COMMIT, "")
+def test_a_busy_hub_is_asked_again(answered):
+    assert Path(answered.lines["owner/busy"]).name == COMMIT
 
 
-@pytest.mark.parametrize(
-    ("status", "remedy"),
-    [
-        (401, "accept the licence at https://huggingface.co/owner/small and set HF_TOKEN"),
-        (403, "accept the licence at https://huggingface.co/owner/small and set HF_TOKEN"),
-        (404, "set model.source and model.revision"),
-        (429, "try again in a few minutes"),
-        (503, "try again in a few minutes"),
-    ],
-)
-def test_refusals_end_in_one_line(folder, tmp_path, status, remedy):
-    with small_hub(folder, always=status) as endpoint:
-        fetched, errors, seconds = fetch(endpoint, tmp_path)
-    assert_one_line(errors, remedy, str(status))
-    assert fetched == ""
-    assert seconds < 20
+@pytest.mark.parametrize(("status", "remedy"), list(REMEDIES.items()))
+def test_a_refusal_ends_in_one_line_within_seconds(answered, status, remedy):
+    source = f"owner/status-{status}"
+    assert_one_line(answered.lines[source], source, str(status), remedy)
+    assert answered.seconds[source] < 15
 
 
-def test_a_gated_repository_names_its_licence_page(folder, tmp_path):
-    with small_hub(folder, gated=True) as endpoint:
-        _, errors, _ = fetch(endpoint, tmp_path)
-    assert_one_line(errors, "accept the licence at https://huggingface.co/owner/small")
+def test_a_gated_repository_names_its_licence_page(answered):
+    remedy = f"{LICENCE}gated and set HF_TOKEN"
+    assert_one_line(answered.lines["owner/gated"], "owner/gated", remedy)
 
 
-@pytest.mark.parametrize(
-    ("endpoint", "environment"),
-    [
-        ("http://127.0.0.1:9", {}),
-        ("http://hub.invalid", {}),
-        ("http://127.0.0.1:9", {"HF_HUB_OFFLINE": "1"}),
-    ],
-)
-@pytest.mark.parametrize("revision", [COMMIT, ""])
-def test_an_unreachable_hub_ends_in_one_line(tmp_path, endpoint, environment, revision):
-    _, errors, seconds = fetch(endpoint, tmp_path, revision=revision, **environment)
-    assert_one_line(errors, "could not be fetched from the hub", "use model=tiny")
-    assert seconds < 20
+def test_a_repository_without_a_part_is_refused_before_the_download(answered, cache):
+    answer = answered.lines["owner/partless"]
+    assert_one_line(answer, "owner/partless", "lacks vae/config.json")
+    assert not list(cache.rglob("models--owner--partless/**/*.safetensors"))
 
 
-def test_a_repository_without_a_part_is_refused_before_the_download(folder, tmp_path):
-    with small_hub(folder, hidden=("vae/config.json",)) as endpoint:
-        _, errors, _ = fetch(endpoint, tmp_path)
-    assert_one_line(errors, "lacks vae/config.json")
-    assert not list(tmp_path.rglob("*.safetensors"))
-
-
-def test_half_a_snapshot_in_the_cache_is_completed(folder, tmp_path):
-    with small_hub(folder) as endpoint:
-        fetched, _, _ = fetch(endpoint, tmp_path)
-        lost = Path(fetched) / "unet" / "diffusion_pytorch_model.safetensors"
-        lost.unlink()
-        again, errors, _ = fetch(endpoint, tmp_path)
-    assert (again, errors) == (fetched, "")
+def test_a_lost_file_is_fetched_again_and_a_whole_snapshot_asks_nobody(families, answered, cache):
+    fetched = answered.lines["owner/small"]
+    lost = Path(fetched) / "unet" / "diffusion_pytorch_model.safetensors"
+    lost.unlink()
+    with small_hub(families("sd").folder) as endpoint:
+        mended = fetch(["owner/small"], endpoint, cache)
+    assert mended.lines["owner/small"] == fetched
     assert lost.exists()
+    assert fetch(["owner/small"], REFUSED, cache).lines["owner/small"] == fetched
 
 
-def assert_one_line(errors: str, *parts: str) -> None:
-    assert errors.startswith("UsageError: model.source=owner/small"), errors
-    assert "\n" not in errors
+@pytest.mark.parametrize(
+    ("revision", "environment"), [(COMMIT, {}), (None, {}), (COMMIT, {"HF_HUB_OFFLINE": "1"})]
+)
+def test_an_unreachable_hub_ends_in_one_line_within_seconds(tmp_path, revision, environment):
+    answered = fetch(["owner/small"], REFUSED, tmp_path, revision=revision, **environment)
+    remedy = "use model=tiny"
+    assert_one_line(answered.lines["owner/small"], "owner/small", "from the hub", remedy)
+    assert answered.seconds["owner/small"] < 15
+    assert answered.noise == ""
+
+
+def assert_one_line(answer: str, source: str, *parts: str) -> None:
+    assert answer.startswith(f"UsageError: model.source={source}"), answer
+    assert "\n" not in answer
     for part in parts:
-        assert part in errors
+        assert part in answer

@@ -66,7 +66,7 @@ def test_a_cut_weight_file_is_named(families, copy):
 def test_pickled_weights_are_never_opened(families, copy):
     weights = copy / "unet" / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
-    with pytest.raises(UsageError, match="only pickled weights .*convert it once"):
+    with pytest.raises(UsageError, match=r"only pickled weights .*convert it once"):
         load(families, copy)
 
 
@@ -129,7 +129,7 @@ def test_devices():
     assert select_device("cpu") == torch.device("cpu")
     assert select_device("auto").type in {"cuda", "mps", "cpu"}
     missing = f"cuda:{torch.cuda.device_count()}"
-    with pytest.raises(UsageError, match="use model.device=auto"):
+    with pytest.raises(UsageError, match=r"use model\.device=auto"):
         select_device(missing)
     with pytest.raises(UsageError, match="choose auto, cuda"):
         select_device("gpu")
@@ -140,7 +140,7 @@ def test_dtypes():
     assert select_dtype("auto", cpu) == torch.float32
     assert select_dtype("auto", cuda) == torch.float16
     assert select_dtype("bfloat16", cpu) == torch.bfloat16
-    with pytest.raises(UsageError, match="use model.dtype=float32 or auto"):
+    with pytest.raises(UsageError, match=r"use model\.dtype=float32 or auto"):
         select_dtype("float16", cpu)
     with pytest.raises(UsageError, match="choose auto, float32"):
         select_dtype("half", cpu)
@@ -166,7 +166,7 @@ def test_a_fingerprint_is_quick_and_needs_no_torch(tmp_path):
     (tmp_path / "weights.safetensors").write_bytes(bytes(2**24))
     start = time.perf_counter()
     fingerprint(str(tmp_path), None)
-    assert time.perf_counter() - start < 0.2
+    assert time.perf_counter() - start < 0.5
     program = (
         "import sys; from experiments.models import fingerprint, hub; "
         "sys.exit(bool({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"

@@ -1,0 +1,11 @@
+"""Where frozen networks come from, and the proof that they are what they claim to be.
+
+A variant is one network with its weights, by one name. It is fetched once per machine from pinned
+sources, tried in order, verified every time before it is used, and never replaced by another.
+"""
+
+from metrics.weights.registry import VARIANTS
+from metrics.weights.store import describe, ensure, locate, sha256
+from metrics.weights.variant import Variant, WeightsError
+
+__all__ = ["VARIANTS", "Variant", "WeightsError", "describe", "ensure", "locate", "sha256"]

@@ -1,0 +1,76 @@
+"""Variants that are folders of a hub repository at one commit, kept in the hub's own cache."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from metrics.weights.variant import Variant, WeightsError, verify
+
+REQUEST_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubVariant(Variant):
+    """Some files of a repository. sha256: of model.safetensors, where an independent record of it
+    is known; else, or without that file, the commit alone pins the content, and the file is held
+    against the checksum under which the hub's cache stores it.
+    """
+
+    repository: str
+    revision: str
+    files: tuple[str, ...]
+    sha256: str | None
+
+    @property
+    def identity(self) -> dict[str, str]:
+        pinned = {"weights": self.name, "revision": self.revision}
+        return pinned | ({"sha256": self.sha256} if self.sha256 else {})
+
+    @property
+    def origin(self) -> str:
+        return f"hub repository {self.repository} at {self.revision[:12]}"
+
+    def find(self) -> Path | None:
+        from huggingface_hub import try_to_load_from_cache
+
+        paths = [
+            try_to_load_from_cache(self.repository, file, revision=self.revision)
+            for file in self.files
+        ]
+        if not all(isinstance(path, str) for path in paths):
+            return None
+        for path in map(Path, paths):
+            stored_as = path.resolve().name
+            if path.name == "model.safetensors" and self.sha256:
+                verify(path, self.sha256, self.name)
+            elif len(stored_as) == 64:  # a large file; small ones are stored by their git hash
+                verify(path, stored_as, self.name)
+        return Path(paths[0]).parent
+
+    def fetch(self) -> Path:
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url, snapshot_download
+        from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError
+
+        first = hf_hub_url(self.repository, self.files[0], revision=self.revision)
+        try:
+            # Asked first because it fails at once where a download would retry for half a minute.
+            get_hf_file_metadata(first, timeout=REQUEST_SECONDS)
+            snapshot_download(
+                self.repository, revision=self.revision, allow_patterns=list(self.files)
+            )
+        except GatedRepoError:
+            remedy = f"accept its terms on the page of {self.repository} and run: hf auth login"
+            raise WeightsError(f"{self} is gated: {remedy}") from None
+        except RepositoryNotFoundError:
+            raise WeightsError(
+                f"{self}: the repository is gone or private; name another variant in the config"
+            ) from None
+        except (OSError, HTTPError) as error:
+            reason = str(error).splitlines()[0]
+            raise WeightsError(
+                f"{self} cannot be fetched ({reason}): run `make weights` where the hub can be "
+                "reached and copy the hub's cache (HF_HOME) here"
+            ) from None
+        folder = self.find()
+        if folder is None:
+            raise WeightsError(f"{self} came without all of its files: {', '.join(self.files)}")
+        return folder

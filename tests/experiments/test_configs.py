@@ -1,0 +1,45 @@
+"""Every configuration file composes, and every `_target_` in it exists."""
+
+from pathlib import Path
+
+import hydra
+import pytest
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from experiments.run import CONFIGS
+
+OPTIONS = sorted(
+    path.relative_to(CONFIGS).with_suffix("").as_posix() for path in CONFIGS.glob("*/*.yaml")
+)
+
+
+def targets(node):
+    """Every `_target_` of a configuration."""
+    if isinstance(node, DictConfig):
+        if "_target_" in node:
+            yield node._target_
+        for key in node:
+            if not OmegaConf.is_missing(node, key):
+                yield from targets(node[key])
+    elif isinstance(node, ListConfig):
+        for item in node:
+            yield from targets(item)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_composes(option):
+    group, name = option.split("/")
+    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        config = hydra.compose("config", overrides=[f"{group}={name}"])
+        rows = config.table.rows.values() if config.table else []
+        configs = [config, *(hydra.compose("config", [f"{group}={name}", *row]) for row in rows)]
+    for config in configs:
+        for target in targets(config):
+            assert callable(hydra.utils.get_object(target))
+
+
+def test_every_file_is_an_option():
+    assert {path.parent.name for path in Path(CONFIGS).glob("*/*")} <= {
+        path.name for path in Path(CONFIGS).iterdir() if path.is_dir()
+    }
+    assert not [path for path in CONFIGS.rglob("*") if path.is_file() and path.suffix != ".yaml"]

@@ -1,0 +1,149 @@
+"""The main job with the bundled model: what it leaves, what it does not do twice, how it refuses."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import hydra
+import numpy as np
+import pytest
+
+from experiments.errors import UsageError
+from experiments.run import CONFIGS, run
+from experiments.store import image_metadata
+
+QUICK = ["model.num_steps=2", "workers.galleries_per_batch=2"]
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Runs the main job with the given overrides in this process."""
+
+    def start(*overrides: str) -> None:
+        here = [f"output_dir={tmp_path / 'outputs'}", f"results_dir={tmp_path / 'results'}"]
+        everything = [*QUICK, *here, *overrides]
+        with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            run(hydra.compose("config", overrides=everything), overrides=everything)
+
+    start.folder = tmp_path
+    return start
+
+
+def galleries(folder: Path) -> dict[str, list[str]]:
+    """The image hashes of every committed gallery under a folder, by job."""
+    return {
+        row["job"]: row["images"]
+        for manifest in folder.glob("outputs/*/manifest.jsonl")
+        for row in map(json.loads, manifest.read_text().splitlines())
+    }
+
+
+def test_a_run_commits_and_scores_and_a_second_one_does_nothing(start, capsys, monkeypatch):
+    start("task.num_prompts=3")
+    first = galleries(start.folder)
+    assert len(first) == 3
+    assert len(list(start.folder.glob("outputs/*/galleries/*/*.png"))) == 9
+    assert len(list(start.folder.glob("results/scores/*.jsonl"))) == 1
+
+    monkeypatch.setattr("experiments.run._load_model", None)  # nothing may load the model again
+    capsys.readouterr()
+    start("task.num_prompts=3")
+    assert "3 galleries, nothing to generate" in capsys.readouterr().out
+    assert galleries(start.folder) == first
+
+
+def test_a_run_grows_and_keeps_what_it_has(start, capsys):
+    start("task.num_prompts=3")
+    first = galleries(start.folder)
+    capsys.readouterr()
+    start("task.num_prompts=5")
+    assert "5 galleries, 2 to generate" in capsys.readouterr().out
+    grown = galleries(start.folder)
+    assert len(grown) == 5 and first.items() <= grown.items()
+
+
+def test_images_do_not_depend_on_what_was_left_to_do(start, tmp_path_factory):
+    """Three galleries at once, and one after another, have the same bytes."""
+    start("task.num_prompts=3")
+    at_once = galleries(start.folder)
+    start.folder = other = tmp_path_factory.mktemp("other")
+    here = [f"output_dir={other / 'outputs'}", f"results_dir={other / 'results'}"]
+    for count in (1, 2, 3):
+        start(f"task.num_prompts={count}", *here)
+    assert galleries(other) == at_once
+
+
+def test_methods_share_their_base_noises(start):
+    """At rho = 0 the equicorrelated coupling is the iid one, in another cell."""
+    start("task.num_prompts=1", "coupling=iid")
+    start("task.num_prompts=1", "coupling=equicorrelated", "coupling.rho=0")
+    images = [
+        np.asarray(pixels)
+        for pixels in (
+            path.read_bytes() and _pixels(path)
+            for path in sorted(start.folder.glob("outputs/*/galleries/*/0.png"))
+        )
+    ]
+    np.testing.assert_array_equal(*images)
+
+
+def _pixels(path: Path) -> np.ndarray:
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_an_image_says_how_it_was_made(start):
+    start("task.num_prompts=1", "seed=11")
+    path = next(start.folder.glob("outputs/*/galleries/*/2.png"))
+    metadata = image_metadata(path)
+    assert metadata["member"] == 2 and metadata["seed"] == 11
+    assert metadata["model"]["weights"].startswith("sha256:")
+    assert metadata["coupling"] == {"_target_": "coupling.repulsive", "size": 3}
+    assert metadata["job"]["prompt"].startswith("a ")
+
+
+def test_the_table_of_a_small_run(start, capsys):
+    start("experiment=table1", "task.num_prompts=6")
+    folder = start.folder / "results" / "table1"
+    document = json.loads((folder / "tiny.json").read_text())
+    assert {cell["row"] for cell in document["cells"]} == {"iid", "coupled"}
+    assert {cell["n"] for cell in document["cells"]} == {6}
+    made_by = document["made_by"]["cells"]["coupled"]
+    assert made_by["median_seconds_per_gallery"]["denoise"] > 0
+    assert 0 < made_by["coupling_share"] < 1
+    for name in ("tiny.csv", "tiny.md", "tiny.tex", "tiny-galleries.png", "tiny-effects.png"):
+        assert (folder / name).stat().st_size > 0
+    assert (folder / "tiny.md").read_text() in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["coupling=equicorrelated", "coupling.rho=-0.9"], r"outside \[-0\.5, 1\]"),
+        (["coupling=antithetic"], "K = 3 is odd"),
+        (["task.gallery_size=1"], "K = 1"),
+        (["coupling=matrix", "coupling.matrix=[[1,0],[0.6,0.8]]"], "couples 2 noises, but"),
+        (["coupling=correlation"], "coupling.correlation"),
+        (["task.num_prompts=0"], "task.num_prompts = 0 must be at least 1"),
+        (["prompts=file", "prompts.path=gone.txt"], r"gone\.txt does not exist"),
+        (["coupling=low_frequency", "coupling.projection.shape=[9,9]"], r"\(9, 9\)"),
+    ],
+)
+def test_a_mistake_is_named_in_one_line_and_nothing_is_written(start, overrides, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        start(*overrides)
+    assert "\n" not in str(caught.value)
+    assert not list(start.folder.glob("outputs/*/galleries"))
+
+
+def test_the_command_line_ends_with_one_line_and_no_traceback(tmp_path):
+    command = [sys.executable, "-m", "experiments.run", f"output_dir={tmp_path}"]
+    overrides = ["coupling=equicorrelated", "coupling.rho=-0.9"]
+    done = subprocess.run([*command, *overrides], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: coupling: rho = -0.9 is outside [-0.5, 1], the valid range at K = 3\n"
+    )

@@ -1,0 +1,98 @@
+"""Scores belong to exactly these images under exactly this metric."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from experiments.score import score
+from experiments.store import Gallery, GalleryStore
+from experiments.tasks import jobs_of
+from metrics import GalleryBatch, ImageError
+
+JOBS = jobs_of(["a cat", "a dog", "a fox"])
+IDS = [job.id for job in JOBS]
+
+
+@dataclass
+class MeanLevel:
+    """A suite of one metric, which counts the galleries that it scores."""
+
+    version: str = "1"
+    scored: int = 0
+
+    @property
+    def identities(self):
+        return {"level": {"implementation": "level", "version": self.version}}
+
+    def score(self, batch: GalleryBatch):
+        self.scored += len(batch.names)
+        return {"level": batch.unit.double().mean(dim=(1, 2, 3, 4))}
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = GalleryStore(tmp_path / "cell", {"seed": 0})
+    with store:
+        for k, job in enumerate(JOBS):
+            images = np.full((2, 4, 4, 3), 51 * k, dtype=np.uint8)
+            images[:, 0, 0] += 1  # a constant image is refused
+            store.commit(Gallery(job, images, {}), made_with={})
+    return store
+
+
+def test_a_row_per_gallery_in_the_order_of_the_jobs(store, tmp_path):
+    rows = score(store, MeanLevel(), IDS, file=tmp_path / "scores.jsonl")
+    assert rows["job"].tolist() == IDS and rows["prompt"].tolist() == ["a cat", "a dog", "a fox"]
+    np.testing.assert_allclose(rows["value"], [0, 0.2, 0.4], atol=1e-3)
+
+
+def test_only_what_is_missing_is_scored(store, tmp_path):
+    file, suite = tmp_path / "scores.jsonl", MeanLevel()
+    score(store, suite, IDS[:2], file=file)
+    assert suite.scored == 2
+    again = score(store, suite, IDS, file=file)
+    assert suite.scored == 3 and len(again) == 3
+
+
+def test_another_metric_version_scores_anew(store, tmp_path):
+    file, suite = tmp_path / "scores.jsonl", MeanLevel(version="2")
+    score(store, MeanLevel(), IDS, file=file)
+    assert (score(store, suite, IDS, file=file)["version"] == "2").all()
+    assert suite.scored == 3
+
+
+def test_another_gallery_is_scored_anew(store, tmp_path):
+    file, suite = tmp_path / "scores.jsonl", MeanLevel()
+    score(store, suite, IDS, file=file)
+    with store:
+        images = torch.randint(256, (2, 4, 4, 3), dtype=torch.uint8).numpy()
+        store.commit(Gallery(JOBS[0], images, {}), made_with={})
+    score(store, suite, IDS, file=file)
+    assert suite.scored == 4
+
+
+def test_a_torn_line_costs_one_score(store, tmp_path):
+    file, suite = tmp_path / "scores.jsonl", MeanLevel()
+    before = score(store, suite, IDS, file=file)
+    file.write_bytes(file.read_bytes()[:-9])
+    after = score(store, suite, IDS, file=file)
+    assert suite.scored == 4 and after.equals(before)
+    assert len([line for line in file.read_text().splitlines() if _is_json(line)]) == 3
+
+
+def test_a_constant_image_is_refused_by_name(store, tmp_path):
+    with store:
+        black = np.zeros((2, 4, 4, 3), dtype=np.uint8)
+        store.commit(Gallery(JOBS[1], black, {}), made_with={})
+    with pytest.raises(ImageError, match=rf"galleries/{IDS[1]}: image 0 is constant"):
+        score(store, MeanLevel(), IDS, file=tmp_path / "scores.jsonl")
+
+
+def _is_json(line: str) -> bool:
+    try:
+        return bool(json.loads(line))
+    except json.JSONDecodeError:
+        return False
