@@ -12,64 +12,94 @@ from tqdm import tqdm
 
 from coupling import Coupling
 from experiments.errors import UsageError
+from experiments.folder import Folder
 from experiments.generate import generate
 from experiments.models.model import Model
 from experiments.score import score
 from experiments.store import GalleryStore
 from experiments.tasks import Job
-from metrics import MetricSuite
+from metrics import ImageError, MetricSuite
+from metrics.weights import WeightsError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How galleries are made. The model loads at the first one."""
+
+    coupling: Coupling
+    seed: int
+    galleries_per_batch: int
+    load_model: Callable[[], Model]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One method: what it makes, from what, and where it lies.
+    """One method: what it makes, how, and where it lies.
 
     Attributes:
         label: the row of a table that the cell fills.
-        load_model: called only if a gallery is missing.
+        galleries: ours, or a folder of somebody else's.
+        recipe: None for a folder, to which nothing is ever added.
         score_file: where its score rows are, JSON lines.
     """
 
     label: str
     jobs: list[Job]
-    coupling: Coupling
-    seed: int
-    galleries_per_batch: int
-    load_model: Callable[[], Model]
+    galleries: GalleryStore | Folder
+    recipe: Recipe | None
     suite: MetricSuite
-    store: GalleryStore
     score_file: Path
 
     def missing(self) -> list[Job]:
         """The jobs that no committed gallery answers."""
-        committed = self.store.committed()
+        committed = self.galleries.committed()
         return [job for job in self.jobs if job.id not in committed]
+
+    def prepare(self) -> None:
+        """Has the weights of the metrics on this machine, so that no run fails at its first score.
+
+        Raises:
+            UsageError: some cannot be had; a line for each.
+        """
+        if self.missing():
+            try:
+                self.suite.prepare()
+            except WeightsError as error:
+                raise UsageError(str(error)) from error
 
     def generate(self) -> None:
         """Generates and commits what is missing."""
         if not self.missing():
             return
-        model = self.load_model()
+        model = self.recipe.load_model()
         try:
-            self.coupling.sample(model.noise_shape, seed=self.seed)
+            self.recipe.coupling.sample(model.noise_shape, seed=self.recipe.seed)
         except ValueError as error:  # its projection is made for another model's noise
             raise UsageError(f"coupling: {error}") from error
         made_with = provenance(model.device)
-        with self.store:
+        with self.galleries as store:
             missing = self.missing()  # again, now that nobody else can commit
-            galleries = generate(
+            made = generate(
                 model,
-                self.coupling,
+                self.recipe.coupling,
                 missing,
-                seed=self.seed,
-                galleries_per_batch=self.galleries_per_batch,
+                seed=self.recipe.seed,
+                galleries_per_batch=self.recipe.galleries_per_batch,
             )
-            for gallery in tqdm(galleries, desc=self.label, total=len(missing), unit="gallery"):
-                self.store.commit(gallery, made_with=made_with)
+            for gallery in tqdm(made, desc=self.label, total=len(missing), unit="gallery"):
+                store.commit(gallery, made_with=made_with)
 
     def score(self) -> pd.DataFrame:
-        """One row per gallery and metric; scores only what has no current score yet."""
-        rows = score(self.store, self.suite, [job.id for job in self.jobs], file=self.score_file)
+        """One row per gallery and metric; scores only what has no current score yet.
+
+        Raises:
+            UsageError: weights cannot be had, or an image is damaged, constant or no picture.
+        """
+        jobs = [job.id for job in self.jobs]
+        try:
+            rows = score(self.galleries, self.suite, jobs, file=self.score_file)
+        except (WeightsError, ImageError) as error:
+            raise UsageError(str(error)) from error
         return rows.assign(row=self.label)
 
 

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import pandas as pd
 
 from experiments import figures, tables
 from experiments.cell import Cell
 from experiments.tables import TableSpec
+from experiments.tasks import Job
 
 BOARD_PROMPTS = 6
 """A comparison picture shows the first prompts of the task, whatever they are: none is chosen."""
@@ -18,7 +20,7 @@ def summarise(cell: Cell, scores: pd.DataFrame) -> None:
     """Prints the mean, standard deviation and n of every metric of one cell."""
     values = scores.groupby("metric", sort=False)["value"].agg(["mean", "std", "count"])
     print(values.to_markdown(floatfmt=".4f"))
-    print(f"\ngalleries: {cell.store.folder}\nscores:    {cell.score_file}")
+    print(f"\ngalleries: {cell.galleries.folder}\nscores:    {cell.score_file}")
 
 
 def publish(
@@ -47,25 +49,27 @@ def publish(
     print("\n".join(str(path) for path in paths))
 
 
-def _board(cells: Sequence[Cell]) -> list[tuple[str, dict]]:
+def _board(cells: Sequence[Cell]) -> list[tuple[str, dict[str, np.ndarray]]]:
     """The first prompts' galleries under every method."""
-    committed = {cell.label: cell.store.committed() for cell in cells}
+
+    def gallery(cell: Cell, job: Job) -> np.ndarray:
+        return cell.galleries.read(cell.galleries.committed()[job.id])
+
     return [
-        (
-            job.prompt,
-            {cell.label: cell.store.read(committed[cell.label][job.id]) for cell in cells},
-        )
+        (job.prompt, {cell.label: gallery(cell, job) for cell in cells})
         for job in cells[0].jobs[:BOARD_PROMPTS]
     ]
 
 
 def _making_of(cell: Cell) -> dict:
     """Libraries, devices and the median seconds of every stage of a cell's galleries."""
-    committed = cell.store.committed()
+    if cell.recipe is None:
+        return {"path": cell.galleries.path}
+    committed = cell.galleries.committed()
     rows = [committed[job.id] for job in cell.jobs]
     seconds = {stage: median(row.seconds[stage] for row in rows) for stage in rows[0].seconds}
     return {
-        "inputs": dict(cell.store.inputs),
+        "inputs": dict(cell.galleries.inputs),
         "made_with": sorted({tuple(sorted(row.made_with.items())) for row in rows}),
         "median_seconds_per_gallery": seconds,
         "coupling_share": seconds["couple"] / sum(seconds.values()),

@@ -53,7 +53,9 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
     for cell in cells:
         missing = len(cell.missing())
         todo = f"{missing} to generate" if missing else "nothing to generate"
-        print(f"{cell.label}: {len(cell.jobs)} galleries, {todo}, in {cell.store.folder}")
+        print(f"{cell.label}: {len(cell.jobs)} galleries, {todo}")
+    for cell in cells:
+        cell.prepare()
     for cell in cells:
         cell.generate()
     _finish(config, rows, cells)
@@ -71,30 +73,37 @@ def _rows(config: DictConfig, overrides: Sequence[str]) -> dict[str, DictConfig]
 
 def _cell(label: str, config: DictConfig, models: dict[str, Any]) -> "Cell":
     """A cell with all that it needs but the model, which loads at its first use."""
-    coupling = _build("coupling", config)
     task = _build("task", config)
+    suite = _build("metrics", config)
+    scores = Path(config.results_dir) / "scores"
+
+    from experiments.cell import Cell, Recipe
+    from experiments.folder import Folder
+    from experiments.store import GalleryStore, cell_key
+
+    if isinstance(task, Folder):
+        name = f"{Path(task.path).stem}-{cell_key({'path': str(Path(task.path).resolve())})}"
+        return Cell(label, task.jobs(), task, None, suite, scores / f"{name}.jsonl")
+    coupling = _build("coupling", config)
     if coupling.size != task.gallery_size:
         raise UsageError(
             f"coupling: it couples {coupling.size} noises, but task.gallery_size is "
             f"{task.gallery_size}; make them equal"
         )
-    suite = _build("metrics", config)
     inputs = _inputs(config)
-
-    from experiments.cell import Cell
-    from experiments.store import GalleryStore, cell_key
-
     name = f"{config.model.name}-{_name(config.coupling)}-{cell_key(inputs)}"
     return Cell(
         label=label,
         jobs=task.jobs(),
-        coupling=coupling,
-        seed=config.seed,
-        galleries_per_batch=config.workers.galleries_per_batch,
-        load_model=partial(_load_model, config, models),
+        galleries=GalleryStore(Path(config.output_dir) / name, inputs),
+        recipe=Recipe(
+            coupling=coupling,
+            seed=config.seed,
+            galleries_per_batch=config.workers.galleries_per_batch,
+            load_model=partial(_load_model, config, models),
+        ),
         suite=suite,
-        store=GalleryStore(Path(config.output_dir) / name, inputs),
-        score_file=Path(config.results_dir) / "scores" / f"{name}.jsonl",
+        score_file=scores / f"{name}.jsonl",
     )
 
 

@@ -8,20 +8,41 @@ changes, the gallery is scored again and the new row stands.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import torch
 from tqdm import tqdm
 
-from experiments.store import GalleryStore, ManifestRow
 from metrics import GalleryBatch, MetricSuite
 
 GALLERIES_PER_BATCH = 16
 
 
+class GalleryRow(Protocol):
+    """A gallery that can be scored; the digest is of its image files."""
+
+    job: str
+    prompt: str
+    digest: str
+
+
+class Galleries(Protocol):
+    """Galleries by job id: a cell's store, or a folder of somebody else's."""
+
+    def committed(self) -> Mapping[str, Any]:
+        """The rows by job id."""
+
+    def read(self, row: Any) -> np.ndarray:
+        """The images of a gallery, (K, H, W, 3) uint8."""
+
+    def where(self, row: Any) -> str:
+        """Its folder, for messages."""
+
+
 def score(
-    store: GalleryStore, suite: MetricSuite, jobs: Sequence[str], *, file: Path
+    galleries: Galleries, suite: MetricSuite, jobs: Sequence[str], *, file: Path
 ) -> pd.DataFrame:
     """Scores the galleries that have no current row in `file`; returns the rows of all of them.
 
@@ -37,7 +58,7 @@ def score(
         UsageError: an image is not the one that was committed.
         metrics.ImageError: an image is constant or otherwise no picture.
     """
-    committed = store.committed()
+    committed = galleries.committed()
     rows = [committed[job] for job in jobs]
     scores = _read(file)
     missing = [row for row in rows if not _is_scored(row, suite, scores)]
@@ -47,7 +68,7 @@ def score(
             if out.tell() and not file.read_bytes().endswith(b"\n"):
                 out.write("\n")  # ends a line that a kill has torn
             for batch in _batches(missing):
-                for line in _score_batch(store, suite, batch):
+                for line in _score_batch(galleries, suite, batch):
                     out.write(json.dumps(line, sort_keys=True) + "\n")
                     scores[line["job"], line["metric"]] = line
                 out.flush()
@@ -55,7 +76,7 @@ def score(
     return pd.DataFrame(lines).sort_index(axis="columns")  # the same, read back or just made
 
 
-def _is_scored(row: ManifestRow, suite: MetricSuite, scores: Mapping) -> bool:
+def _is_scored(row: GalleryRow, suite: MetricSuite, scores: Mapping) -> bool:
     def is_current(metric: str, identity: Mapping[str, str]) -> bool:
         line = scores.get((row.job, metric), {})
         return line.items() >= {"gallery": row.digest, **identity}.items()
@@ -64,13 +85,13 @@ def _is_scored(row: ManifestRow, suite: MetricSuite, scores: Mapping) -> bool:
 
 
 def _score_batch(
-    store: GalleryStore, suite: MetricSuite, rows: Sequence[ManifestRow]
+    galleries: Galleries, suite: MetricSuite, rows: Sequence[GalleryRow]
 ) -> Iterator[dict]:
-    images = torch.from_numpy(np.stack([store.read(row) for row in rows])).movedim(-1, 2)
+    images = torch.from_numpy(np.stack([galleries.read(row) for row in rows])).movedim(-1, 2)
     batch = GalleryBatch(
         images=images,
         prompts=tuple(row.prompt for row in rows),
-        names=tuple(str(store.folder / "galleries" / row.job) for row in rows),
+        names=tuple(galleries.where(row) for row in rows),
     )
     for metric, values in suite.score(batch).items():
         for row, value in zip(rows, values.tolist(), strict=True):
@@ -84,7 +105,7 @@ def _score_batch(
             }
 
 
-def _batches(rows: Sequence[ManifestRow]) -> Iterator[Sequence[ManifestRow]]:
+def _batches(rows: Sequence[GalleryRow]) -> Iterator[Sequence[GalleryRow]]:
     with tqdm(total=len(rows), desc="score", unit="gallery") as progress:
         for start in range(0, len(rows), GALLERIES_PER_BATCH):
             yield (batch := rows[start : start + GALLERIES_PER_BATCH])

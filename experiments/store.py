@@ -132,6 +132,10 @@ class GalleryStore:
             os.fsync(file.fileno())
         return row
 
+    def where(self, row: ManifestRow) -> str:
+        """The folder of a gallery, for messages."""
+        return str(self._galleries / row.job)
+
     def image_paths(self, row: ManifestRow) -> list[Path]:
         return [self._galleries / row.job / f"{member}.png" for member in range(len(row.images))]
 

@@ -4,7 +4,6 @@ A mask is 1 on the object and 0 on the background; it is the one the images were
 Images are in [0, 1]; every score is float64. A mask without object or without background raises.
 """
 
-import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 

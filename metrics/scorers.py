@@ -6,25 +6,13 @@ so that scores which read the same network share its features.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from torch import Tensor
 
-from metrics import alignment, diversity
-from metrics.features import Network
+from metrics import alignment, diversity, regions, similarity
+from metrics.features import BatchFeatures
 from metrics.gallery import GalleryBatch
-
-
-class Features(Protocol):
-    """The features of one batch, computed at most once, by the name of their network."""
-
-    def images(self, name: str) -> Tensor:
-        """(G, K, F)"""
-
-    def texts(self, name: str, prefix: str) -> Tensor:
-        """(G, F) of the prompts, each with `prefix` before it."""
-
-    def network(self, name: str) -> Network: ...
 
 
 class Scorer(ABC):
@@ -33,7 +21,7 @@ class Scorer(ABC):
     convention: ClassVar[str]
 
     @abstractmethod
-    def __call__(self, batch: GalleryBatch, features: Features) -> Tensor:
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         """(G,), float64."""
 
 
@@ -43,7 +31,7 @@ class PairwiseL2(Scorer):
 
     convention = "mean over pairs of the mean squared difference, RGB in [0, 1]"
 
-    def __call__(self, batch: GalleryBatch, features: Features) -> Tensor:
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         return diversity.pairwise_l2(batch.unit)
 
 
@@ -54,7 +42,7 @@ class MeanPairwiseSimilarity(Scorer):
     features: str
     convention = "mean cosine over pairs, diagonal excluded"
 
-    def __call__(self, batch: GalleryBatch, features: Features) -> Tensor:
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         return diversity.mean_pairwise_similarity(features.images(self.features))
 
 
@@ -65,7 +53,7 @@ class Vendi(Scorer):
     features: str
     convention = "order 1, cosine kernel"
 
-    def __call__(self, batch: GalleryBatch, features: Features) -> Tensor:
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         return diversity.vendi(features.images(self.features))
 
 
@@ -77,7 +65,7 @@ class CLIPScore(Scorer):
     prefix: str
     convention = "mean of 2.5 max(cos, 0)"
 
-    def __call__(self, batch: GalleryBatch, features: Features) -> Tensor:
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         texts = features.texts(self.features, self.prefix).unsqueeze(1)
         return alignment.clip_score(features.images(self.features), texts).mean(-1)
 
@@ -90,6 +78,99 @@ class CLIPPercent(Scorer):
     prefix: str
     convention = "mean of 100 cos"
 
-    def __call__(self, batch: GalleryBatch, features: Features) -> Tensor:
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         texts = features.texts(self.features, self.prefix).unsqueeze(1)
         return alignment.clip_percent(features.images(self.features), texts).mean(-1)
+
+
+@dataclass(frozen=True)
+class PickScore(Scorer):
+    """Mean over the gallery of `alignment.pick_score`, with the network's own temperature."""
+
+    features: str
+    convention = "mean of exp(logit_scale) cos"
+
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        texts = features.texts(self.features, prefix="").unsqueeze(1)
+        scale = features.network(self.features).logit_scale
+        return alignment.pick_score(features.images(self.features), texts, scale).mean(-1)
+
+
+@dataclass(frozen=True)
+class PairwiseLPIPS(Scorer):
+    """Mean over the pairs of a gallery of `LPIPSFeatures.pairs`"""
+
+    features: str
+    convention = "mean over pairs, version 0.1"
+
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        network = features.network(self.features)
+        pairs = network.in_chunks(network.pairs, batch.images, each=batch.images.shape[1])
+        return pairs.double().mean(-1)
+
+
+@dataclass(frozen=True)
+class PairwiseSSIM(Scorer):
+    """`similarity.pairwise_ssim`"""
+
+    convention = "mean over pairs, 11 x 11 window, RGB, no halving"
+
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        return similarity.pairwise_ssim(batch.unit.double())
+
+
+@dataclass(frozen=True)
+class Brisque(Scorer):
+    """Mean over the gallery of `brisque.brisque`"""
+
+    features: str
+    convention = "mean of the authors' 2011 release, not clamped, of the whole image"
+
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        statistics = features.images(self.features)
+        svm = features.network(self.features).svm
+        return svm(statistics.flatten(0, 1)).unflatten(0, statistics.shape[:2]).mean(-1)
+
+
+@dataclass(frozen=True)
+class BackgroundL2(Scorer):
+    """`regions.l2_background`"""
+
+    convention = "mean over pairs of the mean squared difference outside the mask"
+
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        return regions.l2_background(batch.unit, batch.masks)
+
+
+@dataclass(frozen=True)
+class BackgroundLPIPS(Scorer):
+    """`regions.lpips_background`"""
+
+    features: str
+    convention = "mean over pairs of the spatial map, version 0.1, outside the mask"
+
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        network = features.network(self.features)
+        maps = network.in_chunks(network.maps, batch.images, each=batch.images.shape[1])
+        return regions.lpips_background(maps, batch.masks)
+
+
+@dataclass(frozen=True)
+class ForegroundRMSE(Scorer):
+    """`regions.rmse_foreground`"""
+
+    convention = "mean over images of the root mean squared error inside the mask"
+
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        return regions.rmse_foreground(batch.unit, batch.references, batch.masks)
+
+
+@dataclass(frozen=True)
+class BoundaryTV(Scorer):
+    """`regions.boundary_tv`"""
+
+    width: int
+    convention = "mean absolute neighbour difference in the mask's dilation minus its erosion"
+
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        return regions.boundary_tv(batch.unit, batch.masks, width=self.width)

@@ -7,38 +7,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from metrics.features import Network
-from metrics.gallery import GalleryBatch
+from metrics import weights
+from metrics.features import BatchFeatures, Network
+from metrics.gallery import GalleryBatch, ImageError
 from metrics.scorers import Scorer
-
-
-class BatchFeatures:
-    """Features of one batch of galleries, each computed at its first use."""
-
-    def __init__(self, batch: GalleryBatch, networks: Mapping[str, Network]):
-        self._batch, self._networks = batch, networks
-        self._images: dict[str, Tensor] = {}
-        self._texts: dict[tuple[str, str], Tensor] = {}
-
-    def network(self, name: str) -> Network:
-        return self._networks[name]
-
-    def images(self, name: str) -> Tensor:
-        """(G, K, F)"""
-        if name not in self._images:
-            images = self._batch.images
-            flat = self._networks[name].images(images.flatten(0, 1))
-            self._images[name] = flat.unflatten(0, images.shape[:2])
-        return self._images[name]
-
-    def texts(self, name: str, prefix: str) -> Tensor:
-        """(G, F); a prompt that occurs twice is encoded once."""
-        if (name, prefix) not in self._texts:
-            unique = list(dict.fromkeys(self._batch.prompts))
-            encoded = self._networks[name].texts([prefix + prompt for prompt in unique])
-            rows = [unique.index(prompt) for prompt in self._batch.prompts]
-            self._texts[name, prefix] = encoded[rows]
-        return self._texts[name, prefix]
 
 
 class MetricSuite:
@@ -90,10 +62,33 @@ class MetricSuite:
             for name, scorer in self.scores.items()
         }
 
+    @cached_property
+    def requirements(self) -> tuple[str, ...]:
+        """The sources of weights, variants and local folders, that the scores need."""
+        wanted = {getattr(scorer, "features", None) for scorer in self.scores.values()}
+        used = [network for name, network in self.features.items() if name in wanted]
+        return tuple(dict.fromkeys(source for network in used for source in network.requirements))
+
+    def prepare(self) -> None:
+        """Have every weight on this machine, fetched if need be, before work starts.
+
+        Raises weights.WeightsError with a line for each one that cannot be had.
+        """
+        weights.ensure(self.requirements)
+
     def score(self, batch: GalleryBatch) -> dict[str, Tensor]:
-        """Each score of each gallery, (G,) float64 on the CPU, by the score's name."""
+        """Each score of each gallery, (G,) float64 on the CPU, by the score's name.
+
+        Raises ImageError, naming the gallery, where a score comes out as no number, and
+        weights.WeightsError.
+        """
         features = BatchFeatures(batch, self.features)
-        return {name: scorer(batch, features) for name, scorer in self.scores.items()}
+        scores = {name: scorer(batch, features) for name, scorer in self.scores.items()}
+        for name, values in scores.items():
+            if not values.isfinite().all():
+                gallery = batch.names[values.isfinite().logical_not().nonzero()[0].item()]
+                raise ImageError(f"gallery {gallery}: its score {name} is no number")
+        return scores
 
 
 # of a score that reads pixels and no network

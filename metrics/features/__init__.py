@@ -1,5 +1,6 @@
 """Frozen networks. Nothing outside this package resizes or normalises an image."""
 
+from metrics.features.batch import BatchFeatures
 from metrics.features.brisque import BrisqueFeatures
 from metrics.features.clip import CLIPFeatures
 from metrics.features.lpips import LPIPSFeatures
@@ -7,6 +8,7 @@ from metrics.features.network import Network
 from metrics.features.sscd import SSCDOnnx, SSCDTorchScript
 
 __all__ = [
+    "BatchFeatures",
     "BrisqueFeatures",
     "CLIPFeatures",
     "LPIPSFeatures",

@@ -31,7 +31,7 @@ def cosines(folder, images, texts, processor):
 def test_scores_equal_the_published_formula(clip_folder, random_images, size, processor, tolerance):
     images = random_images(4, 3, *size)
     expected = cosines(clip_folder, images, TEXTS, processor)
-    clip = CLIPFeatures(source=clip_folder)
+    clip = CLIPFeatures(source=clip_folder, processor=clip_folder)
     x, y = clip.images(images), clip.texts(TEXTS)
     assert expected.min() < 0 < expected.max()
     scores = alignment.clip_score(x[:, None], y)
@@ -47,7 +47,9 @@ def test_scores_equal_the_published_formula(clip_folder, random_images, size, pr
 def test_the_tensor_path_resizes_as_pil_does(clip_folder, random_images, size):
     images = random_images(4, 3, *size)
     pictures = [Image.fromarray(x.permute(1, 2, 0).numpy()) for x in images]
-    ours = CLIPFeatures(source=clip_folder).processor(list(images), return_tensors="pt")
+    ours = CLIPFeatures(source=clip_folder, processor=clip_folder).processor(
+        list(images), return_tensors="pt"
+    )
     theirs = CLIPImageProcessorPil.from_pretrained(clip_folder)(pictures, return_tensors="pt")
     std = torch.tensor(CLIPImageProcessor.image_std).view(3, 1, 1)
     levels = (ours["pixel_values"] - theirs["pixel_values"]).abs() * std * 255
@@ -56,12 +58,12 @@ def test_the_tensor_path_resizes_as_pil_does(clip_folder, random_images, size):
 
 def test_floats_and_bytes_have_the_same_features(clip_folder, random_images):
     images = random_images(4, 3, 48, 40)
-    clip = CLIPFeatures(source=clip_folder)
+    clip = CLIPFeatures(source=clip_folder, processor=clip_folder)
     torch.testing.assert_close(clip.images(images / 255), clip.images(images), rtol=0, atol=0)
 
 
 def test_long_texts_are_truncated_with_one_warning(clip_folder):
-    clip = CLIPFeatures(source=clip_folder)
+    clip = CLIPFeatures(source=clip_folder, processor=clip_folder)
     with pytest.warns(UserWarning, match="1 of 3 texts exceed 16 tokens and are truncated"):
         features = clip.texts(TEXTS)
     with warnings.catch_warnings():
@@ -71,6 +73,6 @@ def test_long_texts_are_truncated_with_one_warning(clip_folder):
 
 
 def test_a_network_is_named_without_being_loaded(clip_folder):
-    clip = CLIPFeatures(source=clip_folder)
+    clip = CLIPFeatures(source=clip_folder, processor=clip_folder)
     assert len(clip.identity["sha256"]) == 64
     assert "model" not in vars(clip)

@@ -12,7 +12,7 @@ PROMPTS = ("a bed", "a rug", "a lamp", "a bed", "a wall")
 def make_suite(clip_folder):
     def make(batch_size: int = 4) -> MetricSuite:
         return MetricSuite(
-            features={"clip": CLIPFeatures(source=clip_folder)},
+            features={"clip": CLIPFeatures(source=clip_folder, processor=clip_folder)},
             scores={
                 "l2": PairwiseL2(),
                 "mss": MeanPairwiseSimilarity(features="clip"),
@@ -94,7 +94,7 @@ def test_identities_name_what_made_a_score_and_load_nothing(make_suite):
 def test_a_score_of_a_missing_network_is_refused(clip_folder):
     with pytest.raises(ValueError, match="score vendi reads features 'sscd', but only clip"):
         MetricSuite(
-            features={"clip": CLIPFeatures(source=clip_folder)},
+            features={"clip": CLIPFeatures(source=clip_folder, processor=clip_folder)},
             scores={"vendi": Vendi(features="sscd")},
             device="cpu",
             dtype="float32",

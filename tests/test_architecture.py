@@ -1,0 +1,47 @@
+"""Dependencies point one way: experiments -> coupling, metrics; and only the main job sees Hydra."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def imports(path: Path) -> set[str]:
+    """The top-level packages that a file imports, anywhere in it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def files(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", files("coupling"), ids=lambda path: path.name)
+def test_coupling_needs_torch_alone(path):
+    assert imports(path) <= {"coupling", "torch", *sys.stdlib_module_names}
+
+
+@pytest.mark.parametrize("path", files("metrics"), ids=lambda path: path.name)
+def test_metrics_know_no_experiment_and_no_pipeline(path):
+    assert not imports(path) & {"experiments", "coupling", "diffusers", "hydra", "omegaconf"}
+
+
+@pytest.mark.parametrize("path", files("experiments"), ids=lambda path: path.name)
+def test_only_the_main_job_sees_hydra(path):
+    assert path.name == "run.py" or not imports(path) & {"hydra", "omegaconf"}
+
+
+@pytest.mark.parametrize("package", ["coupling", "experiments", "metrics"])
+def test_every_package_is_installed(package):
+    listed = (ROOT / "pyproject.toml").read_text()
+    for path in {file.parent for file in files(package)}:
+        assert f'"{path.relative_to(ROOT).as_posix().replace("/", ".")}"' in listed
