@@ -126,12 +126,10 @@ class Folder:
         return list(zip(self.prompts(len(galleries)), galleries, strict=True))
 
     def _listed(self) -> list[tuple[str, Sequence[Path]]]:
+        beside = self.folder.parent  # relative paths are relative to the listing
         try:
-            lines = [json.loads(line) for line in self.folder.read_text("utf-8").splitlines() if line]
-            # relative paths are relative to the listing
-            return [
-                (line["prompt"], [self.folder.parent / path for path in line["images"]]) for line in lines
-            ]
+            lines = map(json.loads, filter(None, self.folder.read_text("utf-8").splitlines()))
+            return [(line["prompt"], [beside / name for name in line["images"]]) for line in lines]
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(
                 f'{self.path} must have lines like {{"prompt": "...", "images": ["a.png"]}}'

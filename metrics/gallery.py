@@ -49,6 +49,15 @@ class GalleryBatch:
             gallery, image = bad.nonzero()[0].tolist()
             raise ImageError(f"gallery {self.names[gallery]}: image {image} {why}")
 
+    def with_regions(self) -> "GalleryBatch":
+        """The batch itself. Raises ValueError if it has no references and masks."""
+        if self.references is None or self.masks is None:
+            raise ValueError(
+                "scores of regions need reference images and masks: use them with a task that has "
+                "an object"
+            )
+        return self
+
     @cached_property
     def unit(self) -> Tensor:
         """The images in [0, 1], float32 on the CPU."""

@@ -139,6 +139,7 @@ class BackgroundL2(Scorer):
     convention = "mean over pairs of the mean squared difference outside the mask"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        batch = batch.with_regions()
         return regions.l2_background(batch.unit, batch.masks)
 
 
@@ -150,6 +151,7 @@ class BackgroundLPIPS(Scorer):
     convention = "mean over pairs of the spatial map, version 0.1, outside the mask"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        batch = batch.with_regions()
         network = features.network(self.features)
         maps = network.in_chunks(network.maps, batch.images, each=batch.images.shape[1])
         return regions.lpips_background(maps, batch.masks)
@@ -162,6 +164,7 @@ class ForegroundRMSE(Scorer):
     convention = "mean over images of the root mean squared error inside the mask"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        batch = batch.with_regions()
         return regions.rmse_foreground(batch.unit, batch.references, batch.masks)
 
 
@@ -173,4 +176,5 @@ class BoundaryTV(Scorer):
     convention = "mean absolute neighbour difference in the mask's dilation minus its erosion"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        batch = batch.with_regions()
         return regions.boundary_tv(batch.unit, batch.masks, width=self.width)

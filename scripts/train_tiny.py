@@ -53,9 +53,9 @@ CAPTION_DROPOUT = 0.1
 RECIPES = {
     "vae": (1300, 16, 2e-3),
     "clip": (600, 96, 1e-3),
-    "unet": (2400, 64, 1.5e-3),
-    "decoder": (2500, 16, 1e-3),
-    "ddpm": (1500, 32, 1.5e-3),
+    "unet": (4200, 64, 1.5e-3),
+    "decoder": (1300, 16, 1e-3),
+    "ddpm": (1200, 32, 1.5e-3),
 }
 
 
@@ -176,6 +176,10 @@ def train_unet(work: Path, out: Path, device: str) -> None:
     batch //= processes()
     stored = torch.load(work / "moments.pt", weights_only=True, mmap=True)
     alphas_cumprod = scheduler.alphas_cumprod.to(device)
+    # SNR + 1 weighting (Salimans and Ho 2022): plain epsilon errors hardly count where t is large,
+    # and there the prompt matters most.
+    weights = 1 / alphas_cumprod
+    weights /= weights.mean()
 
     def loss(model: nn.ModuleDict, rng: np.random.Generator) -> Tensor:
         indices, texts = scenes_and_captions(rng, batch, CAPTION_DROPOUT)
@@ -189,7 +193,8 @@ def train_unet(work: Path, out: Path, device: str) -> None:
         epsilon = normal(rng, x_0)
         x_t = alpha.sqrt() * x_0 + (1 - alpha).sqrt() * epsilon
         states = model["text_encoder"](tokens).last_hidden_state
-        return F.mse_loss(model["unet"](x_t, t, states).sample, epsilon)
+        error = F.mse_loss(model["unet"](x_t, t, states).sample, epsilon, reduction="none")
+        return (weights[t] * error.mean(dim=(1, 2, 3))).mean()
 
     torch.manual_seed(2)
     text_encoder = CLIPTextModel(text_config(tokenizer))

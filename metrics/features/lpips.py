@@ -8,6 +8,7 @@ take whatever lies in torch's cache.
 """
 
 import re
+import warnings
 from functools import cached_property
 from importlib.metadata import version
 
@@ -38,7 +39,9 @@ class LPIPSFeatures(Network):
         import lpips
         from safetensors.torch import load_file
 
-        model = lpips.LPIPS(net=self.net, version="0.1", pnet_rand=True, verbose=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the package speaks to an older torchvision
+            model = lpips.LPIPS(net=self.net, version="0.1", pnet_rand=True, verbose=False)
         backbone = load_file(weights.locate(self.source))
         # the package names layers slice1.0, slice2.3, ...: torchvision's numbers, in slices
         names = {re.sub(r"^slice\d+\.", "", name): name for name in model.net.state_dict()}
@@ -72,12 +75,9 @@ class LPIPSFeatures(Network):
         layers = []
         activations = self.model.net(self.model.scaling_layer(2 * x - 1))
         for activation, head in zip(activations, self.model.lins, strict=True):
-            # the package's normalize_tensor, without the gradient that is not a number at zero
-            norm = (activation.square().sum(1, keepdim=True) + _TINY).sqrt()
+            # the package's normalize_tensor, but with a gradient where all channels are zero
+            norm = (activation.square().sum(1, keepdim=True) + 1e-20).sqrt()
             f = (activation / (norm + 1e-10)).unflatten(0, (-1, K))
             difference = (f[:, first] - f[:, second]).square()
             layers.append(head(difference.flatten(0, 1)).squeeze(1).unflatten(0, (-1, len(first))))
         return layers
-
-
-_TINY = 1e-20

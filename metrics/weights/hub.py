@@ -27,7 +27,7 @@ class HubVariant(Variant):
 
     @property
     def origin(self) -> str:
-        return f"hub repository {self.repository} at {self.revision[:12]}"
+        return f"the hub ({self.repository} at {self.revision[:12]})"
 
     def find(self) -> Path | None:
         from huggingface_hub import try_to_load_from_cache
@@ -58,17 +58,18 @@ class HubVariant(Variant):
                 self.repository, revision=self.revision, allow_patterns=list(self.files)
             )
         except GatedRepoError:
-            remedy = f"accept its terms on the page of {self.repository} and run: hf auth login"
-            raise WeightsError(f"{self} is gated: {remedy}") from None
+            raise WeightsError(
+                f"{self} is gated: accept its terms on the page of {self.repository} and run: "
+                "hf auth login"
+            ) from None
         except RepositoryNotFoundError:
             raise WeightsError(
-                f"{self}: the repository is gone or private; name another variant in the config"
+                f"{self} is gone from {self.origin} or private: name another variant in the config"
             ) from None
         except (OSError, HTTPError) as error:
-            reason = str(error).splitlines()[0]
             raise WeightsError(
-                f"{self} cannot be fetched ({reason}): run `make weights` where the hub can be "
-                "reached and copy the hub's cache (HF_HOME) here"
+                f"{self} cannot be had: {self.origin} fails: {str(error).splitlines()[0]}. Run "
+                "`make weights` where it can be reached, and copy the hub's cache (HF_HOME) here"
             ) from None
         folder = self.find()
         if folder is None:

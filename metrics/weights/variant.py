@@ -44,7 +44,7 @@ class Variant(ABC):
         """Get it from its sources and verify it. Raises WeightsError."""
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.size / 1e6:.1f} MB, {self.origin})"
+        return f"{self.name} ({self.size / 1e6:.1f} MB)"
 
 
 def sha256(path: Path) -> str:

@@ -46,7 +46,7 @@ def test_a_run_commits_and_scores_and_a_second_one_does_nothing(start, capsys, m
     assert len(list(start.folder.glob("outputs/*/galleries/*/*.png"))) == 9
     assert len(list(start.folder.glob("results/scores/*.jsonl"))) == 1
 
-    monkeypatch.setattr("experiments.run._load_model", None)  # nothing may load the model again
+    monkeypatch.setattr("experiments.run._load_model", lambda *_: pytest.fail("loads the model"))
     capsys.readouterr()
     start("task.num_prompts=3")
     assert "3 galleries, nothing to generate" in capsys.readouterr().out
@@ -78,14 +78,8 @@ def test_methods_share_their_base_noises(start):
     """At rho = 0 the equicorrelated coupling is the iid one, in another cell."""
     start("task.num_prompts=1", "coupling=iid")
     start("task.num_prompts=1", "coupling=equicorrelated", "coupling.rho=0")
-    images = [
-        np.asarray(pixels)
-        for pixels in (
-            path.read_bytes() and _pixels(path)
-            for path in sorted(start.folder.glob("outputs/*/galleries/*/0.png"))
-        )
-    ]
-    np.testing.assert_array_equal(*images)
+    paths = start.folder.glob("outputs/*/galleries/*/0.png")
+    np.testing.assert_array_equal(*(_pixels(path) for path in paths))
 
 
 def _pixels(path: Path) -> np.ndarray:

@@ -1,0 +1,73 @@
+"""Fetch the metric weights that configurations need, or say which of them are here.
+
+    python scripts/fetch_weights.py open          # all that configs/metrics/open.yaml names
+    python scripts/fetch_weights.py sscd_int8     # one variant
+    python scripts/fetch_weights.py --list        # every variant there is; fetches nothing
+
+Exit status 1 if a weight is missing or altered at the end.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from metrics.weights import VARIANTS, Variant, WeightsError
+
+CONFIGS = Path(__file__).parents[1] / "configs" / "metrics"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="metrics configurations and variants; default all")
+    parser.add_argument("--list", action="store_true", help="fetch nothing")
+    arguments = parser.parse_args()
+    try:
+        wanted = variants(arguments.names or list(VARIANTS))
+    except ValueError as error:
+        parser.error(str(error))
+    missing = [variant for variant in wanted if not settle(variant, fetch=not arguments.list)]
+    return int(bool(missing))
+
+
+def variants(names: list[str]) -> list[Variant]:
+    """The variants that configurations and variants of these names need, each once."""
+    found: dict[str, Variant] = {}
+    for name in names:
+        if name in VARIANTS:
+            found[name] = VARIANTS[name]
+        elif (path := CONFIGS / f"{name}.yaml").is_file():
+            config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+            found |= {text: VARIANTS[text] for text in strings(config) if text in VARIANTS}
+        else:
+            known = ", ".join([*sorted(p.stem for p in CONFIGS.glob("*.yaml")), *VARIANTS])
+            raise ValueError(f"{name} is neither a configuration nor a variant; there are {known}")
+    return list(found.values())
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from strings(part)
+
+
+def settle(variant: Variant, *, fetch: bool) -> bool:
+    """Print the state of a variant, after fetching it if asked; whether it is here."""
+    try:
+        path = variant.find() or (variant.fetch() if fetch else None)
+    except WeightsError as error:
+        print(f"not here  {error}")
+        return False
+    print(
+        f"{'present' if path else 'missing':<10}{variant} from {variant.origin}; {variant.licence}"
+    )
+    return path is not None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
