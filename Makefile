@@ -3,11 +3,17 @@ PYTHON ?= python3
 MODEL  ?= tiny
 ARGS   ?=
 
+# What a model's tables take beside the model's own defaults.
+TABLE_tiny := metrics=tiny_open
+TABLE_sd15 := prompts=coco
+TABLE_sdxl := prompts=coco
+TABLE_sd3  := prompts=coco
+
 BIN := .venv/bin
 RUN := $(BIN)/python -m experiments.run
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint tables table1 tiny clean
+.PHONY: help setup demo test lint tables table1 weights calibrate tiny clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,7 +39,13 @@ lint: setup ## style of the code
 tables: table1 ## every table there is
 
 table1: setup ## Table 1: diverse galleries
-	$(RUN) experiment=table1 model=$(MODEL) $(ARGS)
+	$(RUN) experiment=table1 model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
+
+weights: setup ## fetch the metrics' networks, or list them: ARGS=--list
+	$(BIN)/python scripts/fetch_weights.py $(ARGS)
+
+calibrate: setup ## our metrics beside their reference values
+	$(BIN)/python scripts/calibrate.py
 
 tiny: setup ## train the bundled model anew and measure it
 	$(BIN)/python scripts/train_tiny.py --work outputs/train_tiny --out experiments/models/tiny

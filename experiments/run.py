@@ -146,8 +146,10 @@ def _finish(config: DictConfig, rows: dict[str, DictConfig], cells: Sequence["Ce
         summarise(cells[0], scores[0])
         return
     table = OmegaConf.to_container(config.table, resolve=True)
+    shown = config.metrics.scores
+    columns = {name: column for name, column in table["columns"].items() if name in shown}
     publish(
-        TableSpec(**{**table, "rows": list(rows), "jobs": len(cells[0].jobs)}),
+        TableSpec(**{**table, "rows": list(rows), "columns": columns, "jobs": len(cells[0].jobs)}),
         cells,
         pd.concat(scores),
         model=config.model.name,

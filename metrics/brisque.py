@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.linalg import vecdot
+from torch.nn.functional import hardshrink, pad
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (-1, 1))
@@ -75,8 +76,7 @@ def _statistics(luma: Tensor) -> Tensor:
     """(N, H, W) -> (N, 18)"""
     mu = _blur(luma)
     sigma = _blur(luma * luma).addcmul_(mu, mu, value=-1).abs_().sqrt_()
-    deviation = luma - mu
-    mscn = deviation.masked_fill_(deviation.abs() < 1e-9, 0).div_(sigma.add_(1))
+    mscn = hardshrink(luma - mu, 1e-9).div_(sigma.add_(1))
     _, _, magnitude, power = _moments(mscn)
     features = [_shape(magnitude.square() / power), power]
     H, W = mscn.shape[-2:]
@@ -99,14 +99,14 @@ def _asymmetric(products: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def _moments(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Root mean squares below and above zero, mean magnitude and mean square, of (N, H, W)."""
     x = x.flatten(1)
-    above = x.clamp_min(0)
-    norm = torch.linalg.vector_norm
-    total, upper = norm(x, 2, -1).square(), norm(above, 2, -1).square()
-    count, count_above = norm(x, 0, -1), norm(above, 0, -1)
+    n, size, sign = x.shape[-1], x.abs(), x.sign()
+    # of each pair of sums, those above and below zero are half of the sum and of the difference
+    power, signed_power = vecdot(x, x), vecdot(x, size)
+    count, signed_count = vecdot(sign, sign), sign.sum(-1)
     # where nothing lies on a side, 0 / 1
-    left = ((total - upper).clamp_min(0) / (count - count_above).clamp_min(1)).sqrt()
-    right = (upper / count_above.clamp_min(1)).sqrt()
-    return left, right, norm(x, 1, -1) / x.shape[-1], total / x.shape[-1]
+    left = ((power - signed_power) / (count - signed_count).clamp_min(1)).clamp_min(0).sqrt()
+    right = ((power + signed_power) / (count + signed_count).clamp_min(1)).clamp_min(0).sqrt()
+    return left, right, size.sum(-1) / n, power / n
 
 
 _ln_gamma = torch.special.gammaln

@@ -21,7 +21,8 @@ class MetricSuite:
     device: "auto" (an accelerator if there is one), "cpu", "cuda" or "mps"; dtype: "float32",
     "float16" or "bfloat16", for the networks that allow it; batch_size: images at a time in a
     network, which changes no score beyond rounding.
-    Raises ValueError for a scorer whose network is not among `features`.
+    Raises ValueError for a scorer whose network is not among `features`, an unknown dtype, and a
+    device that is not here.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class MetricSuite:
         batch_size: int,
     ):
         self.features, self.scores = dict(features), dict(scores)
-        place = {"device": _device(device), "dtype": getattr(torch, dtype)}
+        place = {"device": _device(device), "dtype": _dtype(dtype)}
         for network in self.features.values():
             network.place(**place, batch_size=batch_size)
         for name, scorer in self.scores.items():
@@ -96,6 +97,15 @@ _ON_PIXELS = {"library": f"torch {torch.__version__}", "dtype": "float64", "devi
 
 
 def _device(name: str) -> torch.device:
-    if name != "auto":
-        return torch.device(name)
-    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if name == "auto":
+        return accelerator or torch.device("cpu")
+    if name != "cpu" and (accelerator is None or name.split(":")[0] != accelerator.type):
+        raise ValueError(f"device {name} is not on this machine; say auto or cpu")
+    return torch.device(name)
+
+
+def _dtype(name: str) -> torch.dtype:
+    if name not in ("float32", "float16", "bfloat16"):
+        raise ValueError(f"dtype must be float32, float16 or bfloat16, not {name}")
+    return getattr(torch, name)

@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="the training's checkpoints")
     parser.add_argument("--count", type=int, default=2000, help="images of the Frechet distance")
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, default=4.0)
+    parser.add_argument("--guidance", type=float, default=5.0)
     parser.add_argument("--sheet", type=Path, help="write a contact sheet of samples here")
     args = parser.parse_args()
     with torch.inference_mode():

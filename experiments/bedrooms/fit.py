@@ -54,9 +54,10 @@ def fit(
 ) -> nn.Module:
     """Minimise `loss(model, rng)` and return the exponential moving average of the weights.
 
-    Step n draws all it needs from a generator seeded by (stage, n, rank), so a resumed run continues
-    the sequence of an unbroken one. The checkpoint work/STAGE.pt also holds the wall-clock seconds and
-    the loss curve as (step, mean loss) pairs; `steps` may change between runs.
+    Step n draws all it needs from a generator seeded by (stage, n, rank), so a resumed run
+    continues the sequence of an unbroken one. The checkpoint work/STAGE.pt also holds the
+    wall-clock seconds and the loss curve as (step, mean loss) pairs; `steps` may change between
+    runs.
     """
     path = work / f"{stage}.pt"
     params = [p for p in model.parameters() if p.requires_grad]

@@ -25,7 +25,7 @@ class CLIPFeatures(Network):
 
     def __init__(self, *, source: str, processor: str):
         super().__init__(source)
-        self._processor_source = processor
+        self._processor_source = str(processor)
         self._warned = False
 
     @property
@@ -39,13 +39,16 @@ class CLIPFeatures(Network):
     @cached_property
     def model(self):
         from transformers import CLIPModel
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()  # of reading a file that is already here
         model = CLIPModel.from_pretrained(
             weights.locate(self.source),
             dtype=self.dtype,
             use_safetensors=True,
             local_files_only=True,
         )
+        logging.enable_progress_bar()
         return model.eval().requires_grad_(False).to(self.device)
 
     @cached_property
@@ -62,10 +65,13 @@ class CLIPFeatures(Network):
         folder = weights.locate(self._processor_source)
         return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
-    @property
+    @cached_property
     def logit_scale(self) -> float:
-        """The logarithm of the temperature that the model was trained with."""
-        return self.model.logit_scale.item()
+        """The logarithm of the temperature, as stored: half precision would round it visibly."""
+        from safetensors import safe_open
+
+        with safe_open(weights.locate(self.source) / "model.safetensors", "pt") as file:
+            return file.get_tensor("logit_scale").item()
 
     def images(self, images: Tensor) -> Tensor:
         """(N, 3, H, W), uint8 or float in [0, 1] -> (N, F), float32 on the CPU."""

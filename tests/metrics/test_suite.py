@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from metrics import GalleryBatch, MetricSuite, diversity
+from metrics import GalleryBatch, ImageError, MetricSuite, diversity
 from metrics.features import CLIPFeatures
 from metrics.scorers import CLIPPercent, CLIPScore, MeanPairwiseSimilarity, PairwiseL2, Vendi
 
@@ -100,3 +100,39 @@ def test_a_score_of_a_missing_network_is_refused(clip_folder):
             dtype="float32",
             batch_size=4,
         )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dtype": "float33"}, "not float33"),
+        ({"device": "abacus"}, "abacus is not on this machine"),
+    ],
+)
+def test_an_unknown_dtype_or_device_is_refused(change, message):
+    settings = {"device": "cpu", "dtype": "float32", "batch_size": 4} | change
+    with pytest.raises(ValueError, match=message):
+        MetricSuite(features={}, scores={}, **settings)
+
+
+def test_a_score_that_is_no_number_is_refused_with_the_gallerys_name(batch):
+    class Broken(PairwiseL2):
+        def __call__(self, batch, features):
+            scores = super().__call__(batch, features)
+            scores[3] = float("nan")
+            return scores
+
+    suite = MetricSuite(
+        features={}, scores={"l2": Broken()}, device="cpu", dtype="float32", batch_size=4
+    )
+    with pytest.raises(ImageError, match="gallery d: its score l2 is no number"):
+        suite.score(batch)
+
+
+def test_only_networks_that_scores_read_are_required(clip_folder):
+    clip = CLIPFeatures(source=clip_folder, processor=clip_folder)
+    settings = {"device": "cpu", "dtype": "float32", "batch_size": 4, "features": {"clip": clip}}
+    assert MetricSuite(scores={"l2": PairwiseL2()}, **settings).requirements == ()
+    suite = MetricSuite(scores={"mss": MeanPairwiseSimilarity(features="clip")}, **settings)
+    assert suite.requirements == (str(clip_folder),)
+    suite.prepare()
