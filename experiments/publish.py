@@ -42,11 +42,19 @@ def publish(
     markdown = folder / f"{model}.md"
     paths = [
         *tables.write(table, folder, model, made_by=made_by),
+        _write_scores(scores, folder / f"{model}-scores.csv"),
         *figures.comparison_board(_board(cells), folder / f"{model}-galleries"),
         *figures.paired_effect(table, scores, folder / f"{model}-effects"),
     ]
     print(f"\n{markdown.read_text(encoding='utf-8')}")
     print("\n".join(str(path) for path in paths))
+
+
+def _write_scores(scores: pd.DataFrame, path: Path) -> Path:
+    """The values behind the table: a line for each prompt and row, a column for each metric."""
+    wide = scores.pivot(index=["prompt", "job", "row"], columns="metric", values="value")
+    wide.to_csv(path, float_format="%.6g", lineterminator="\n")
+    return path
 
 
 def _board(cells: Sequence[Cell]) -> list[tuple[str, dict[str, np.ndarray]]]:
@@ -70,7 +78,7 @@ def _making_of(cell: Cell) -> dict:
     seconds = {stage: median(row.seconds[stage] for row in rows) for stage in rows[0].seconds}
     return {
         "inputs": dict(cell.galleries.inputs),
-        "made_with": sorted({tuple(sorted(row.made_with.items())) for row in rows}),
+        "made_with": [dict(t) for t in sorted({tuple(row.made_with.items()) for row in rows})],
         "median_seconds_per_gallery": seconds,
         "coupling_share": seconds["couple"] / sum(seconds.values()),
     }

@@ -24,7 +24,7 @@ def markdown(table: "Table") -> str:
     spec = table.spec
     parts = [
         f"# {spec.title}",
-        f"Model {paper.label(table.model)}. Mean (standard deviation over prompts); n prompts.",
+        f"Model {_model(table)}. Mean (standard deviation over prompts); n prompts.",
         *(["**Partial table.** " + "; ".join(table.gaps) + "."] if table.gaps else []),
         _grid(["", *map(_heading, spec.columns.values()), "n"], _mean_rows(table)),
     ]
@@ -73,7 +73,7 @@ def latex(table: "Table") -> str:
                     subset=pd.IndexSlice[[row], [(heads[metric], "mean")]],
                 )
     caption = (
-        f"{spec.title}. Model {paper.label(table.model)}. Stars: paired t-test against the row's "
+        f"{spec.title}. Model {_model(table)}. Stars: paired t-test against the row's "
         f"baseline, Holm-corrected over the table ({MARKS}). "
         f"n = {_range(cell.n for cell in table.cells)}."
     )
@@ -91,6 +91,12 @@ def latex(table: "Table") -> str:
             position_float="centering",
         )
     )
+
+
+def _model(table: "Table") -> str:
+    """The model's name; one that the paper's table does not have is called a stand-in."""
+    stand_in = table.paper is not None and table.model not in table.paper.values
+    return paper.label(table.model) + (", a stand-in for the paper's models" if stand_in else "")
 
 
 def _mean_rows(table: "Table") -> list[list[str]]:
@@ -157,9 +163,7 @@ def _beside_paper(table: "Table", tested: list["Cell"]) -> list[str]:
         else f"It has no numbers for this model ({_escape(paper.label(table.model))}), so only "
         "relative effects can be compared, not the numbers themselves."
     )
-    inferred = [
-        f"Not stated in the paper's text, inferred: {text}." for text in table.paper.inferred
-    ]
+    inferred = "; ".join(table.paper.inferred)
     rows = [
         [
             f"{_escape(cell.row)} / {_escape(cell.comparison.baseline)}",

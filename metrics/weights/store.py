@@ -11,7 +11,9 @@ def describe(source: str) -> dict[str, str]:
     """What identifies the weights of `source`: a name and what pins them. Loads no network."""
     if source in VARIANTS:
         return VARIANTS[source].identity
-    return {"weights": Path(source).name, "sha256": sha256(locate(source) / "model.safetensors")}
+    folder = locate(source)
+    name = f"{folder.parent.name}/{folder.name}"
+    return {"weights": name, "sha256": sha256(folder / "model.safetensors")}
 
 
 def locate(source: str) -> Path:
