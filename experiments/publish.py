@@ -47,7 +47,8 @@ def publish(
         *figures.paired_effect(table, scores, folder / f"{model}-effects"),
     ]
     print(f"\n{markdown.read_text(encoding='utf-8')}")
-    print("\n".join(str(path) for path in paths))
+    print("The pictures, and the table in every form:\n")
+    print("\n".join(f"  {path}" for path in paths))
 
 
 def _write_scores(scores: pd.DataFrame, path: Path) -> Path:
