@@ -1,4 +1,4 @@
-"""Dependencies point one way: experiments -> coupling, metrics; and only the main job sees Hydra."""
+"""Dependencies point one way: experiments -> coupling, metrics. Only the main job sees Hydra."""
 
 import ast
 import sys
