@@ -92,7 +92,7 @@ def test_an_empty_folder_and_a_missing_one(tmp_path):
 def test_a_listing_of_missing_files(tmp_path):
     listing = tmp_path / "galleries.jsonl"
     listing.write_text(json.dumps({"prompt": "a", "images": ["x.png", "y.png"]}))
-    with pytest.raises(UsageError, match="x.png, which does not exist"):
+    with pytest.raises(UsageError, match=r"x\.png, which does not exist"):
         _ = folder(listing).rows
     listing.write_text("not json")
     with pytest.raises(UsageError, match="must have lines like"):

@@ -1,4 +1,4 @@
-"""The main job with the bundled model: what it leaves, what it does not do twice, how it refuses."""
+"""The main job with the bundled model: what it leaves, does not do twice, and refuses."""
 
 import json
 import subprocess
