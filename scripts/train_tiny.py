@@ -28,7 +28,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from diffusers import AutoencoderKL, DDPMPipeline, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
-from transformers import CLIPImageProcessor, CLIPModel, CLIPTextModel
+from transformers import CLIPImageProcessor, CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from experiments.bedrooms import Scene, caption, render, sample_scene
 from experiments.bedrooms.architectures import (
@@ -98,6 +98,14 @@ def scenes_and_captions(
     return indices, ["" if rng.random() < dropout else text for text in texts]
 
 
+def training_tokenizer(work: Path) -> CLIPTokenizer:
+    """The tokenizer of the first stage that asked: token ids must not move between stages."""
+    folder = work / "tokenizer"
+    if not folder.exists():
+        replace_folder(folder, new_tokenizer().save_pretrained)
+    return CLIPTokenizer.from_pretrained(folder)
+
+
 def as_trained(average: nn.Module, device: str) -> nn.Module:
     return average.eval().to(device, memory_format=torch.channels_last)
 
@@ -149,7 +157,7 @@ def standardise(vae: AutoencoderKL, means: Tensor) -> None:
 
 def train_clip(work: Path, out: Path, device: str) -> None:
     steps, batch, peak = RECIPES["clip"]
-    images, tokenizer = training_images(work), new_tokenizer()
+    images, tokenizer = training_images(work), training_tokenizer(work)
 
     def loss(clip: CLIPModel, rng: np.random.Generator) -> Tensor:
         indices, texts = scenes_and_captions(rng, batch)
@@ -166,13 +174,13 @@ def train_clip(work: Path, out: Path, device: str) -> None:
         image_mean=[0.5] * 3,
         image_std=[0.5] * 3,
     )
-    parts = (clip, tokenizer, processor)
+    parts = (clip, training_tokenizer(work), processor)
     replace_folder(out / "clip", lambda path: [part.save_pretrained(path) for part in parts])
 
 
 def train_unet(work: Path, out: Path, device: str) -> None:
     steps, batch, peak = RECIPES["unet"]
-    tokenizer, scheduler = new_tokenizer(), new_scheduler()
+    tokenizer, scheduler = training_tokenizer(work), new_scheduler()
     batch //= processes()
     stored = torch.load(work / "moments.pt", weights_only=True, mmap=True)
     alphas_cumprod = scheduler.alphas_cumprod.to(device)
@@ -236,7 +244,7 @@ def write_pipeline(work: Path, out: Path) -> None:
     pipeline = StableDiffusionPipeline(
         vae=AutoencoderKL.from_pretrained(vae),
         text_encoder=CLIPTextModel.from_pretrained(work / "text_encoder"),
-        tokenizer=new_tokenizer(),
+        tokenizer=training_tokenizer(work),
         unet=UNet2DConditionModel.from_pretrained(work / "unet"),
         scheduler=new_scheduler(),
         safety_checker=None,
