@@ -46,11 +46,13 @@ class Folder:
 
     Attributes:
         path: a folder of images, a folder of such folders, or a `.jsonl` listing.
+        num_prompts: how many galleries are scored, the first ones; None for all.
         gallery_size: K, how many images each gallery has.
         prompts: where the prompts of flat and nested folders come from.
     """
 
     path: str
+    num_prompts: int | None
     gallery_size: int
     prompts: Callable[[int], list[str]]
 
@@ -69,6 +71,7 @@ class Folder:
             UsageError: there are none, or one has not K images.
         """
         galleries = self._listed() if self.folder.is_file() else self._found()
+        galleries = galleries[: self.num_prompts]
         for prompt, paths in galleries:
             if len(paths) != self.gallery_size:
                 raise UsageError(

@@ -65,9 +65,13 @@ def _rows(config: DictConfig, overrides: Sequence[str]) -> dict[str, DictConfig]
     """The configuration of every cell by its label: of each row of a table, or of one cell."""
     if config.table is None:
         return {_name(config.coupling): config}
+    foreign = {
+        label: ["task=folder", f"task.path='{path}'"]
+        for label, path in config.table.foreign.items()
+    }
     return {
         label: hydra.compose("config", overrides=[*overrides, *changes])
-        for label, changes in config.table.rows.items()
+        for label, changes in {**config.table.rows, **foreign}.items()
     }
 
 
@@ -147,9 +151,16 @@ def _finish(config: DictConfig, rows: dict[str, DictConfig], cells: Sequence["Ce
         return
     table = OmegaConf.to_container(config.table, resolve=True)
     shown = config.metrics.scores
-    columns = {name: column for name, column in table["columns"].items() if name in shown}
     publish(
-        TableSpec(**{**table, "rows": list(rows), "columns": columns, "jobs": len(cells[0].jobs)}),
+        TableSpec(
+            name=table["name"],
+            title=table["title"],
+            rows=list(rows),
+            columns={name: column for name, column in table["columns"].items() if name in shown},
+            baselines=table["baselines"],
+            paper=table["paper"],
+            jobs=len(cells[0].jobs),
+        ),
         cells,
         pd.concat(scores),
         model=config.model.name,

@@ -42,8 +42,13 @@ def path(request, tmp_path):
     return listing
 
 
-def folder(path, size=2):
-    return Folder(path=str(path), gallery_size=size, prompts=lambda count: PROMPTS[:count])
+def folder(path, size=2, num_prompts=None):
+    return Folder(
+        path=str(path),
+        num_prompts=num_prompts,
+        gallery_size=size,
+        prompts=lambda count: PROMPTS[:count],
+    )
 
 
 def test_galleries_are_found_in_natural_order_and_named_as_ours(path):
@@ -51,6 +56,10 @@ def test_galleries_are_found_in_natural_order_and_named_as_ours(path):
     assert found.jobs() == jobs_of(PROMPTS)
     for gallery, row in enumerate(found.committed().values()):
         np.testing.assert_array_equal(found.read(row), [pixels(gallery, 0), pixels(gallery, 1)])
+
+
+def test_the_first_galleries_alone(path):
+    assert folder(path, num_prompts=5).jobs() == jobs_of(PROMPTS[:5])
 
 
 def test_a_changed_image_is_another_gallery(path):

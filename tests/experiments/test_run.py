@@ -113,6 +113,27 @@ def test_the_table_of_a_small_run(start, capsys):
     assert (folder / "tiny.md").read_text() in capsys.readouterr().out
 
 
+def test_foreign_galleries_get_a_row_in_a_table(start):
+    """Our own images, copied out as bare files, score as they do in the store."""
+    start("experiment=table1", "task.num_prompts=3")
+    before = json.loads((start.folder / "results" / "table1" / "tiny.json").read_text())
+    theirs = start.folder / "theirs"
+    theirs.mkdir()
+    cell = next(start.folder.glob("outputs/tiny-iid-*"))
+    manifest = map(json.loads, (cell / "manifest.jsonl").read_text().splitlines())
+    for order, row in enumerate(manifest):
+        for member in range(3):
+            image = (cell / "galleries" / row["job"] / f"{member}.png").read_bytes()
+            (theirs / f"{3 * order + member}.png").write_bytes(image)
+    start("experiment=table1", "task.num_prompts=3", f"+table.foreign.theirs={theirs}")
+    after = json.loads((start.folder / "results" / "table1" / "tiny.json").read_text())
+    means = {
+        label: [cell["mean"] for cell in document["cells"] if cell["row"] == label]
+        for document, label in ((before, "iid"), (after, "theirs"))
+    }
+    assert means["theirs"] == means["iid"]
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
