@@ -56,12 +56,13 @@ class Cell:
         return [job for job in self.jobs if job.id not in committed]
 
     def prepare(self) -> None:
-        """Has the weights of the metrics on this machine, so that no run fails at its first score.
+        """Loads the model and has the metrics' weights here, so that no run fails halfway.
 
         Raises:
-            UsageError: some cannot be had; a line for each.
+            UsageError: the model cannot be had; or weights of the metrics, a line for each.
         """
         if self.missing():
+            self.recipe.load_model()
             try:
                 self.suite.prepare()
             except WeightsError as error:

@@ -2,10 +2,14 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from transformers import CLIPModel, CLIPTokenizer
 
+import experiments.models
 from experiments.bedrooms import BED_COLOURS, Scene, caption, prompts, render, sample_scene
 from experiments.bedrooms.captions import TIME_PHRASES
 
@@ -121,3 +125,20 @@ def test_prompts_are_distinct_open_and_prefix_stable() -> None:
 def test_prompts_refuse_a_count_they_cannot_serve(count: int) -> None:
     with pytest.raises(ValueError, match="count"):
         prompts(count, seed=0)
+
+
+def test_bundled_clip_and_its_tokenizer_name_the_beds_of_new_scenes() -> None:
+    """Weights and vocabulary belong together: token ids that moved show as a lower accuracy."""
+    folder = Path(experiments.models.__file__).parent / "tiny" / "clip"
+    clip = CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
+    tokens = CLIPTokenizer.from_pretrained(folder)(
+        [f"a bedroom with a {colour} bed" for colour in BED_COLOURS], return_tensors="pt"
+    )
+    scenes = [sample_scene(np.random.default_rng((1, i))) for i in range(100)]
+    pixels = torch.from_numpy(np.stack([render(scene)[0] for scene in scenes]))
+    with torch.inference_mode():
+        scores = clip(
+            **tokens, pixel_values=pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+        ).logits_per_image
+    named = [BED_COLOURS[i] for i in scores.argmax(dim=1).tolist()]
+    assert sum(a == scene.bed for a, scene in zip(named, scenes, strict=True)) >= 90
