@@ -49,7 +49,7 @@ calibrate: setup ## our metrics beside their reference values
 
 tiny: setup ## train the bundled model anew and measure it
 	$(BIN)/python scripts/train_tiny.py --work outputs/train_tiny --out experiments/models/tiny
-	$(BIN)/python scripts/assess_tiny.py
+	$(BIN)/python scripts/assess_tiny.py --model experiments/models/tiny --work outputs/train_tiny
 
 clean: ## remove the environment and everything generated
 	rm -rf .venv outputs
