@@ -24,7 +24,7 @@ from metrics.weights import WeightsError
 
 @dataclass(frozen=True)
 class Recipe:
-    """How galleries are made. The model loads at the first one."""
+    """How galleries are made. The model loads only if one is missing."""
 
     coupling: Coupling
     seed: int
