@@ -11,12 +11,14 @@ import torch
 from tqdm import tqdm
 
 from coupling import Coupling
+from coupling.optimizer import NoiseOptimizer
+from experiments.best import BestOf
 from experiments.errors import UsageError
 from experiments.folder import Folder
 from experiments.generate import generate
 from experiments.models.model import Model
-from experiments.score import score
-from experiments.store import GalleryStore
+from experiments.score import Galleries, score, score_noise
+from experiments.store import GalleryStore, ManifestRow
 from experiments.tasks import Job
 from metrics import ImageError, MetricSuite
 from metrics.weights import WeightsError
@@ -27,6 +29,7 @@ class Recipe:
     """How galleries are made. The model loads only if one is missing."""
 
     coupling: Coupling
+    optimizer: NoiseOptimizer | None
     seed: int
     galleries_per_batch: int
     load_model: Callable[[], Model]
@@ -38,6 +41,7 @@ class Cell:
 
     Attributes:
         label: the row of a table that the cell fills.
+        keep: how many images of a gallery are shown and scored, the most diverse; None for all.
         galleries: ours, or a folder of somebody else's.
         recipe: None for a folder, to which nothing is ever added.
         score_file: where its score rows are, JSON lines.
@@ -45,6 +49,7 @@ class Cell:
 
     label: str
     jobs: list[Job]
+    keep: int | None
     galleries: GalleryStore | Folder
     recipe: Recipe | None
     suite: MetricSuite
@@ -54,6 +59,11 @@ class Cell:
         """The jobs that no committed gallery answers."""
         committed = self.galleries.committed()
         return [job for job in self.jobs if job.id not in committed]
+
+    def committed_rows(self) -> list[ManifestRow]:
+        """The manifest's rows of our own galleries, in the order of the jobs; all must be there."""
+        committed = self.galleries.committed()
+        return [committed[job.id] for job in self.jobs]
 
     def prepare(self) -> None:
         """Loads the model and has the metrics' weights here, so that no run fails halfway.
@@ -83,6 +93,7 @@ class Cell:
             made = generate(
                 model,
                 self.recipe.coupling,
+                self.recipe.optimizer,
                 missing,
                 seed=self.recipe.seed,
                 galleries_per_batch=self.recipe.galleries_per_batch,
@@ -90,17 +101,28 @@ class Cell:
             for gallery in tqdm(made, desc=self.label, total=len(missing), unit="gallery"):
                 store.commit(gallery, made_with=made_with)
 
+    @property
+    def shown(self) -> Galleries:
+        """What is scored and put in pictures: the galleries, or the best of each."""
+        return BestOf(self.galleries, self.keep) if self.keep else self.galleries
+
     def score(self) -> pd.DataFrame:
         """One row per gallery and metric; scores only what has no current score yet.
+
+        Metrics are those of the suite, and what the manifest tells of our own galleries: passes,
+        losses, and the drift of the noises.
 
         Raises:
             UsageError: weights cannot be had, or an image is damaged, constant or no picture.
         """
         jobs = [job.id for job in self.jobs]
         try:
-            rows = score(self.galleries, self.suite, jobs, file=self.score_file)
+            rows = score(self.shown, self.suite, jobs, file=self.score_file)
         except (WeightsError, ImageError) as error:
             raise UsageError(str(error)) from error
+        if self.recipe is not None:
+            made = [line for row in self.committed_rows() for line in score_noise(row)]
+            rows = pd.concat([rows, pd.DataFrame(made)])
         return rows.assign(row=self.label)
 
 

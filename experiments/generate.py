@@ -1,4 +1,4 @@
-"""From jobs to galleries: base noise -> coupling -> model -> images.
+"""From jobs to galleries: base noise -> coupling -> optimiser -> model -> images.
 
 Many galleries share a device batch without seeing each other. Every batch has the same number of
 rows (the last one is filled up with copies), so a gallery's images do not depend on how many others
@@ -7,20 +7,26 @@ were left to do.
 
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
+from typing import TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from coupling import Coupling
+from coupling import Coupling, base_noise
+from coupling.drift import drift
+from coupling.optimizer import NoiseOptimizer, couple
+from experiments.first_step import FirstStep
 from experiments.models.model import Model, repeat_rows
 from experiments.store import Gallery
 from experiments.tasks import Job
+
+T = TypeVar("T")
 
 
 def generate(
     model: Model,
     coupling: Coupling,
+    optimizer: NoiseOptimizer | None,
     jobs: Sequence[Job],
     *,
     seed: int,
@@ -28,42 +34,74 @@ def generate(
 ) -> Iterator[Gallery]:
     """Yields a gallery of `coupling.size` images for every job, in order.
 
-    The noise of a gallery is a function of (seed, job, coupling) alone.
+    The noise of a gallery is a function of (seed, job, coupling, optimizer, model) alone, and
+    without an optimiser of the first three.
     """
     for start in range(0, len(jobs), galleries_per_batch):
         batch = jobs[start : start + galleries_per_batch]
         full = [*batch, *[batch[-1]] * (galleries_per_batch - len(batch))]
-        images, seconds = _generate_batch(model, coupling, full, seed=seed)
-        share = {stage: spent / len(batch) for stage, spent in seconds.items()}
-        for job, gallery in zip(batch, images, strict=False):
-            yield Gallery(job=job, images=gallery, seconds=share)
+        yield from _generate_batch(model, coupling, optimizer, full, seed=seed, kept=len(batch))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _generate_batch(
-    model: Model, coupling: Coupling, jobs: Sequence[Job], *, seed: int
-) -> tuple[np.ndarray, dict[str, float]]:
-    """Images (G, K, H, W, 3) uint8 of G jobs, and the seconds of every stage."""
+    model: Model,
+    coupling: Coupling,
+    optimizer: NoiseOptimizer | None,
+    jobs: Sequence[Job],
+    *,
+    seed: int,
+    kept: int,
+) -> list[Gallery]:
+    """The galleries of the first `kept` jobs, which share the batch's seconds."""
     seconds: dict[str, float] = {}
 
-    def timed(stage: str, work: Callable[[], Tensor]) -> Tensor:
+    def timed(stage: str, work: Callable[[], T]) -> T:
         start = perf_counter()
         result = work()
         if model.device.type == "cuda":
             torch.cuda.synchronize(model.device)
-        seconds[stage] = perf_counter() - start
+        seconds[stage] = (perf_counter() - start) / kept
         return result
+
+    members = range(optimizer.base_size(coupling) if optimizer else coupling.base_size)
 
     def draw() -> Tensor:
         shape = model.noise_shape
-        return torch.cat([coupling.sample(shape, seed=seed, job=job.id) for job in jobs])
+        return torch.stack([base_noise(shape, seed=seed, job=j.id, members=members) for j in jobs])
 
-    prompts = [job.prompt for job in jobs]
-    noise = timed("couple", draw)
-    condition = timed("encode", lambda: repeat_rows(model.encode_prompts(prompts), coupling.size))
-    latents = timed("denoise", lambda: model.sample(noise, condition))
+    condition = timed("encode", lambda: model.encode_prompts([job.prompt for job in jobs]))
+    first = FirstStep(model, condition, rows_per_pass=len(jobs) * coupling.size)
+    if optimizer is None:
+        noise, losses = timed("couple", lambda: couple(draw(), coupling)), torch.empty(len(jobs), 0)
+    else:
+        base = timed("couple", draw)
+        states = timed("optimize", lambda: list(optimizer.optimize(base, coupling, first)))
+        noise, losses = states[-1].noise, torch.stack([state.loss for state in states], dim=1)
+    rows = repeat_rows(condition, coupling.size)
+    latents = timed("denoise", lambda: model.sample(noise.flatten(0, 1), rows))
     pixels = timed("decode", lambda: to_uint8(model.decode(latents)).cpu())
-    return pixels.unflatten(0, (len(jobs), coupling.size)).numpy(), seconds
+    passes = {
+        "sample": model.process.num_steps * coupling.size,
+        **{kind: count // len(jobs) for kind, count in first.passes.items()},
+    }
+    return [
+        Gallery(
+            job=job,
+            images=images,
+            seconds=seconds,
+            passes=passes,
+            loss=tuple(loss),
+            drift=drift(gallery, coupling.correlation),
+        )
+        for job, images, gallery, loss in zip(
+            jobs[:kept],
+            pixels.unflatten(0, (len(jobs), coupling.size)).numpy(),
+            noise,
+            losses.tolist(),
+            strict=False,
+        )
+    ]
 
 
 def to_uint8(images: Tensor) -> Tensor:

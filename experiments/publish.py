@@ -4,16 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-import numpy as np
 import pandas as pd
 
-from experiments import figures, tables
+from experiments import tables
 from experiments.cell import Cell
+from experiments.results import Figure, Results
 from experiments.tables import TableSpec
-from experiments.tasks import Job
-
-BOARD_PROMPTS = 6
-"""A comparison picture shows the first prompts of the task, whatever they are: none is chosen."""
 
 
 def summarise(cell: Cell, scores: pd.DataFrame) -> None:
@@ -31,20 +27,22 @@ def publish(
     model: str,
     folder: Path,
     configs: Mapping[str, Mapping],
+    figures: Mapping[str, Figure],
 ) -> None:
     """Writes a table, its pictures and what made them to `folder`, and prints the table.
 
     Args:
         configs: the composed configuration of every row.
+        figures: by the name that they get in the folder.
     """
     table = tables.build(spec, scores, paper_model=model)
     made_by = {"configs": configs, "cells": {cell.label: _making_of(cell) for cell in cells}}
     markdown = folder / f"{model}.md"
+    results = Results(table, scores, cells)
     paths = [
         *tables.write(table, folder, model, made_by=made_by),
         _write_scores(scores, folder / f"{model}-scores.csv"),
-        *figures.comparison_board(_board(cells), folder / f"{model}-galleries"),
-        *figures.paired_effect(table, scores, folder / f"{model}-effects"),
+        *(p for name, draw in figures.items() for p in draw(results, folder / f"{model}-{name}")),
     ]
     print(f"\n{markdown.read_text(encoding='utf-8')}")
     print("The pictures, and the table in every form:\n")
@@ -58,24 +56,14 @@ def _write_scores(scores: pd.DataFrame, path: Path) -> Path:
     return path
 
 
-def _board(cells: Sequence[Cell]) -> list[tuple[str, dict[str, np.ndarray]]]:
-    """The first prompts' galleries under every method."""
-
-    def gallery(cell: Cell, job: Job) -> np.ndarray:
-        return cell.galleries.read(cell.galleries.committed()[job.id])
-
-    return [
-        (job.prompt, {cell.label: gallery(cell, job) for cell in cells})
-        for job in cells[0].jobs[:BOARD_PROMPTS]
-    ]
-
-
 def _making_of(cell: Cell) -> dict:
     """Libraries, devices and the median seconds of every stage of a cell's galleries."""
     if cell.recipe is None:
         return {"path": cell.galleries.path}
     committed = cell.galleries.committed()
-    rows = [committed[job.id] for job in cell.jobs]
+    rows = [committed[job.id] for job in cell.jobs if job.id in committed]
+    if not rows:  # only timed
+        return {"inputs": dict(cell.galleries.inputs)}
     seconds = {stage: median(row.seconds[stage] for row in rows) for stage in rows[0].seconds}
     return {
         "inputs": dict(cell.galleries.inputs),

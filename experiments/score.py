@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from experiments.store import ManifestRow
 from metrics import GalleryBatch, MetricSuite
 
 GALLERIES_PER_BATCH = 16
@@ -74,6 +75,31 @@ def score(
                 out.flush()
     lines = [scores[row.job, metric] for row in rows for metric in suite.identities]
     return pd.DataFrame(lines).sort_index(axis="columns")  # the same, read back or just made
+
+
+def score_noise(row: ManifestRow) -> Iterator[dict]:
+    """What the manifest tells of a gallery's noises, as score rows.
+
+    passes        guided network passes of one image, backward ones included
+    loss_first    the optimiser's loss at its first step, and loss_last: at its last one
+    noise_*       the drift of the noises, see `coupling.drift`
+    """
+    values = {"passes": float(sum(row.passes.values())), **row.drift.scores()}
+    if row.loss:
+        values |= {"loss_first": row.loss[0], "loss_last": row.loss[-1]}
+    for metric, value in values.items():
+        yield {
+            "job": row.job,
+            "prompt": row.prompt,
+            "gallery": row.digest,
+            "metric": metric,
+            "value": value,
+            "implementation": "coupling.drift" if metric.startswith("noise") else "manifest",
+            "weights": "none",
+            "library": f"torch {torch.__version__}",
+            "dtype": "float64",
+            "device": "cpu",
+        }
 
 
 def _is_scored(row: GalleryRow, suite: MetricSuite, scores: Mapping) -> bool:

@@ -26,6 +26,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from PIL import Image, PngImagePlugin
 
+from coupling.drift import Drift
 from experiments.errors import UsageError
 from experiments.tasks import Job
 
@@ -35,21 +36,36 @@ METADATA_KEY = "couple-to-control"
 
 @dataclass(frozen=True)
 class Gallery:
-    """The images of one job, (K, H, W, 3) uint8, with the seconds that each stage took."""
+    """The images of one job, and how they came about.
+
+    Attributes:
+        images: (K, H, W, 3) uint8.
+        seconds: that each stage took.
+        passes: guided network passes of one image: "sample", and "forward" and "backward" of an
+            optimiser.
+        loss: of the optimiser, before each of its steps; () without one.
+        drift: statistics of the noises that the sampler started from.
+    """
 
     job: Job
     images: np.ndarray
     seconds: Mapping[str, float]
+    passes: Mapping[str, int]
+    loss: tuple[float, ...]
+    drift: Drift
 
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """A committed gallery: the SHA-256 of every image file, timings, and what it was made with."""
+    """A committed gallery: the SHA-256 of every image file, and how they came about."""
 
     job: str
     prompt: str
     images: tuple[str, ...]
     seconds: Mapping[str, float]
+    passes: Mapping[str, int]
+    loss: tuple[float, ...]
+    drift: Drift
     made_with: Mapping[str, str]
 
     @property
@@ -124,6 +140,9 @@ class GalleryStore:
             prompt=job.prompt,
             images=tuple(hashes),
             seconds=dict(gallery.seconds),
+            passes=dict(gallery.passes),
+            loss=gallery.loss,
+            drift=gallery.drift,
             made_with=dict(made_with),
         )
         with self._manifest.open("a", encoding="utf-8") as file:
@@ -165,7 +184,10 @@ class GalleryStore:
             for line in self._manifest.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
                     fields = json.loads(line)
-                    row = ManifestRow(**{**fields, "images": tuple(fields["images"])})
+                    fields["images"] = tuple(fields["images"])
+                    fields["loss"] = tuple(fields["loss"])
+                    fields["drift"] = Drift(**fields["drift"])
+                    row = ManifestRow(**fields)
                 except (ValueError, TypeError, KeyError):
                     damaged.append(line)
                 else:

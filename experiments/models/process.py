@@ -14,7 +14,7 @@ that no step waits for the device.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -46,13 +46,15 @@ PREDICTIONS: dict[str, Callable[[Tensor, Tensor, float, float], tuple[Tensor, Te
 class DDIM:
     """Deterministic DDIM over `num_steps` of the training timesteps.
 
-    `alphas_cumprod[i]` is alpha^2 at `timesteps[i]`, `next_alphas_cumprod[i]` alpha^2 where step i
-    ends. The two tables are one, shifted, for every schedule with an even stride; diffusers' last
-    stride, and its uneven "trailing" and "linspace" strides, differ, and are kept as they are.
+    `alphas_cumprod[i]` is alpha^2 at `timesteps[i]`, `earlier_alphas_cumprod[i]` one training step
+    before it (1 before the first), `next_alphas_cumprod[i]` where step i ends. The first and the
+    last table are one, shifted, for every schedule with an even stride; diffusers' last stride, and
+    its uneven "trailing" and "linspace" strides, differ, and are kept as they are.
     """
 
     timesteps: tuple[int, ...]
     alphas_cumprod: tuple[float, ...]
+    earlier_alphas_cumprod: tuple[float, ...]
     next_alphas_cumprod: tuple[float, ...]
     prediction: str
     clip: float | None
@@ -85,6 +87,7 @@ class DDIM:
         return cls(
             timesteps=timesteps,
             alphas_cumprod=tuple(train[t] for t in timesteps),
+            earlier_alphas_cumprod=tuple(train[t - 1] if t else 1.0 for t in timesteps),
             next_alphas_cumprod=tuple(
                 train[t - stride] if t >= stride else final for t in timesteps
             ),
@@ -95,6 +98,14 @@ class DDIM:
     @property
     def num_steps(self) -> int:
         return len(self.timesteps)
+
+    def shifted(self) -> "DDIM":
+        """The same, reading alpha one training step earlier than the network is told.
+
+        The authors' release of CNO does (github.com/Jecstar66/CNO prepends a 1 to the table); only
+        for `clean`, not for sampling.
+        """
+        return replace(self, alphas_cumprod=self.earlier_alphas_cumprod)
 
     def clean(self, x: Tensor, output: Tensor, step: int) -> Tensor:
         """Tweedie's estimate of x_0 from x and the network's output, both (N, C, h, w)."""
@@ -149,6 +160,13 @@ class FlowEuler:
     @property
     def num_steps(self) -> int:
         return len(self.timesteps)
+
+    def shifted(self) -> "FlowEuler":
+        """Raises UsageError: a flow has no table of alphas to shift."""
+        raise UsageError(
+            "optimizer.shifted = true shifts a table that only DDIM models have; "
+            "set optimizer.shifted=false, or use optimizer=cno"
+        )
 
     def clean(self, x: Tensor, output: Tensor, step: int) -> Tensor:
         """Tweedie's estimate of x_0 from x and the velocity, both (N, C, h, w)."""

@@ -6,7 +6,7 @@ import hydra
 import pytest
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from experiments.run import CONFIGS
+from experiments.compose import CONFIGS
 
 OPTIONS = sorted(
     path.relative_to(CONFIGS).with_suffix("").as_posix() for path in CONFIGS.glob("*/*.yaml")

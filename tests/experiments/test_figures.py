@@ -7,6 +7,9 @@ import pytest
 from PIL import Image
 
 from experiments import figures, tables
+from experiments.figures import board as board_module
+from experiments.figures.effects import COLOURS
+from experiments.results import Results
 
 PROMPTS = ("a bedroom with a red bed", "a picture that costs $5 and $6 " * 6)
 
@@ -36,20 +39,20 @@ def test_every_image_is_enlarged_by_a_whole_factor_at_its_place(tmp_path, size, 
     png, _ = figures.comparison_board(rows, tmp_path / "board")
     board = np.asarray(Image.open(png).convert("RGB"))
     height, width = (side * factor for side in size)
-    block = 3 * width + 2 * figures.GUTTER
-    assert board.shape[1] == 2 * (figures.MARGIN + block) + figures.BETWEEN
+    block = 3 * width + 2 * board_module.GUTTER
+    assert board.shape[1] == 2 * (board_module.MARGIN + block) + board_module.BETWEEN
     tops = []
     for _, methods in rows:
         for j, label in enumerate(methods):
             for k, image in enumerate(methods[label]):
                 tile = image.repeat(factor, axis=0).repeat(factor, axis=1)
                 ((top, left),) = corners(board, tile)
-                block_left = figures.MARGIN + j * (block + figures.BETWEEN)
-                assert left == block_left + k * (width + figures.GUTTER)
+                block_left = board_module.MARGIN + j * (block + board_module.BETWEEN)
+                assert left == block_left + k * (width + board_module.GUTTER)
                 tops.append(top)
     assert len(set(tops[:6])) == len(set(tops[6:])) == 1
     assert tops[6] >= tops[0] + height
-    assert board.shape[0] == tops[6] + height + figures.MARGIN
+    assert board.shape[0] == tops[6] + height + board_module.MARGIN
 
 
 def test_large_images_are_reduced_smoothly(tmp_path):
@@ -59,8 +62,8 @@ def test_large_images_are_reduced_smoothly(tmp_path):
     rows = [("p", {"a": smooth[None], "b": smooth[None]})]
     png, _ = figures.comparison_board(rows, tmp_path / "board")
     board = np.asarray(Image.open(png).convert("RGB")).astype(int)
-    left = figures.MARGIN
-    shown = board[-figures.MARGIN - 256 : -figures.MARGIN, left : left + 256, 0]
+    left = board_module.MARGIN
+    shown = board[-board_module.MARGIN - 256 : -board_module.MARGIN, left : left + 256, 0]
     means = smooth[..., 0].reshape(256, 2, 256, 2).mean((1, 3))
     assert np.abs(shown - means).max() <= 3
 
@@ -72,9 +75,7 @@ def test_galleries_that_do_not_match_are_refused(tmp_path):
         figures.comparison_board(rows, tmp_path / "board")
 
 
-def measured(
-    effect: float, *, better="higher", baselines=None
-) -> tuple[tables.Table, pd.DataFrame]:
+def measured(effect: float, *, better="higher", baselines=None) -> Results:
     """A table of one metric over 20 prompts in which `coupled` differs from `iid` by `effect`."""
     rng = np.random.default_rng(0)
     iid = rng.normal(1.0, 0.1, 20)
@@ -94,15 +95,15 @@ def measured(
         paper=None,
         jobs=20,
     )
-    return tables.build(spec, scores, paper_model="tiny"), scores
+    return Results(tables.build(spec, scores, paper_model="tiny"), scores, cells=())
 
 
 def test_figures_repeat_byte_by_byte_and_leave_matplotlib_alone(tmp_path):
     before = dict(matplotlib.rcParams)
-    table, scores = measured(0.1)
+    results = measured(0.1)
     for name, draw in {
         "board": lambda path: figures.comparison_board(galleries((256, 256), members=2), path),
-        "effect": lambda path: figures.paired_effect(table, scores, path),
+        "effect": lambda path: figures.paired_effect(results, path),
     }.items():
         first, second = draw(tmp_path / "1" / name), draw(tmp_path / "2" / name)
         for one, other in zip(first, second, strict=True):
@@ -116,24 +117,24 @@ def hues(png) -> set[str]:
     """Verdicts whose colour occurs in a figure; grey says nothing, text has it too."""
     pixels = np.unique(np.asarray(Image.open(png).convert("RGB")).reshape(-1, 3), axis=0)
     seen = {"#{:02X}{:02X}{:02X}".format(*pixel) for pixel in pixels.tolist()}
-    return {name for name, colour in figures.COLOURS.items() if name and colour in seen}
+    return {name for name, colour in COLOURS.items() if name and colour in seen}
 
 
 @pytest.mark.parametrize(("effect", "verdict"), [(-0.1, "better"), (0.1, "worse")])
 def test_the_colour_of_an_effect_is_its_verdict(tmp_path, effect, verdict):
-    png, _ = figures.paired_effect(*measured(effect, better="lower"), tmp_path / "effect")
+    png, _ = figures.paired_effect(measured(effect, better="lower"), tmp_path / "effect")
     assert hues(png) == {verdict}
 
 
 def test_a_method_against_itself_is_drawn_grey(tmp_path):
-    table, scores = measured(0.0)
-    iid = scores[scores["row"] == "iid"]
+    results = measured(0.0)
+    iid = results.scores[results.scores["row"] == "iid"]
     same = pd.concat([iid, iid.assign(row="coupled")])
-    flat = tables.build(table.spec, same, paper_model="tiny")
-    png, _ = figures.paired_effect(flat, same, tmp_path / "effect")
+    table = tables.build(results.table.spec, same, paper_model="tiny")
+    png, _ = figures.paired_effect(Results(table, same, cells=()), tmp_path / "effect")
     assert hues(png) == set()
 
 
 def test_a_table_without_baselines_has_no_effect_to_draw(tmp_path):
     with pytest.raises(ValueError, match="no baselines"):
-        figures.paired_effect(*measured(0.1, baselines={}), tmp_path / "effect")
+        figures.paired_effect(measured(0.1, baselines={}), tmp_path / "effect")

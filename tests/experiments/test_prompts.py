@@ -75,6 +75,12 @@ def test_a_repeated_prompt_is_a_job_of_its_own():
 
 @pytest.mark.parametrize("field", ["num_prompts", "gallery_size"])
 def test_an_impossible_task(field):
-    values = {"num_prompts": 1, "gallery_size": 1, field: 0}
+    values = {"num_prompts": 1, "gallery_size": 1, "keep": None, field: 0}
     with pytest.raises(UsageError, match=rf"task\.{field} = 0 must be at least 1"):
         Diversity(prompts=lambda count: [], **values)
+
+
+@pytest.mark.parametrize("keep", [1, 4])
+def test_an_impossible_number_of_kept_images(keep):
+    with pytest.raises(UsageError, match=rf"task\.keep = {keep} must be from 2"):
+        Diversity(num_prompts=1, gallery_size=3, keep=keep, prompts=lambda count: [])

@@ -9,8 +9,9 @@ import hydra
 import numpy as np
 import pytest
 
+from experiments.compose import CONFIGS
 from experiments.errors import UsageError
-from experiments.run import CONFIGS, run
+from experiments.run import run
 from experiments.store import image_metadata
 
 QUICK = ["model.num_steps=2", "workers.galleries_per_batch=2"]
@@ -46,7 +47,9 @@ def test_a_run_commits_and_scores_and_a_second_one_does_nothing(start, capsys, m
     assert len(list(start.folder.glob("outputs/*/galleries/*/*.png"))) == 9
     assert len(list(start.folder.glob("results/scores/*.jsonl"))) == 1
 
-    monkeypatch.setattr("experiments.run._load_model", lambda *_: pytest.fail("loads the model"))
+    monkeypatch.setattr(
+        "experiments.compose._load_model", lambda *_: pytest.fail("loads the model")
+    )
     capsys.readouterr()
     start("task.num_prompts=3")
     assert "3 galleries, nothing to generate" in capsys.readouterr().out
@@ -100,8 +103,8 @@ def test_an_image_says_how_it_was_made(start):
 
 
 def test_the_table_of_a_small_run(start, capsys):
-    start("experiment=table1", "task.num_prompts=6")
-    folder = start.folder / "results" / "table1"
+    start("experiment=demo", "task.num_prompts=6")
+    folder = start.folder / "results" / "demo"
     document = json.loads((folder / "tiny.json").read_text())
     assert {cell["row"] for cell in document["cells"]} == {"iid", "coupled"}
     assert {cell["n"] for cell in document["cells"]} == {6}
@@ -113,10 +116,34 @@ def test_the_table_of_a_small_run(start, capsys):
     assert (folder / "tiny.md").read_text() in capsys.readouterr().out
 
 
+def test_an_optimiser_makes_a_cell_of_its_own(start):
+    start("task.num_prompts=1", "optimizer=preview_cno")
+    (cell,) = start.folder.glob("outputs/*")
+    assert cell.name.startswith("tiny-repulsive-preview-")
+    row = json.loads((cell / "manifest.jsonl").read_text())
+    assert len(row["loss"]) == 4 and row["passes"]["forward"] == 18
+
+
+def test_a_kept_gallery_is_scored_in_place_of_the_whole(start, capsys):
+    start("task.num_prompts=2", "task.gallery_size=4")
+    start("task.num_prompts=2", "task.gallery_size=4", "task.keep=2")
+    assert "nothing to generate" in capsys.readouterr().out
+    names = sorted(path.name for path in start.folder.glob("results/scores/*.jsonl"))
+    assert len(names) == 2 and "-best2" in names[0]
+    whole, kept = (
+        {
+            (line["job"], line["metric"]): line["value"]
+            for line in map(json.loads, (start.folder / "results/scores" / name).open())
+        }
+        for name in reversed(names)
+    )
+    assert all(kept[key] > whole[key] for key in whole if key[1] == "l2")
+
+
 def test_foreign_galleries_get_a_row_in_a_table(start):
     """Our own images, copied out as bare files, score as they do in the store."""
-    start("experiment=table1", "task.num_prompts=3")
-    before = json.loads((start.folder / "results" / "table1" / "tiny.json").read_text())
+    start("experiment=demo", "task.num_prompts=3")
+    before = json.loads((start.folder / "results" / "demo" / "tiny.json").read_text())
     theirs = start.folder / "theirs"
     theirs.mkdir()
     cell = next(start.folder.glob("outputs/tiny-iid-*"))
@@ -125,8 +152,8 @@ def test_foreign_galleries_get_a_row_in_a_table(start):
         for member in range(3):
             image = (cell / "galleries" / row["job"] / f"{member}.png").read_bytes()
             (theirs / f"{3 * order + member}.png").write_bytes(image)
-    start("experiment=table1", "task.num_prompts=3", f"+table.foreign.theirs={theirs}")
-    after = json.loads((start.folder / "results" / "table1" / "tiny.json").read_text())
+    start("experiment=demo", "task.num_prompts=3", f"+table.foreign.theirs={theirs}")
+    after = json.loads((start.folder / "results" / "demo" / "tiny.json").read_text())
     means = {
         label: [cell["mean"] for cell in document["cells"] if cell["row"] == label]
         for document, label in ((before, "iid"), (after, "theirs"))
@@ -139,6 +166,7 @@ def test_foreign_galleries_get_a_row_in_a_table(start):
     [
         (["coupling=equicorrelated", "coupling.rho=-0.9"], r"outside \[-0\.5, 1\]"),
         (["coupling=antithetic"], "K = 3 is odd"),
+        (["optimizer=preview", "optimizer.candidates=2"], "optimizer: candidates = 2"),
         (["task.gallery_size=1"], "K = 1"),
         (["coupling=matrix", "coupling.matrix=[[1,0],[0.6,0.8]]"], "couples 2 noises, but"),
         (["coupling=correlation"], "coupling.correlation"),

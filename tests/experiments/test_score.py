@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.score import score
+from coupling.drift import drift
+from experiments.score import score, score_noise
 from experiments.store import Gallery, GalleryStore
 from experiments.tasks import jobs_of
 from metrics import GalleryBatch, ImageError
@@ -32,6 +33,11 @@ class MeanLevel:
         return {"level": batch.unit.double().mean(dim=(1, 2, 3, 4))}
 
 
+def gallery(job, images) -> Gallery:
+    white = drift(torch.randn(len(images), 1, 4, 4), torch.eye(len(images)))
+    return Gallery(job, images, seconds={}, passes={"sample": 4}, loss=(3.0, 1.0), drift=white)
+
+
 @pytest.fixture
 def store(tmp_path):
     store = GalleryStore(tmp_path / "cell", {"seed": 0})
@@ -39,7 +45,7 @@ def store(tmp_path):
         for k, job in enumerate(JOBS):
             images = np.full((2, 4, 4, 3), 51 * k, dtype=np.uint8)
             images[:, 0, 0] += 1  # a constant image is refused
-            store.commit(Gallery(job, images, {}), made_with={})
+            store.commit(gallery(job, images), made_with={})
     return store
 
 
@@ -47,6 +53,13 @@ def test_a_row_per_gallery_in_the_order_of_the_jobs(store, tmp_path):
     rows = score(store, MeanLevel(), IDS, file=tmp_path / "scores.jsonl")
     assert rows["job"].tolist() == IDS and rows["prompt"].tolist() == ["a cat", "a dog", "a fox"]
     np.testing.assert_allclose(rows["value"], [0, 0.2, 0.4], atol=1e-3)
+
+
+def test_the_manifest_tells_of_the_noises(store):
+    row = store.committed()[IDS[0]]
+    values = {line["metric"]: line["value"] for line in score_noise(row)}
+    assert values["passes"] == 4 and (values["loss_first"], values["loss_last"]) == (3, 1)
+    assert values["noise_norm"] == row.drift.scores()["noise_norm"]
 
 
 def test_only_what_is_missing_is_scored(store, tmp_path):
@@ -69,7 +82,7 @@ def test_another_gallery_is_scored_anew(store, tmp_path):
     score(store, suite, IDS, file=file)
     with store:
         images = torch.randint(256, (2, 4, 4, 3), dtype=torch.uint8).numpy()
-        store.commit(Gallery(JOBS[0], images, {}), made_with={})
+        store.commit(gallery(JOBS[0], images), made_with={})
     score(store, suite, IDS, file=file)
     assert suite.scored == 4
 
@@ -86,7 +99,7 @@ def test_a_torn_line_costs_one_score(store, tmp_path):
 def test_a_constant_image_is_refused_by_name(store, tmp_path):
     with store:
         black = np.zeros((2, 4, 4, 3), dtype=np.uint8)
-        store.commit(Gallery(JOBS[1], black, {}), made_with={})
+        store.commit(gallery(JOBS[1], black), made_with={})
     with pytest.raises(ImageError, match=rf"galleries/{IDS[1]}: image 0 is constant"):
         score(store, MeanLevel(), IDS, file=tmp_path / "scores.jsonl")
 

@@ -5,18 +5,22 @@ import os
 
 import numpy as np
 import pytest
+import torch
 
+from coupling.drift import drift
 from experiments.errors import UsageError
 from experiments.store import Gallery, GalleryStore, cell_key, image_metadata
 from experiments.tasks import jobs_of
 
 INPUTS = {"model": "m", "coupling": "iid", "seed": 3}
 JOBS = jobs_of(["a cat", "a dog", "a fox"])
+WHITE = drift(torch.randn(2, 3, 4, 4), torch.eye(2))
 
 
 def gallery(job, *, fill=0):
     images = np.random.default_rng(fill).integers(0, 256, size=(2, 8, 8, 3), dtype=np.uint8)
-    return Gallery(job=job, images=images, seconds={"denoise": 0.5})
+    passes, loss = {"sample": 2, "forward": 1}, (0.5, 0.25)
+    return Gallery(job, images, {"denoise": 0.5}, passes=passes, loss=loss, drift=WHITE)
 
 
 @pytest.fixture
@@ -38,6 +42,8 @@ def test_a_committed_gallery_reads_back_with_how_it_was_made(store):
     job = {"id": JOBS[0].id, "prompt": "a cat"}
     assert metadata == {**INPUTS, "job": job, "member": 1}
     assert row.seconds == {"denoise": 0.5} and row.made_with == {"torch": "2"}
+    assert row.passes == {"sample": 2, "forward": 1}
+    assert row.loss == (0.5, 0.25) and row.drift == WHITE
 
 
 def test_the_same_gallery_has_the_same_bytes(store, tmp_path):

@@ -1,0 +1,162 @@
+"""From configuration to objects: the only file beside `run.py` that sees Hydra.
+
+What it returns takes ordinary Python values, so everything below it is a library. A mistake in the
+configuration is a UsageError, raised before any model is loaded.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, InstantiationException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from experiments.errors import UsageError
+
+if TYPE_CHECKING:  # torch and diffusers load when a run begins, not for --help
+    from experiments.cell import Cell
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+BUNDLED = Path(__file__).parent / "models" / "tiny"
+
+OmegaConf.register_new_resolver("bundled", lambda name: str(BUNDLED / name), replace=True)
+
+
+def compose(overrides: Sequence[str]) -> DictConfig:
+    """The configuration that `python -m experiments.run` would compose from these overrides.
+
+    Raises:
+        UsageError: an option or a key that does not exist.
+    """
+    initialized = GlobalHydra.instance().is_initialized()
+    with (
+        nullcontext()
+        if initialized
+        else hydra.initialize_config_dir(str(CONFIGS), version_base="1.3")
+    ):
+        try:
+            return hydra.compose("config", overrides=list(overrides))
+        except (HydraException, OmegaConfBaseException) as error:
+            raise UsageError(str(error).splitlines()[0]) from error
+
+
+def rows_of(config: DictConfig, overrides: Sequence[str]) -> dict[str, DictConfig]:
+    """The configuration of every cell by its label: of each row of a table, or of one cell."""
+    if config.table is None:
+        return {_name(config.coupling): config}
+    foreign = {
+        label: ["task=folder", f"task.path='{path}'"]
+        for label, path in config.table.get("foreign", {}).items()
+    }
+    return {
+        label: compose([*overrides, *changes])
+        for label, changes in {**config.table.rows, **foreign}.items()
+    }
+
+
+def cells_of(rows: dict[str, DictConfig]) -> list["Cell"]:
+    """A cell for each row, with all that it needs but the model, which loads at its first use."""
+    models: dict[str, Any] = {}
+    return [_cell(label, row, models) for label, row in rows.items()]
+
+
+def build(node: str, config: DictConfig) -> Any:
+    """The object that a node of the configuration describes; None for an empty node.
+
+    Raises:
+        UsageError: naming the node.
+    """
+    try:
+        # "all": plain dicts and lists; the default would take dataclasses for configurations
+        built = hydra.utils.instantiate(OmegaConf.select(config, node), _convert_="all")
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, UsageError):
+            raise cause from None
+        if isinstance(cause, ValueError | TypeError):
+            raise UsageError(f"{node}: {cause}") from error
+        raise
+    except OmegaConfBaseException as error:
+        raise UsageError(f"{node}: {str(error).splitlines()[0]}") from error
+    return None if built == {} else built
+
+
+def _cell(label: str, config: DictConfig, models: dict[str, Any]) -> "Cell":
+    task = build("task", config)
+    suite = build("metrics", config)
+    scores = Path(config.results_dir) / "scores"
+
+    from experiments.cell import Cell, Recipe
+    from experiments.folder import Folder
+    from experiments.store import GalleryStore, cell_key
+
+    if isinstance(task, Folder):
+        name = f"{Path(task.path).stem}-{cell_key({'path': str(Path(task.path).resolve())})}"
+        return Cell(label, task.jobs(), None, task, None, suite, scores / f"{name}.jsonl")
+    coupling, optimizer = build("coupling", config), build("optimizer", config)
+    if coupling.size != task.gallery_size:
+        raise UsageError(
+            f"coupling: it couples {coupling.size} noises, but task.gallery_size is "
+            f"{task.gallery_size}; make them equal"
+        )
+    if optimizer is not None:
+        try:
+            optimizer.base_size(coupling)
+        except ValueError as error:
+            raise UsageError(f"optimizer: {error}") from error
+    inputs = inputs_of(config)
+    methods = [_name(group) for group in (config.coupling, config.optimizer) if group]
+    name = "-".join([config.model.name, *methods, cell_key(inputs)])
+    kept = f"-best{task.keep}" if task.keep else ""
+    return Cell(
+        label=label,
+        jobs=task.jobs(),
+        keep=task.keep,
+        galleries=GalleryStore(Path(config.output_dir) / name, inputs),
+        recipe=Recipe(
+            coupling=coupling,
+            optimizer=optimizer,
+            seed=config.seed,
+            galleries_per_batch=config.workers.galleries_per_batch,
+            load_model=partial(_load_model, config, models),
+        ),
+        suite=suite,
+        score_file=scores / f"{name}{kept}.jsonl",
+    )
+
+
+def _load_model(config: DictConfig, models: dict[str, Any]) -> Any:
+    """The model of `config`; cells with the same one share it."""
+    key = OmegaConf.to_yaml(config.model, resolve=True)
+    if key not in models:
+        models.clear()  # two at once might not fit the device
+        models[key] = build("model", config)
+    return models[key]
+
+
+def inputs_of(config: DictConfig) -> dict[str, Any]:
+    """What the images of a cell are made from. Where its weights lie or run is no input."""
+    from experiments.models.device import select_device, select_dtype
+    from experiments.models.fingerprint import fingerprint
+
+    values = OmegaConf.to_container(config, resolve=True)
+    model = values["model"]
+    model["weights"] = fingerprint(model.pop("source"), model.pop("revision"))
+    model["dtype"] = str(select_dtype(model["dtype"], select_device(model.pop("device"))))
+    return {
+        "model": model,
+        "coupling": values["coupling"],
+        "optimizer": values["optimizer"],
+        "gallery_size": values["task"]["gallery_size"],
+        "seed": values["seed"],
+    }
+
+
+def _name(group: DictConfig) -> str:
+    """`repulsive` of `coupling.repulsive`."""
+    return group._target_.rsplit(".", 1)[1].lower()

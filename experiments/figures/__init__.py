@@ -1,0 +1,22 @@
+"""Figures in one style (house.mplstyle), each as PNG and PDF, the same bytes for the same input.
+
+A figure is a function of a table's results and a path; an experiment's configuration names those
+that it wants. Figures are drawn on their own canvas: pyplot, its backend and its settings are never
+touched.
+"""
+
+from experiments.figures.board import comparison_board, gallery_board
+from experiments.figures.compute import equal_compute
+from experiments.figures.effects import paired_effect
+from experiments.figures.noise import noise_drift
+from experiments.figures.style import save, style
+
+__all__ = [
+    "comparison_board",
+    "equal_compute",
+    "gallery_board",
+    "noise_drift",
+    "paired_effect",
+    "save",
+    "style",
+]

@@ -1,0 +1,112 @@
+"""Boards: galleries of several prompts under several methods, side by side."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from experiments.figures.style import DPI, canvas, save, style
+from experiments.results import Results
+
+TILE = 256  # pixels of an image's longer side on a board, as near as whole factors come
+MARGIN, GUTTER, BETWEEN = 24, 6, 40  # pixels: around the board, between images, between methods
+TITLE, CAPTION_LINE, ROW_GAP = 60, 30, 34
+
+
+def gallery_board(
+    results: Results, path: Path, *, num_prompts: int, rows: Sequence[str] | None
+) -> tuple[Path, Path]:
+    """The galleries of a table's first prompts: none is chosen.
+
+    Args:
+        rows: the methods shown; None for all.
+    """
+    cells = [cell for cell in results.cells if rows is None or cell.label in rows]
+    committed = {cell.label: cell.shown.committed() for cell in cells}
+    galleries = [
+        (job.prompt, {cell.label: cell.shown.read(committed[cell.label][job.id]) for cell in cells})
+        for job in results.cells[0].jobs[:num_prompts]
+    ]
+    return comparison_board(galleries, path)
+
+
+def comparison_board(
+    galleries: Sequence[tuple[str, Mapping[str, np.ndarray]]], path: Path
+) -> tuple[Path, Path]:
+    """Galleries of several prompts side by side: a prompt a row, a method a block of columns.
+
+    Args:
+        galleries: (prompt, {label: (K, H, W, 3) uint8}) with the same labels, K, H and W in every
+            row; labels stand from left to right as in the first row.
+        path: where to write; its suffix gives way to .png and .pdf.
+
+    Images up to 256 pixels are enlarged by a whole factor and every pixel stays a square; larger
+    ones are reduced by Lanczos. Raises ValueError where the shapes differ.
+    """
+    labels = list(galleries[0][1])
+    shape = galleries[0][1][labels[0]].shape
+    for prompt, methods in galleries:
+        for label in labels:
+            found = methods[label]
+            if found.shape != shape or found.dtype != np.uint8:
+                raise ValueError(
+                    f"{label} of {prompt!r} is {found.shape} {found.dtype}; need {shape} uint8"
+                )
+    height, width = _tile(np.zeros(shape[1:], np.uint8)).shape[:2]
+    block = shape[0] * width + (shape[0] - 1) * GUTTER
+    board_width = 2 * MARGIN + len(labels) * block + (len(labels) - 1) * BETWEEN
+    characters = int((board_width - 2 * MARGIN) / 13)  # of 8 pt DejaVu Sans at 200 dpi
+    captions = [textwrap.wrap(prompt, characters) or [""] for prompt, _ in galleries]
+    heights = [len(lines) * CAPTION_LINE + GUTTER + height for lines in captions]
+    board_height = 2 * MARGIN + TITLE + sum(heights) + (len(heights) - 1) * ROW_GAP
+    with style():
+        figure = canvas(board_width / DPI, board_height / DPI, dpi=DPI)
+        for j, label in enumerate(labels):
+            left = MARGIN + j * (block + BETWEEN)
+            _write(figure, left, MARGIN, label, weight="bold", size=10)
+            _rule(figure, left, MARGIN + TITLE - 22, block)
+        top = MARGIN + TITLE
+        for lines, row_height, (_, methods) in zip(captions, heights, galleries, strict=True):
+            _write(figure, MARGIN, top, "\n".join(lines))
+            for j, label in enumerate(labels):
+                for k, image in enumerate(methods[label]):
+                    left = MARGIN + j * (block + BETWEEN) + k * (width + GUTTER)
+                    _place(figure, left, top + row_height - height, _tile(image))
+            top += row_height + ROW_GAP
+        return save(figure, path)
+
+
+def _tile(image: np.ndarray) -> np.ndarray:
+    """The image as it stands on a board: repeated pixels when small, Lanczos when large."""
+    height, width = image.shape[:2]
+    longer = max(height, width)
+    if longer > TILE:
+        size = (round(width * TILE / longer), round(height * TILE / longer))
+        return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
+    factor = max(1, round(TILE / longer))
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def _place(figure: Figure, left: int, top: int, image: np.ndarray) -> None:
+    """Put an image pixel by pixel with its upper left corner at (left, top)."""
+    width, height = (round(side * DPI) for side in figure.get_size_inches())
+    rows, columns = image.shape[:2]
+    box = (left / width, 1 - (top + rows) / height, columns / width, rows / height)
+    axis = figure.add_axes(box)
+    axis.set_axis_off()
+    axis.imshow(image, interpolation="none", aspect="auto")
+
+
+def _write(figure: Figure, left: int, top: int, text: str, **font: object) -> None:
+    width, height = (round(side * DPI) for side in figure.get_size_inches())
+    figure.text(left / width, 1 - top / height, text, va="top", parse_math=False, **font)
+
+
+def _rule(figure: Figure, left: int, top: int, length: int) -> None:
+    width, height = (round(side * DPI) for side in figure.get_size_inches())
+    axis = figure.add_axes((left / width, 1 - top / height, length / width, 2 / height))
+    axis.set_axis_off()
+    axis.axhline(0, color="#999999", linewidth=0.8)

@@ -1,0 +1,90 @@
+"""Paired effects: what a method changes, prompt by prompt, in every metric of a table."""
+
+import textwrap
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from scipy.stats import gaussian_kde
+
+from experiments.figures.style import canvas, save, style
+from experiments.results import Results
+from experiments.scorerows import pivot
+from experiments.tables import Cell
+from experiments.typeset import ARROWS, verdict
+
+COLOURS = {"better": "#0072B2", "worse": "#D55E00", "differs": "#009E73", "": "#767676"}
+LEGEND = (
+    "difference per prompt, mean with 95\N{NO-BREAK SPACE}% interval; "
+    "blue better, orange worse, grey undecided (Holm-corrected t-test)"
+)
+PANELS_ABREAST = 3
+
+
+def paired_effect(results: Results, path: Path) -> tuple[Path, Path]:
+    """What a method changes, prompt by prompt: a panel a metric, a strip a comparison.
+
+    Each dot is one prompt's difference to the baseline row; the outline is their density, the dark
+    line the mean with its 95 % interval. The colour says whether the Holm-corrected t-test finds
+    the row better, worse, or (grey) finds nothing.
+
+    Args:
+        results: with at least one baseline (ValueError otherwise).
+        path: where to write; its suffix gives way to .png and .pdf.
+    """
+    table, scores = results.table, results.scores
+    rows = [row for row in table.spec.rows if row in table.spec.baselines]
+    if not rows:
+        raise ValueError(
+            f"{table.spec.name} has no baselines, so there is no paired effect to draw"
+        )
+    metrics = list(table.spec.columns)
+    across = min(len(metrics), PANELS_ABREAST)
+    down = -(-len(metrics) // across)
+    panel = 0.75 + 0.62 * len(rows)
+    with style():
+        figure = canvas(1.15 + 2.35 * across, panel * down + 0.3, layout="constrained")
+        axes = figure.subplots(down, across, squeeze=False).flat
+        for axis in axes[len(metrics) :]:
+            axis.set_axis_off()
+        for number, (axis, metric) in enumerate(zip(axes, metrics, strict=False)):
+            column = table.spec.columns[metric]
+            values = pivot(scores, metric, rows=table.spec.rows)
+            for i, row in enumerate(rows):
+                cell = table.cell(row, metric)
+                if cell.comparison:
+                    differences = (values[row] - values[cell.comparison.baseline]).dropna()
+                    _strip(axis, -i, differences.to_numpy(), cell, verdict(cell, column))
+            axis.axvline(0, color="#222222", linewidth=0.8, zorder=1)
+            axis.set_title(f"{column.label} {ARROWS[column.better]}".strip(), parse_math=False)
+            axis.set_ylim(-len(rows) + 0.45, 0.62)
+            axis.set_yticks([-i for i in range(len(rows))])
+            names = [f"{row}\nagainst {table.spec.baselines[row]}" for row in rows]
+            axis.set_yticklabels(names if number % across == 0 else [], parse_math=False)
+            axis.spines["left"].set_visible(False)
+            axis.locator_params(axis="x", nbins=4)
+        legend = textwrap.fill(LEGEND, 42 * across + 10, break_on_hyphens=False)
+        figure.supxlabel(legend, fontsize=7)
+        return save(figure, path)
+
+
+def _strip(axis: Axes, y: float, differences: np.ndarray, cell: Cell, found: str) -> None:
+    """One comparison: density above, dots below, mean and interval between, effect as text."""
+    colour, test = COLOURS[found], cell.comparison.test
+    if test.dz:  # a density needs a spread
+        low, high = differences.min(), differences.max()
+        grid = np.linspace(low - 0.1 * (high - low), high + 0.1 * (high - low), 200)
+        density = gaussian_kde(differences)(grid)
+        upper = y + 0.06 + 0.28 * density / density.max()
+        axis.fill_between(grid, y + 0.06, upper, color=colour, alpha=0.22, linewidth=0)
+    jitter = np.arange(len(differences)) * 0.6180339887 % 1  # even, and the same every time
+    axis.scatter(differences, y - 0.12 - 0.22 * jitter, s=5, color=colour, alpha=0.45, linewidth=0)
+    axis.plot([test.ci_low, test.ci_high], [y, y], color="#222222", linewidth=2.2, zorder=3)
+    axis.plot(test.difference, y, "o", markersize=5, color=colour, zorder=4,
+              markeredgecolor="white", markeredgewidth=0.8)  # fmt: skip
+    percent = cell.comparison.percent
+    effect = f"{test.difference:+z.3g}" if percent is None else f"{percent:+z.1f} %"
+    axis.annotate(
+        effect, (1, y + 0.45), xycoords=("axes fraction", "data"), ha="right", va="center",
+        fontsize=8, color=colour, weight="bold" if found else "normal",
+    )  # fmt: skip

@@ -1,0 +1,82 @@
+"""Drift: how far each method's noises are from the law that the model was trained on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from coupling.drift import BANDS, Drift
+from experiments.figures.style import canvas, save, style
+from experiments.results import Results
+
+
+def noise_drift(results: Results, path: Path) -> tuple[Path, Path]:
+    """Norm, channel means and variances, kurtosis, spectrum and correlations of every method.
+
+    Dots and lines are means over galleries and their members, bars the middle 90 % of single
+    noises; dashes mark white noise. The matrices are mean correlations; under each is its largest
+    distance from the coupling's.
+    """
+    drifts = {
+        cell.label: [row.drift for row in cell.committed_rows()]
+        for cell in results.cells
+        if cell.recipe is not None
+    }
+    panels = {
+        "|x| / √D": (lambda d: d.norm, 1.0),
+        "channel mean": (lambda d: np.ravel(d.mean), 0.0),
+        "channel variance": (lambda d: np.ravel(d.variance), 1.0),
+        "excess kurtosis": (lambda d: d.kurtosis, 0.0),
+    }
+    with style():
+        figure = canvas(7.2, 0.9 + 0.22 * len(drifts) + 2.9, layout="constrained")
+        top, middle, bottom = figure.subfigures(
+            3, height_ratios=[0.7 + 0.2 * len(drifts), 1.7, 1.3]
+        )
+        for number, (axis, (title, (values, white))) in enumerate(
+            zip(top.subplots(1, len(panels)), panels.items(), strict=True)
+        ):
+            _spread(axis, {label: [values(d) for d in found] for label, found in drifts.items()})
+            axis.axvline(white, color="#999999", linewidth=0.8, linestyle="--", zorder=0)
+            axis.set_title(title)
+            axis.locator_params(axis="x", nbins=3)
+            if number:
+                axis.set_yticklabels([])
+        _spectra(middle.subplots(), drifts)
+        _correlations(bottom.subplots(1, len(drifts), squeeze=False)[0], drifts)
+        return save(figure, path)
+
+
+def _spread(axis: Axes, values: Mapping[str, list]) -> None:
+    for i, found in enumerate(values.values()):
+        pooled = np.concatenate([np.asarray(v) for v in found])
+        axis.plot(np.quantile(pooled, [0.05, 0.95]), [-i, -i], color=f"C{i % 7}", linewidth=1.6)
+        axis.plot(pooled.mean(), -i, "o", color=f"C{i % 7}", markersize=4)
+    axis.set_yticks([-i for i in range(len(values))], list(values))
+    axis.set_ylim(-len(values) + 0.4, 0.6)
+
+
+def _spectra(axis: Axes, drifts: Mapping[str, list[Drift]]) -> None:
+    frequency = (np.arange(BANDS) + 0.5) / BANDS
+    for i, (label, found) in enumerate(drifts.items()):
+        power = np.array([d.spectrum for d in found], dtype=float).mean(0)
+        axis.plot(frequency, power, "o-", color=f"C{i % 7}", markersize=3, label=label)
+    axis.axhline(1, color="#999999", linewidth=0.8, linestyle="--", zorder=0)
+    axis.set_title("power over white noise")
+    axis.set_xlabel("spatial frequency, 1 the Nyquist frequency")
+    axis.legend(ncols=2, loc="best")
+
+
+def _correlations(axes: np.ndarray, drifts: Mapping[str, list[Drift]]) -> None:
+    for axis, (label, found) in zip(axes, drifts.items(), strict=True):
+        correlation = np.mean([d.correlation for d in found], axis=0)
+        apart = np.abs(correlation - np.mean([d.target for d in found], axis=0))
+        np.fill_diagonal(apart, 0)
+        axis.imshow(correlation, cmap="RdBu_r", vmin=-1, vmax=1)
+        for (i, j), value in np.ndenumerate(correlation):
+            axis.text(j, i, f"{value:+.2f}", ha="center", va="center", fontsize=6)
+        axis.set_title(label, fontsize=7, parse_math=False)
+        axis.set_xlabel(f"off by {apart.max():.3f}", fontsize=6)
+        axis.set_xticks([])
+        axis.set_yticks([])
