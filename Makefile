@@ -13,10 +13,10 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m experiments.run
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint tables table1 weights calibrate tiny clean
+.PHONY: help setup demo test lint tables table1 table3 table4 compute cno-presets weights calibrate tiny clean
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 	@echo "  MODEL=sd15 chooses the model, ARGS='key=value ...' overrides anything else"
 
 setup: .venv/installed ## make .venv and install the suite with the tested versions
@@ -36,10 +36,22 @@ test: setup ## the everyday tests
 lint: setup ## style of the code
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-tables: table1 ## every table there is
+tables: table1 table3 table4 ## every table there is
 
-table1: setup ## Table 1: diverse galleries
+table1: setup ## Table 1: diverse galleries, without and with noise optimisation
 	$(RUN) experiment=table1 model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
+
+table3: setup ## Table 3: settings of noise optimisation, from the configurations
+	$(BIN)/python -m experiments.settings
+
+table4: setup ## Table 4: what a gallery costs
+	$(RUN) experiment=table4 model=$(MODEL) $(ARGS)
+
+compute: setup ## diversity against network passes: noise optimisation, previews, best of more
+	$(RUN) experiment=compute model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
+
+cno-presets: setup ## the paper's form of noise optimisation against its authors' release
+	$(RUN) experiment=cno_presets model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
 
 weights: setup ## fetch the metrics' networks, or list them: ARGS=--list
 	$(BIN)/python scripts/fetch_weights.py $(ARGS)

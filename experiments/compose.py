@@ -45,6 +45,11 @@ def compose(overrides: Sequence[str]) -> DictConfig:
             raise UsageError(str(error).splitlines()[0]) from error
 
 
+def value_of(config: DictConfig, key: str) -> Any:
+    """A plain value of a configuration by its dotted key."""
+    return OmegaConf.select(config, key, throw_on_missing=True)
+
+
 def rows_of(config: DictConfig, overrides: Sequence[str]) -> dict[str, DictConfig]:
     """The configuration of every cell by its label: of each row of a table, or of one cell."""
     if config.table is None:

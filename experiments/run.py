@@ -65,7 +65,7 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
         model=config.model.name,
         folder=Path(config.results_dir) / config.table.name,
         configs={label: OmegaConf.to_container(row) for label, row in rows.items()},
-        figures=figures or {},
+        figures={name: draw for name, draw in (figures or {}).items() if draw},
     )
 
 

@@ -10,6 +10,9 @@ from coupling.drift import BANDS, Drift
 from experiments.figures.style import canvas, save, style
 from experiments.results import Results
 
+MATRICES_ABREAST = 6
+LINES = ("-", "--")  # each colour comes twice before a method looks like another
+
 
 def noise_drift(results: Results, path: Path) -> tuple[Path, Path]:
     """Norm, channel means and variances, kurtosis, spectrum and correlations of every method.
@@ -29,11 +32,11 @@ def noise_drift(results: Results, path: Path) -> tuple[Path, Path]:
         "channel variance": (lambda d: np.ravel(d.variance), 1.0),
         "excess kurtosis": (lambda d: d.kurtosis, 0.0),
     }
+    lines = -(-len(drifts) // MATRICES_ABREAST)
+    heights = [0.7 + 0.2 * len(drifts), max(1.8, 0.2 * len(drifts)), 1.45 * lines]
     with style():
-        figure = canvas(7.2, 0.9 + 0.22 * len(drifts) + 2.9, layout="constrained")
-        top, middle, bottom = figure.subfigures(
-            3, height_ratios=[0.7 + 0.2 * len(drifts), 1.7, 1.3]
-        )
+        figure = canvas(7.2, sum(heights), layout="constrained")
+        top, middle, bottom = figure.subfigures(3, height_ratios=heights)
         for number, (axis, (title, (values, white))) in enumerate(
             zip(top.subplots(1, len(panels)), panels.items(), strict=True)
         ):
@@ -44,7 +47,10 @@ def noise_drift(results: Results, path: Path) -> tuple[Path, Path]:
             if number:
                 axis.set_yticklabels([])
         _spectra(middle.subplots(), drifts)
-        _correlations(bottom.subplots(1, len(drifts), squeeze=False)[0], drifts)
+        axes = bottom.subplots(lines, MATRICES_ABREAST, squeeze=False).flatten()
+        for axis in axes[len(drifts) :]:
+            axis.set_axis_off()
+        _correlations(axes[: len(drifts)], drifts)
         return save(figure, path)
 
 
@@ -61,11 +67,14 @@ def _spectra(axis: Axes, drifts: Mapping[str, list[Drift]]) -> None:
     frequency = (np.arange(BANDS) + 0.5) / BANDS
     for i, (label, found) in enumerate(drifts.items()):
         power = np.array([d.spectrum for d in found], dtype=float).mean(0)
-        axis.plot(frequency, power, "o-", color=f"C{i % 7}", markersize=3, label=label)
+        axis.plot(
+            frequency, power, "o", linestyle=LINES[i // 7 % 2], color=f"C{i % 7}",
+            markersize=3, label=label,
+        )  # fmt: skip
     axis.axhline(1, color="#999999", linewidth=0.8, linestyle="--", zorder=0)
     axis.set_title("power over white noise")
     axis.set_xlabel("spatial frequency, 1 the Nyquist frequency")
-    axis.legend(ncols=2, loc="best")
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)
 
 
 def _correlations(axes: np.ndarray, drifts: Mapping[str, list[Drift]]) -> None:
@@ -74,9 +83,11 @@ def _correlations(axes: np.ndarray, drifts: Mapping[str, list[Drift]]) -> None:
         apart = np.abs(correlation - np.mean([d.target for d in found], axis=0))
         np.fill_diagonal(apart, 0)
         axis.imshow(correlation, cmap="RdBu_r", vmin=-1, vmax=1)
-        for (i, j), value in np.ndenumerate(correlation):
-            axis.text(j, i, f"{value:+.2f}", ha="center", va="center", fontsize=6)
-        axis.set_title(label, fontsize=7, parse_math=False)
+        if len(correlation) < 4:
+            for (i, j), value in np.ndenumerate(correlation):
+                axis.text(j, i, f"{value:+.2f}", ha="center", va="center", fontsize=6,
+                          color="white" if abs(value) > 0.8 else "#222222")  # fmt: skip
+        axis.set_title(label.replace(", ", "\n"), fontsize=7, parse_math=False)
         axis.set_xlabel(f"off by {apart.max():.3f}", fontsize=6)
         axis.set_xticks([])
         axis.set_yticks([])
