@@ -25,25 +25,33 @@ def generate(
     *,
     seed: int,
     galleries_per_batch: int,
+    members: range | None = None,
 ) -> Iterator[Gallery]:
-    """Yields a gallery of `coupling.size` images for every job, in order.
+    """Yields a gallery for every job, in order: the images of `members`, by default of all.
 
     The noise of a gallery is a function of (seed, job, coupling) alone.
     """
+    members = members or range(coupling.size)
     for start in range(0, len(jobs), galleries_per_batch):
         batch = jobs[start : start + galleries_per_batch]
         full = [*batch, *[batch[-1]] * (galleries_per_batch - len(batch))]
-        images, seconds = _generate_batch(model, coupling, full, seed=seed)
+        images, seconds = _generate_batch(model, coupling, full, seed=seed, members=members)
         share = {stage: spent / len(batch) for stage, spent in seconds.items()}
         for job, gallery in zip(batch, images, strict=False):
-            yield Gallery(job=job, images=gallery, seconds=share)
+            yield Gallery(
+                job=job,
+                images=gallery,
+                seconds=share,
+                first=members.start,
+                galleries_per_batch=galleries_per_batch,
+            )
 
 
 @torch.inference_mode()
 def _generate_batch(
-    model: Model, coupling: Coupling, jobs: Sequence[Job], *, seed: int
+    model: Model, coupling: Coupling, jobs: Sequence[Job], *, seed: int, members: range
 ) -> tuple[np.ndarray, dict[str, float]]:
-    """Images (G, K, H, W, 3) uint8 of G jobs, and the seconds of every stage."""
+    """Images (G, len(members), H, W, 3) uint8 of G jobs, and the seconds of every stage."""
     seconds: dict[str, float] = {}
 
     def timed(stage: str, work: Callable[[], Tensor]) -> Tensor:
@@ -56,14 +64,15 @@ def _generate_batch(
 
     def draw() -> Tensor:
         shape = model.noise_shape
-        return torch.cat([coupling.sample(shape, seed=seed, job=job.id) for job in jobs])
+        galleries = [coupling.sample(shape, seed=seed, job=job.id) for job in jobs]
+        return torch.cat([gallery[members.start : members.stop] for gallery in galleries])
 
     prompts = [job.prompt for job in jobs]
     noise = timed("couple", draw)
-    condition = timed("encode", lambda: repeat_rows(model.encode_prompts(prompts), coupling.size))
+    condition = timed("encode", lambda: repeat_rows(model.encode_prompts(prompts), len(members)))
     latents = timed("denoise", lambda: model.sample(noise, condition))
     pixels = timed("decode", lambda: to_uint8(model.decode(latents)).cpu())
-    return pixels.unflatten(0, (len(jobs), coupling.size)).numpy(), seconds
+    return pixels.unflatten(0, (len(jobs), len(members))).numpy(), seconds
 
 
 def to_uint8(images: Tensor) -> Tensor:

@@ -89,17 +89,24 @@ def _cell(label: str, config: DictConfig, models: dict[str, Any]) -> "Cell":
         name = f"{Path(task.path).stem}-{cell_key({'path': str(Path(task.path).resolve())})}"
         return Cell(label, task.jobs(), task, None, suite, scores / f"{name}.jsonl")
     coupling = _build("coupling", config)
-    if coupling.size != task.gallery_size:
+    if coupling.size < task.gallery_size:
         raise UsageError(
             f"coupling: it couples {coupling.size} noises, but task.gallery_size is "
-            f"{task.gallery_size}; make them equal"
+            f"{task.gallery_size}; make them equal, or plan for more noises than are made now"
         )
-    inputs = _inputs(config)
+    if coupling.size > task.gallery_size and config.optimizer:
+        raise UsageError(
+            f"optimizer: {task.gallery_size} of {coupling.size} noises cannot be optimised together "
+            "and grow later; make task.gallery_size and the coupling's size equal"
+        )
+    inputs = _inputs(config, coupling.size)
     name = f"{config.model.name}-{_name(config.coupling)}-{cell_key(inputs)}"
     return Cell(
         label=label,
         jobs=task.jobs(),
-        galleries=GalleryStore(Path(config.output_dir) / name, inputs),
+        galleries=GalleryStore(
+            Path(config.output_dir) / name, inputs, gallery_size=task.gallery_size
+        ),
         recipe=Recipe(
             coupling=coupling,
             seed=config.seed,
@@ -120,8 +127,10 @@ def _load_model(config: DictConfig, models: dict[str, Any]) -> Any:
     return models[key]
 
 
-def _inputs(config: DictConfig) -> dict[str, Any]:
-    """What the images of a cell are made from. Where its weights lie or run is no input."""
+def _inputs(config: DictConfig, planned_size: int) -> dict[str, Any]:
+    """What the images of a cell are made from. Where its weights lie or run is no input, nor is how
+    many of the planned images are made.
+    """
     from experiments.models.device import select_device, select_dtype
     from experiments.models.fingerprint import fingerprint
 
@@ -133,7 +142,7 @@ def _inputs(config: DictConfig) -> dict[str, Any]:
         "model": model,
         "coupling": values["coupling"],
         "optimizer": values["optimizer"],
-        "gallery_size": values["task"]["gallery_size"],
+        "gallery_size": planned_size,
         "seed": values["seed"],
     }
 

@@ -63,6 +63,41 @@ def test_a_run_grows_and_keeps_what_it_has(start, capsys):
     assert len(grown) == 5 and first.items() <= grown.items()
 
 
+def test_a_gallery_grows_within_its_plan_and_keeps_its_images(start, capsys):
+    """Two images of five planned, then all: the first are the same files, the rest is new."""
+    plan = ["task.num_prompts=2", "coupling.size=5"]
+    start(*plan, "task.gallery_size=2")
+    two = galleries(start.folder)
+    kept = {path: path.stat() for path in start.folder.glob("outputs/*/galleries/*/*.png")}
+    assert len(kept) == 4
+    start(*plan, "task.gallery_size=5")
+    manifest = next(start.folder.glob("outputs/*/manifest.jsonl")).read_text().splitlines()
+    assert [len(json.loads(row)["images"]) for row in manifest] == [2, 2, 5, 5]
+    five = galleries(start.folder)
+    assert {job: images[:2] for job, images in five.items()} == two
+    assert {path: path.stat() for path in kept} == kept
+
+    capsys.readouterr()
+    start(*plan, "task.gallery_size=3")
+    assert "2 galleries, nothing to generate" in capsys.readouterr().out
+    assert galleries(start.folder) == five
+
+
+def test_images_that_were_grown_are_those_of_the_whole_plan(start, tmp_path_factory):
+    """As far as two shapes of a batch allow."""
+    plan = ["task.num_prompts=1", "coupling.size=4"]
+    start(*plan, "task.gallery_size=3")
+    start(*plan, "task.gallery_size=4")
+    other = tmp_path_factory.mktemp("other")
+    start(*plan, "task.gallery_size=4", f"output_dir={other / 'outputs'}")
+    for member in range(4):
+        grown, at_once = (
+            _pixels(next(folder.glob(f"outputs/*/galleries/*/{member}.png"))).astype(int)
+            for folder in (start.folder, other)
+        )
+        assert abs(grown - at_once).max() <= 1
+
+
 def test_images_do_not_depend_on_what_was_left_to_do(start, tmp_path_factory):
     """Three galleries at once, and one after another, have the same bytes."""
     start("task.num_prompts=3")
