@@ -77,8 +77,8 @@ def _rows(config: DictConfig, overrides: Sequence[str]) -> dict[str, DictConfig]
 
 def _cell(label: str, config: DictConfig, models: dict[str, Any]) -> "Cell":
     """A cell with all that it needs but the model, which loads at its first use."""
-    task = _build("task", config)
-    suite = _build("metrics", config)
+    task = build("task", config)
+    suite = build("metrics", config)
     scores = Path(config.results_dir) / "scores"
 
     from experiments.cell import Cell, Recipe
@@ -88,7 +88,7 @@ def _cell(label: str, config: DictConfig, models: dict[str, Any]) -> "Cell":
     if isinstance(task, Folder):
         name = f"{Path(task.path).stem}-{cell_key({'path': str(Path(task.path).resolve())})}"
         return Cell(label, task.jobs(), task, None, suite, scores / f"{name}.jsonl")
-    coupling = _build("coupling", config)
+    coupling = build("coupling", config)
     if coupling.size < task.gallery_size:
         raise UsageError(
             f"coupling: it couples {coupling.size} noises, but task.gallery_size is "
@@ -96,8 +96,8 @@ def _cell(label: str, config: DictConfig, models: dict[str, Any]) -> "Cell":
         )
     if coupling.size > task.gallery_size and config.optimizer:
         raise UsageError(
-            f"optimizer: {task.gallery_size} of {coupling.size} noises cannot be optimised together "
-            "and grow later; make task.gallery_size and the coupling's size equal"
+            f"optimizer: {task.gallery_size} of {coupling.size} noises cannot be optimised now and "
+            "grow later; make task.gallery_size and the coupling's size equal"
         )
     inputs = _inputs(config, coupling.size)
     name = f"{config.model.name}-{_name(config.coupling)}-{cell_key(inputs)}"
@@ -111,19 +111,19 @@ def _cell(label: str, config: DictConfig, models: dict[str, Any]) -> "Cell":
             coupling=coupling,
             seed=config.seed,
             galleries_per_batch=config.workers.galleries_per_batch,
-            load_model=partial(_load_model, config, models),
+            load_model=partial(load_model, config, models),
         ),
         suite=suite,
         score_file=scores / f"{name}.jsonl",
     )
 
 
-def _load_model(config: DictConfig, models: dict[str, Any]) -> Any:
+def load_model(config: DictConfig, models: dict[str, Any]) -> Any:
     """The model of `config`; cells with the same one share it."""
     key = OmegaConf.to_yaml(config.model, resolve=True)
     if key not in models:
         models.clear()  # two at once might not fit the device
-        models[key] = _build("model", config)
+        models[key] = build("model", config)
     return models[key]
 
 
@@ -178,7 +178,7 @@ def _finish(config: DictConfig, rows: dict[str, DictConfig], cells: Sequence["Ce
     )
 
 
-def _build(group: str, config: DictConfig) -> Any:
+def build(group: str, config: DictConfig) -> Any:
     """The object that a group of the configuration describes; UsageError naming the group."""
     try:
         # "all": plain dicts and lists; the default would take dataclasses for configurations

@@ -218,10 +218,14 @@ class GalleryStore:
 
 def image_metadata(path: Path) -> dict:
     """How an image of a store was made: the cell's inputs, its job, its member index, its batch."""
-    with Image.open(path) as image:
-        if METADATA_KEY not in image.text:
-            raise UsageError(f"{path} does not say how it was made; it is no image of this suite")
-        return json.loads(image.text[METADATA_KEY])
+    try:
+        with Image.open(path) as image:
+            text = getattr(image, "text", {})  # no PNG has none
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read as an image: {error}") from error
+    if METADATA_KEY not in text:
+        raise UsageError(f"{path} does not say how it was made; it is no image of this suite")
+    return json.loads(text[METADATA_KEY])
 
 
 def _png(image: np.ndarray, metadata: Mapping) -> bytes:

@@ -1,0 +1,152 @@
+"""Make images again from what their files say, and compare the pixels.
+
+    python -m experiments.replay outputs/CELL/galleries/JOB/2.png
+    python -m experiments.replay copied.png model.source=/where/the/weights/are
+
+An image needs nothing but itself: not its siblings, not its cell. Its metadata holds the model's
+settings, the coupling, the seed, the job and the member; `configs/model/` says where the model of
+that name is, and its weights must be the very ones. Rows of a batch do not see each other, but the
+shape of the batch decides about the last bits, so it is recorded with the image, and made again:
+on the same machine the pixels are equal to the bit. Elsewhere they differ by a grey level or so.
+
+The exit status is 0 if all images are equal, 1 if one is not, 2 if one cannot be made again. What a
+file says is checked against the names that this suite knows before anything is called by it.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+import numpy as np
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from PIL import Image
+
+import coupling
+from experiments.errors import UsageError
+from experiments.run import CONFIGS, build, load_model
+from experiments.store import image_metadata
+from experiments.tasks import Job
+
+if TYPE_CHECKING:  # torch's networks load when the image is known to be ours
+    from experiments.store import Gallery
+
+COUPLINGS = {f"coupling.{name}" for name in coupling.__all__}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`arguments`: image files, and overrides as for the main job."""
+    paths = [Path(text) for text in arguments if "=" not in text or Path(text).is_file()]
+    overrides = [text for text in arguments if "=" in text and not Path(text).is_file()]
+    if not paths:
+        print("usage: python -m experiments.replay IMAGE.png ... [key=value ...]", file=sys.stderr)
+        return 2
+    try:
+        differing = 0
+        for path, difference in replay(paths, overrides=overrides):
+            print(f"{path}: {_verdict(difference)}")
+            differing += bool(difference.any())
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 1 if differing else 0
+
+
+def replay(
+    paths: Sequence[Path], *, overrides: Sequence[str] = ()
+) -> Iterator[tuple[Path, np.ndarray]]:
+    """Yields every image's path and |made again - as it is|, (H, W, 3), in grey levels.
+
+    Args:
+        overrides: of the main job's configuration, such as where the weights are.
+
+    Raises:
+        UsageError: a file is no image of this suite, or its model is not to be had here.
+    """
+    models: dict[str, Any] = {}
+    galleries: dict[str, Gallery] = {}
+    for path in paths:
+        made = image_metadata(path)
+        missing = {"model", "coupling", "optimizer", "seed", "job", "member", "batch"} - made.keys()
+        if missing:
+            raise UsageError(f"{path} does not say its {', '.join(sorted(missing))}")
+        member = made.pop("member")
+        key = json.dumps(made, sort_keys=True)
+        if key not in galleries:
+            galleries = {key: _gallery(path, made, overrides, models)}  # the last one is enough
+        gallery = galleries[key]
+        with Image.open(path) as image:
+            recorded = np.asarray(image.convert("RGB")).astype(int)
+        again = gallery.images[member - gallery.first].astype(int)
+        if again.shape != recorded.shape:
+            raise UsageError(f"{path} is no longer of the size that it was made in")
+        yield path, np.abs(again - recorded)
+
+
+def _gallery(
+    path: Path, made: Mapping, overrides: Sequence[str], models: dict[str, Any]
+) -> "Gallery":
+    """The images that were made together with one, in a batch of the same shape."""
+    config = _config(path, made, overrides)
+    law = build("coupling", config)
+
+    from experiments.generate import generate
+
+    members = made["batch"]["members"]
+    [gallery] = generate(
+        load_model(config, models),
+        law,
+        [Job(**made["job"])],
+        seed=made["seed"],
+        galleries_per_batch=made["batch"]["galleries"],
+        members=range(members[0], members[-1] + 1),
+    )
+    return gallery
+
+
+def _config(path: Path, made: Mapping, overrides: Sequence[str]) -> DictConfig:
+    """The main job's configuration, with the model and the coupling that an image names."""
+    from experiments.models.fingerprint import fingerprint
+
+    recorded = dict(made["model"])
+    try:
+        with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            config = hydra.compose("config", overrides=[f"model={recorded['name']}", *overrides])
+    except HydraException as error:
+        raise UsageError(f"{path}: {str(error).splitlines()[0]}") from error
+    if recorded["_target_"] != config.model._target_ or not _targets(made["coupling"]) <= COUPLINGS:
+        raise UsageError(f"{path} names a model or a coupling that this suite does not know")
+    weights = fingerprint(config.model.source, config.model.revision)
+    if weights != recorded.pop("weights"):
+        raise UsageError(
+            f"{path} was made with other weights than those of {config.model.source}; "
+            "set model.source and model.revision to where they are"
+        )
+    recorded["dtype"] = recorded["dtype"].removeprefix("torch.")
+    OmegaConf.update(config, "model", recorded)
+    config.coupling = made["coupling"]
+    return config
+
+
+def _targets(node: Any) -> set[str]:
+    """Every `_target_` in JSON values."""
+    if isinstance(node, Mapping):
+        own = {str(value) for name, value in node.items() if name == "_target_"}
+        return own.union(*map(_targets, node.values()))
+    return set().union(*map(_targets, node)) if isinstance(node, list) else set()
+
+
+def _verdict(difference: np.ndarray) -> str:
+    if not difference.any():
+        return "equal to the bit"
+    return (
+        f"{np.count_nonzero(difference)} of {difference.size} values differ, "
+        f"by at most {difference.max()} of 255 grey levels"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
