@@ -6,8 +6,8 @@
 An image needs nothing but itself: not its siblings, not its cell. Its metadata holds the model's
 settings, the coupling, the seed, the job and the member; `configs/model/` says where the model of
 that name is, and its weights must be the very ones. Rows of a batch do not see each other, but the
-shape of the batch decides about the last bits, so it is recorded with the image, and made again:
-on the same machine the pixels are equal to the bit. Elsewhere they differ by a grey level or so.
+shape of the batch decides about the last bits, so it is recorded with the image and made again: on
+the same machine the pixels are equal to the bit. Elsewhere they may differ by a grey level or so.
 
 The exit status is 0 if all images are equal, 1 if one is not, 2 if one cannot be made again. What a
 file says is checked against the names that this suite knows before anything is called by it.
@@ -66,45 +66,53 @@ def replay(
     Raises:
         UsageError: a file is no image of this suite, or its model is not to be had here.
     """
-    models: dict[str, Any] = {}
-    galleries: dict[str, Gallery] = {}
+    alike: dict[str, dict[Job, list[tuple[Path, int]]]] = {}
     for path in paths:
         made = image_metadata(path)
         missing = {"model", "coupling", "optimizer", "seed", "job", "member", "batch"} - made.keys()
         if missing:
             raise UsageError(f"{path} does not say its {', '.join(sorted(missing))}")
-        member = made.pop("member")
-        key = json.dumps(made, sort_keys=True)
-        if key not in galleries:
-            galleries = {key: _gallery(path, made, overrides, models)}  # the last one is enough
-        gallery = galleries[key]
-        with Image.open(path) as image:
-            recorded = np.asarray(image.convert("RGB")).astype(int)
-        again = gallery.images[member - gallery.first].astype(int)
-        if again.shape != recorded.shape:
-            raise UsageError(f"{path} is no longer of the size that it was made in")
-        yield path, np.abs(again - recorded)
+        job, member = Job(**made.pop("job")), made.pop("member")
+        jobs = alike.setdefault(json.dumps(made, sort_keys=True), {})
+        jobs.setdefault(job, []).append((path, member))
+    models: dict[str, Any] = {}
+    for text, jobs in alike.items():
+        first_path, _ = next(iter(jobs.values()))[0]
+        for gallery in _galleries(first_path, json.loads(text), list(jobs), overrides, models):
+            for path, member in jobs[gallery.job]:
+                yield path, _difference(path, gallery.images[member - gallery.first])
 
 
-def _gallery(
-    path: Path, made: Mapping, overrides: Sequence[str], models: dict[str, Any]
-) -> "Gallery":
-    """The images that were made together with one, in a batch of the same shape."""
+def _galleries(
+    path: Path,
+    made: Mapping,
+    jobs: Sequence[Job],
+    overrides: Sequence[str],
+    models: dict[str, Any],
+) -> "Iterator[Gallery]":
+    """The galleries of jobs whose images were made alike, in batches of the same shape."""
     config = _config(path, made, overrides)
     law = build("coupling", config)
 
     from experiments.generate import generate
 
     members = made["batch"]["members"]
-    [gallery] = generate(
+    return generate(
         load_model(config, models),
         law,
-        [Job(**made["job"])],
+        jobs,
         seed=made["seed"],
         galleries_per_batch=made["batch"]["galleries"],
         members=range(members[0], members[-1] + 1),
     )
-    return gallery
+
+
+def _difference(path: Path, again: np.ndarray) -> np.ndarray:
+    with Image.open(path) as image:
+        recorded = np.asarray(image.convert("RGB"))
+    if again.shape != recorded.shape:
+        raise UsageError(f"{path} is no longer of the size that it was made in")
+    return np.abs(again.astype(int) - recorded.astype(int))
 
 
 def _config(path: Path, made: Mapping, overrides: Sequence[str]) -> DictConfig:
