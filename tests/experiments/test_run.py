@@ -176,6 +176,7 @@ def test_foreign_galleries_get_a_row_in_a_table(start):
         (["coupling=antithetic"], "K = 3 is odd"),
         (["task.gallery_size=1"], "K = 1"),
         (["coupling=matrix", "coupling.matrix=[[1,0],[0.6,0.8]]"], "couples 2 noises, but"),
+        (["coupling.size=5", "+optimizer.steps=3"], "optimizer: 3 of 5 noises"),
         (["coupling=correlation"], "coupling.correlation"),
         (["task.num_prompts=0"], "task.num_prompts = 0 must be at least 1"),
         (["prompts=file", "prompts.path=gone.txt"], r"gone\.txt does not exist"),
