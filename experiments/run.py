@@ -3,8 +3,9 @@
     python -m experiments.run model=tiny coupling=repulsive
     python -m experiments.run experiment=table1 model=tiny
 
-This is the only file that sees Hydra; what it builds takes ordinary Python values, so everything
-below it is a library. A mistake in the configuration ends the run before any model is loaded.
+Only the commands (this one, `noise` and `replay`) see Hydra; what they build takes ordinary Python
+values, so everything below them is a library. A mistake in the configuration ends the run before
+any model is loaded.
 """
 
 import sys

@@ -17,9 +17,7 @@ QUICK = {"num_inference_steps": 2, "guidance_scale": 1.0, "output_type": "pt"}
 prompt = "a bed"
 
 
-def image(
-    pipe, **settings
-):  # Stable Diffusion 1.5: (4, 64, 64); SDXL (4, 128, 128); SD3 16 channels
+def image(pipe, **settings):  # Stable Diffusion 1.5, 512 px: (4, 64, 64); SD3, 1024: (16, 128, 128)
     latents = coupling.repulsive(4).sample((4, 8, 8), seed=7).to(pipe.device, pipe.dtype)
     return pipe(prompt, num_images_per_prompt=4, latents=latents, **settings).images
 
