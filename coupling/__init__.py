@@ -33,6 +33,7 @@ Source: "Couple to Control: Joint Initial Noise Design in Diffusion Models", arX
 """
 
 from coupling.coupling import Coupling
+from coupling.growth import grow
 from coupling.matrix import MatrixCoupling, from_correlation, from_matrix
 from coupling.named import antithetic, equicorrelated, identical, iid, repulsive
 from coupling.noise import base_noise, stream_key
@@ -51,6 +52,7 @@ __all__ = [
     "frequency_band",
     "from_correlation",
     "from_matrix",
+    "grow",
     "identical",
     "iid",
     "mask",

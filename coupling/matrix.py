@@ -60,10 +60,7 @@ class MatrixCoupling(Coupling):
         return self.matrix @ self.matrix.T
 
     def transform(self, base: Tensor) -> Tensor:
-        weights = self.matrix.tolist()
-        blocks = base.reshape(self.base_size, -1).split(BLOCK, dim=1)
-        coupled = torch.cat([_weighted_sums(weights, block) for block in blocks], dim=1)
-        return coupled.reshape(self.size, *base.shape[1:])
+        return weighted_sums(self.matrix.tolist(), base)
 
 
 def from_matrix(matrix: MatrixLike) -> MatrixCoupling:
@@ -118,8 +115,15 @@ def from_correlation(correlation: MatrixLike) -> MatrixCoupling:
     return MatrixCoupling(root / torch.linalg.vector_norm(root, dim=1, keepdim=True))
 
 
-def _weighted_sums(weights: list[list[float]], base: Tensor) -> Tensor:
-    noises = base.unbind()
+def weighted_sums(weights: list[list[float]], noises: Tensor) -> Tensor:
+    """Weights (K, m) and noises (m, *shape) -> (K, *shape), term by term in the order of m."""
+    blocks = noises.reshape(len(noises), -1).split(BLOCK, dim=1)
+    sums = torch.cat([_block_sums(weights, block) for block in blocks], dim=1)
+    return sums.reshape(len(weights), *noises.shape[1:])
+
+
+def _block_sums(weights: list[list[float]], block: Tensor) -> Tensor:
+    noises = block.unbind()
     return torch.stack(
         [
             reduce(torch.add, [a * z for a, z in zip(row, noises, strict=True) if a != 0])

@@ -20,7 +20,12 @@ ENDPOINT_TOLERANCE = 1e-9
 
 
 def iid(size: int) -> MatrixCoupling:
-    """K = `size` >= 1 independent noises, X_i = Z_i: what everybody does, and the baseline."""
+    """K = `size` >= 1 independent noises, X_i = Z_i: what everybody does, and the baseline.
+
+    >>> iid(2).correlation
+    tensor([[1., 0.],
+            [0., 1.]], dtype=torch.float64)
+    """
     size = require_integer(size, "K", least=1)
     return MatrixCoupling(torch.eye(size, dtype=torch.float64))
 
@@ -29,6 +34,10 @@ def identical(size: int) -> MatrixCoupling:
     """K = `size` >= 1 times the same noise, X_i = Z_1, R = 11^T.
 
     Of use on a subspace, or where galleries differ by something other than noise.
+
+    >>> first, second = identical(2).sample((4, 8, 8), seed=7)
+    >>> torch.equal(first, second)
+    True
     """
     size = require_integer(size, "K", least=1)
     return MatrixCoupling(torch.ones(size, 1, dtype=torch.float64))
@@ -55,6 +64,8 @@ def equicorrelated(size: int, rho: float) -> MatrixCoupling:
 
     Raises ValueError outside this range, where no such law exists.
 
+    >>> equicorrelated(3, rho=0.5).correlation[0]
+    tensor([1.0000, 0.5000, 0.5000], dtype=torch.float64)
     >>> equicorrelated(3, rho=-0.9)
     Traceback (most recent call last):
     ValueError: rho = -0.9 is outside [-0.5, 1], the valid range at K = 3
@@ -77,6 +88,9 @@ def repulsive(size: int) -> MatrixCoupling:
 
     Algorithm 1. sum_i X_i = 0, and max_{i<j} E<X_i, X_j>/D attains the lower bound of
     Proposition 3.1, so no coupling keeps its closest two members further apart.
+
+    >>> repulsive(3).sample((4, 8, 8), seed=7).sum(dim=0).abs().max().item() < 1e-5
+    True
     """
     size = require_integer(size, "K", least=2)
     return equicorrelated(size, -1 / (size - 1))

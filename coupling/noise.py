@@ -52,6 +52,7 @@ def base_noise(shape: Sequence[int], *, seed: int, job: str = "", members: Itera
     >>> torch.equal(five[[3, 1]], base_noise((4, 8, 8), seed=7, members=[3, 1]))
     True
     """
+    shape = [require_integer(side, "a side of the noise's shape", least=1) for side in shape]
     keys = [stream_key(seed=seed, job=job, member=member) for member in members]
     noise = torch.empty((len(keys), *shape), dtype=torch.float32, device="cpu")
     for row, key in zip(noise, keys, strict=True):

@@ -72,7 +72,11 @@ def mask(region: Tensor) -> Projection:
 
 
 def channels(indices: Iterable[int], of: int) -> Projection:
-    """Keep the channels `indices`, each in [0, `of`), of tensors (..., C = `of`, H, W)."""
+    """Keep the channels `indices`, each in [0, `of`), of tensors (..., C = `of`, H, W).
+
+    >>> channels([0, 2], of=4)(torch.ones(4, 1, 1)).flatten()
+    tensor([1., 0., 1., 0.])
+    """
     of = require_integer(of, "the number of channels", least=1)
     kept = torch.zeros(of, 1, 1, dtype=torch.bool)
     for index in indices:
@@ -87,6 +91,11 @@ def frequency_band(low: float, high: float, *, shape: Sequence[int]) -> Projecti
 
     |f| runs from 0, the mean, to sqrt(1/2), the checkerboard. Bands [a, b) and [b, c) share no
     frequency and add up to [a, c). Raises ValueError unless 0 <= low < high.
+
+    >>> mean = frequency_band(0, 0.1, shape=(2, 2))
+    >>> mean(torch.tensor([[1.0, 2.0], [3.0, 6.0]]))
+    tensor([[3., 3.],
+            [3., 3.]])
     """
     if not 0 <= low < high:
         raise ValueError(f"the band [{low}, {high}) is empty; valid is 0 <= low < high")
@@ -111,6 +120,10 @@ def span(vectors: Tensor) -> Projection:
     """Keep the span of `vectors` (r, *shape), linearly independent, r >= 1.
 
     They are orthonormalised in float64. Raises ValueError if they are linearly dependent.
+
+    >>> line = span(torch.tensor([[3.0, 4.0]]))
+    >>> line(torch.tensor([1.0, 0.0]))
+    tensor([0.3600, 0.4800])
     """
     vectors = torch.as_tensor(vectors, dtype=torch.float64, device="cpu").detach()
     if vectors.dim() < 2 or vectors.numel() == 0 or not vectors.isfinite().all():

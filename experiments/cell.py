@@ -4,6 +4,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -90,13 +91,17 @@ class Cell:
         made_with = provenance(model.device)
         with self.galleries as store:
             missing = self.missing()  # again, now that nobody else can commit
-            made = generate(
-                model,
-                self.recipe.coupling,
-                self.recipe.optimizer,
-                missing,
-                seed=self.recipe.seed,
-                galleries_per_batch=self.recipe.galleries_per_batch,
+            made = chain.from_iterable(
+                generate(
+                    model,
+                    self.recipe.coupling,
+                    self.recipe.optimizer,
+                    jobs,
+                    seed=self.recipe.seed,
+                    galleries_per_batch=self.recipe.galleries_per_batch,
+                    members=members,
+                )
+                for members, jobs in store.lacking(missing).items()
             )
             for gallery in tqdm(made, desc=self.label, total=len(missing), unit="gallery"):
                 store.commit(gallery, made_with=made_with)

@@ -1,10 +1,10 @@
-"""From configuration to objects: the only file beside `run.py` that sees Hydra.
+"""From configuration to objects: only this file and the main job see Hydra.
 
 What it returns takes ordinary Python values, so everything below it is a library. A mistake in the
 configuration is a UsageError, raised before any model is loaded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -24,11 +24,13 @@ if TYPE_CHECKING:  # torch and diffusers load when a run begins, not for --help
 CONFIGS = Path(__file__).parents[1] / "configs"
 BUNDLED = Path(__file__).parent / "models" / "tiny"
 
+Config = DictConfig
+
 OmegaConf.register_new_resolver("bundled", lambda name: str(BUNDLED / name), replace=True)
 
 
-def compose(overrides: Sequence[str]) -> DictConfig:
-    """The configuration that `python -m experiments.run` would compose from these overrides.
+def compose(overrides: Sequence[str], *, name: str = "config") -> Config:
+    """The configuration that these overrides make of `configs/NAME.yaml`.
 
     Raises:
         UsageError: an option or a key that does not exist.
@@ -40,17 +42,33 @@ def compose(overrides: Sequence[str]) -> DictConfig:
         else hydra.initialize_config_dir(str(CONFIGS), version_base="1.3")
     ):
         try:
-            return hydra.compose("config", overrides=list(overrides))
+            return hydra.compose(name, overrides=list(overrides))
         except (HydraException, OmegaConfBaseException) as error:
-            raise UsageError(str(error).splitlines()[0]) from error
+            reason = str(error).splitlines()[0].rstrip(".")
+            raise UsageError(f"{reason}; --help lists the settings") from error
 
 
-def value_of(config: DictConfig, key: str) -> Any:
-    """A plain value of a configuration by its dotted key."""
-    return OmegaConf.select(config, key, throw_on_missing=True)
+def plain(config: Config) -> dict[str, Any]:
+    """A configuration as plain dicts, lists and values.
+
+    Raises:
+        UsageError: a value was left open.
+    """
+    try:
+        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UsageError(f"{str(error).splitlines()[0]}; --help lists the settings") from error
 
 
-def rows_of(config: DictConfig, overrides: Sequence[str]) -> dict[str, DictConfig]:
+def with_groups(config: Config, groups: Mapping[str, Mapping]) -> Config:
+    """The configuration with whole groups in place of its own."""
+    config = config.copy()
+    for name, values in groups.items():
+        OmegaConf.update(config, name, dict(values), merge=False)
+    return config
+
+
+def rows_of(config: Config, overrides: Sequence[str]) -> dict[str, Config]:
     """The configuration of every cell by its label: of each row of a table, or of one cell."""
     if config.table is None:
         return {_name(config.coupling): config}
@@ -64,13 +82,13 @@ def rows_of(config: DictConfig, overrides: Sequence[str]) -> dict[str, DictConfi
     }
 
 
-def cells_of(rows: dict[str, DictConfig]) -> list["Cell"]:
+def cells_of(rows: dict[str, Config]) -> list["Cell"]:
     """A cell for each row, with all that it needs but the model, which loads at its first use."""
     models: dict[str, Any] = {}
     return [_cell(label, row, models) for label, row in rows.items()]
 
 
-def build(node: str, config: DictConfig) -> Any:
+def build(node: str, config: Config) -> Any:
     """The object that a node of the configuration describes; None for an empty node.
 
     Raises:
@@ -91,7 +109,7 @@ def build(node: str, config: DictConfig) -> Any:
     return None if built == {} else built
 
 
-def _cell(label: str, config: DictConfig, models: dict[str, Any]) -> "Cell":
+def _cell(label: str, config: Config, models: dict[str, Any]) -> "Cell":
     task = build("task", config)
     suite = build("metrics", config)
     scores = Path(config.results_dir) / "scores"
@@ -104,17 +122,22 @@ def _cell(label: str, config: DictConfig, models: dict[str, Any]) -> "Cell":
         name = f"{Path(task.path).stem}-{cell_key({'path': str(Path(task.path).resolve())})}"
         return Cell(label, task.jobs(), None, task, None, suite, scores / f"{name}.jsonl")
     coupling, optimizer = build("coupling", config), build("optimizer", config)
-    if coupling.size != task.gallery_size:
+    if coupling.size < task.gallery_size:
         raise UsageError(
             f"coupling: it couples {coupling.size} noises, but task.gallery_size is "
-            f"{task.gallery_size}; make them equal"
+            f"{task.gallery_size}; make them equal, or plan for more noises than are made now"
         )
     if optimizer is not None:
+        if coupling.size > task.gallery_size:
+            raise UsageError(
+                f"optimizer: {task.gallery_size} of {coupling.size} noises cannot be optimised now "
+                "and grow later; make task.gallery_size and the coupling's size equal"
+            )
         try:
             optimizer.base_size(coupling)
         except ValueError as error:
             raise UsageError(f"optimizer: {error}") from error
-    inputs = inputs_of(config)
+    inputs = _inputs(config, coupling.size)
     methods = [_name(group) for group in (config.coupling, config.optimizer) if group]
     name = "-".join([config.model.name, *methods, cell_key(inputs)])
     kept = f"-best{task.keep}" if task.keep else ""
@@ -122,20 +145,22 @@ def _cell(label: str, config: DictConfig, models: dict[str, Any]) -> "Cell":
         label=label,
         jobs=task.jobs(),
         keep=task.keep,
-        galleries=GalleryStore(Path(config.output_dir) / name, inputs),
+        galleries=GalleryStore(
+            Path(config.output_dir) / name, inputs, gallery_size=task.gallery_size
+        ),
         recipe=Recipe(
             coupling=coupling,
             optimizer=optimizer,
             seed=config.seed,
             galleries_per_batch=config.workers.galleries_per_batch,
-            load_model=partial(_load_model, config, models),
+            load_model=partial(load_model, config, models),
         ),
         suite=suite,
         score_file=scores / f"{name}{kept}.jsonl",
     )
 
 
-def _load_model(config: DictConfig, models: dict[str, Any]) -> Any:
+def load_model(config: Config, models: dict[str, Any]) -> Any:
     """The model of `config`; cells with the same one share it."""
     key = OmegaConf.to_yaml(config.model, resolve=True)
     if key not in models:
@@ -144,8 +169,10 @@ def _load_model(config: DictConfig, models: dict[str, Any]) -> Any:
     return models[key]
 
 
-def inputs_of(config: DictConfig) -> dict[str, Any]:
-    """What the images of a cell are made from. Where its weights lie or run is no input."""
+def _inputs(config: Config, planned_size: int) -> dict[str, Any]:
+    """What the images of a cell are made from. Where its weights lie or run is no input, nor is how
+    many of the planned images are made.
+    """
     from experiments.models.device import select_device, select_dtype
     from experiments.models.fingerprint import fingerprint
 
@@ -157,11 +184,11 @@ def inputs_of(config: DictConfig) -> dict[str, Any]:
         "model": model,
         "coupling": values["coupling"],
         "optimizer": values["optimizer"],
-        "gallery_size": values["task"]["gallery_size"],
+        "gallery_size": planned_size,
         "seed": values["seed"],
     }
 
 
-def _name(group: DictConfig) -> str:
+def _name(group: Config) -> str:
     """`repulsive` of `coupling.repulsive`."""
     return group._target_.rsplit(".", 1)[1].lower()

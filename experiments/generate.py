@@ -31,16 +31,21 @@ def generate(
     *,
     seed: int,
     galleries_per_batch: int,
+    members: range | None = None,
 ) -> Iterator[Gallery]:
-    """Yields a gallery of `coupling.size` images for every job, in order.
+    """Yields a gallery for every job, in order: the images of `members`, by default of all.
 
     The noise of a gallery is a function of (seed, job, coupling, optimizer, model) alone, and
     without an optimiser of the first three.
     """
+    members = members or range(coupling.size)
     for start in range(0, len(jobs), galleries_per_batch):
         batch = jobs[start : start + galleries_per_batch]
         full = [*batch, *[batch[-1]] * (galleries_per_batch - len(batch))]
-        yield from _generate_batch(model, coupling, optimizer, full, seed=seed, kept=len(batch))
+        made = _generate_batch(
+            model, coupling, optimizer, full, seed=seed, members=members, kept=len(batch)
+        )
+        yield from made
 
 
 @torch.no_grad()
@@ -51,6 +56,7 @@ def _generate_batch(
     jobs: Sequence[Job],
     *,
     seed: int,
+    members: range,
     kept: int,
 ) -> list[Gallery]:
     """The galleries of the first `kept` jobs, which share the batch's seconds."""
@@ -64,11 +70,11 @@ def _generate_batch(
         seconds[stage] = (perf_counter() - start) / kept
         return result
 
-    members = range(optimizer.base_size(coupling) if optimizer else coupling.base_size)
+    streams = range(optimizer.base_size(coupling) if optimizer else coupling.base_size)
 
     def draw() -> Tensor:
         shape = model.noise_shape
-        return torch.stack([base_noise(shape, seed=seed, job=j.id, members=members) for j in jobs])
+        return torch.stack([base_noise(shape, seed=seed, job=j.id, members=streams) for j in jobs])
 
     condition = timed("encode", lambda: model.encode_prompts([job.prompt for job in jobs]))
     first = FirstStep(model, condition, rows_per_pass=len(jobs) * coupling.size)
@@ -78,13 +84,15 @@ def _generate_batch(
         base = timed("couple", draw)
         states = timed("optimize", lambda: list(optimizer.optimize(base, coupling, first)))
         noise, losses = states[-1].noise, torch.stack([state.loss for state in states], dim=1)
-    rows = repeat_rows(condition, coupling.size)
-    latents = timed("denoise", lambda: model.sample(noise.flatten(0, 1), rows))
+    started = noise[:, members.start : members.stop].flatten(0, 1)
+    rows = repeat_rows(condition, len(members))
+    latents = timed("denoise", lambda: model.sample(started, rows))
     pixels = timed("decode", lambda: to_uint8(model.decode(latents)).cpu())
     passes = {
-        "sample": model.process.num_steps * coupling.size,
+        "sample": model.process.num_steps * len(members),
         **{kind: count // len(jobs) for kind, count in first.passes.items()},
     }
+    here = members.stop  # of a plan, the members that there are by now
     return [
         Gallery(
             job=job,
@@ -92,11 +100,13 @@ def _generate_batch(
             seconds=seconds,
             passes=passes,
             loss=tuple(loss),
-            drift=drift(gallery, coupling.correlation),
+            drift=drift(gallery[:here], coupling.correlation[:here, :here]),
+            first=members.start,
+            galleries_per_batch=len(jobs),
         )
         for job, images, gallery, loss in zip(
             jobs[:kept],
-            pixels.unflatten(0, (len(jobs), coupling.size)).numpy(),
+            pixels.unflatten(0, (len(jobs), len(members))).numpy(),
             noise,
             losses.tolist(),
             strict=False,

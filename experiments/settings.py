@@ -8,17 +8,17 @@ The paper's value stands in brackets where it differs from ours, or where ours h
 import pandas as pd
 
 from experiments import paper
-from experiments.compose import compose, value_of
+from experiments.compose import compose, plain
 
 MODELS = ("sd15", "sdxl", "sd3", "tiny")
 SETTINGS = {
-    "cfg_scale": "model.guidance",
-    "cno_steps": "optimizer.num_steps",
-    "learning_rate": "optimizer.learning_rate",
-    "pooling_window": "optimizer.window",
-    "sampling_steps": "model.num_steps",
+    "cfg_scale": ("model", "guidance"),
+    "cno_steps": ("optimizer", "num_steps"),
+    "learning_rate": ("optimizer", "learning_rate"),
+    "pooling_window": ("optimizer", "window"),
+    "sampling_steps": ("model", "num_steps"),
 }
-"""The paper's column -> the key that holds it in a configuration with `optimizer=cno`."""
+"""The paper's column -> group and key that hold it in a configuration with `optimizer=cno`."""
 
 
 def settings() -> pd.DataFrame:
@@ -27,11 +27,11 @@ def settings() -> pd.DataFrame:
 
 
 def _settings_of(model: str) -> dict[str, str]:
-    config = compose([f"model={model}", "optimizer=cno"])
+    config = plain(compose([f"model={model}", "optimizer=cno"]))
     reported = paper.values("table3", model).get("settings", {})
     found = {}
-    for setting, key in SETTINGS.items():
-        ours = value_of(config, key)
+    for setting, (group, key) in SETTINGS.items():
+        ours = config[group][key]
         theirs = reported.get(setting, (ours, None))[0]
         found[setting] = f"{ours:g}" if ours == theirs else f"{ours:g} [{theirs:g}]"
     return found

@@ -1,7 +1,7 @@
 """Galleries on disk. What is not in the manifest does not exist; what is in it is never redone.
 
 A cell is everything that one method makes: the same model, coupling, optimiser, seed and gallery
-size. It is one folder, named by a hash of those inputs:
+size, or the size that the coupling plans for. It is one folder, named by a hash of those inputs:
 
     tiny-repulsive-none-1f0c9a3e/
         cell.json             the inputs
@@ -10,7 +10,8 @@ size. It is one folder, named by a hash of those inputs:
 
 A gallery is committed whole: its images are written to a temporary sibling and flushed, the folder
 is renamed, and then its row is appended to the manifest. A kill at any moment leaves either a
-committed gallery or files that the next run overwrites.
+committed gallery or files that the next run overwrites. A gallery grows within its plan: the images
+of its later members join the earlier ones, which stay as they are, and a longer row stands for it.
 """
 
 import hashlib
@@ -18,8 +19,9 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,15 +38,18 @@ METADATA_KEY = "couple-to-control"
 
 @dataclass(frozen=True)
 class Gallery:
-    """The images of one job, and how they came about.
+    """Images of one job, and how they came about.
 
     Attributes:
-        images: (K, H, W, 3) uint8.
+        images: (n, H, W, 3) uint8.
         seconds: that each stage took.
         passes: guided network passes of one image: "sample", and "forward" and "backward" of an
             optimiser.
         loss: of the optimiser, before each of its steps; () without one.
-        drift: statistics of the noises that the sampler started from.
+        drift: statistics of the noises that the sampler started from, of earlier members too.
+        first: the member that the first image shows; those before it are committed already.
+        galleries_per_batch: how many galleries like this one filled the device batch, which decides
+            about the last bits of an image.
     """
 
     job: Job
@@ -53,11 +58,17 @@ class Gallery:
     passes: Mapping[str, int]
     loss: tuple[float, ...]
     drift: Drift
+    first: int = 0
+    galleries_per_batch: int = 1
 
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """A committed gallery: the SHA-256 of every image file, and how they came about."""
+    """A committed gallery: the SHA-256 of every image file, and how they came about.
+
+    One that has grown took the seconds and passes of all its images, and was made with what made
+    the last.
+    """
 
     job: str
     prompt: str
@@ -85,17 +96,35 @@ class GalleryStore:
     Args:
         folder: the folder of the cell; made at the first commit.
         inputs: what every gallery of the cell is made from, as JSON values.
+        gallery_size: how many images of each gallery are wanted, the first of those planned.
     """
 
-    def __init__(self, folder: Path, inputs: Mapping) -> None:
+    def __init__(self, folder: Path, inputs: Mapping, *, gallery_size: int) -> None:
         self.folder = folder
         self.inputs = inputs
+        self.gallery_size = gallery_size
         self._manifest = folder / "manifest.jsonl"
         self._galleries = folder / "galleries"
         self._lock = FileLock(folder / "lock", timeout=0)
 
     def committed(self) -> dict[str, ManifestRow]:
-        """The manifest's rows by job id, less those whose images were removed."""
+        """The manifest's rows by job id, less those whose images were removed or are too few."""
+        return {
+            job: replace(row, images=row.images[: self.gallery_size])
+            for job, row in self._present().items()
+            if len(row.images) >= self.gallery_size
+        }
+
+    def lacking(self, jobs: Sequence[Job]) -> dict[range, list[Job]]:
+        """The jobs by the members that each of them lacks."""
+        present = self._present()
+        lacks: dict[range, list[Job]] = {}
+        for job in jobs:
+            held = len(present[job.id].images) if job.id in present else 0
+            lacks.setdefault(range(held, self.gallery_size), []).append(job)
+        return lacks
+
+    def _present(self) -> dict[str, ManifestRow]:
         rows, _ = self._read_manifest()
         present = set(os.listdir(self._galleries)) if rows else set()
         return {job: row for job, row in rows.items() if job in present}
@@ -110,12 +139,12 @@ class GalleryStore:
                 f"another run is writing to {self.folder}; wait for it or set another output_dir"
             ) from error
         _write(self.folder / "cell.json", json.dumps(self.inputs, indent=2, sort_keys=True) + "\n")
-        rows, damaged = self._read_manifest()
+        self._rows, damaged = self._read_manifest()
         if damaged:
             with (self.folder / "manifest.damaged").open("a", encoding="utf-8") as file:
                 file.writelines(line + "\n" for line in damaged)
-        if rows:  # whole again: a torn last line would swallow the next row
-            _write(self._manifest, "".join(map(_manifest_line, rows.values())))
+        if self._rows:  # whole again: a torn last line would swallow the next row
+            _write(self._manifest, "".join(map(_manifest_line, self._rows.values())))
         return self
 
     def __exit__(self, *_) -> None:
@@ -126,25 +155,38 @@ class GalleryStore:
         job = gallery.job
         final = self._galleries / job.id
         temporary = self._galleries / f".{job.id}"
-        for leftover in (temporary, final):
-            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
+        members = range(gallery.first, gallery.first + len(gallery.images))
+        batch = {"galleries": gallery.galleries_per_batch, "members": list(members)}
         hashes = []
-        for member, image in enumerate(gallery.images):
-            data = _png(image, {**self.inputs, "job": asdict(job), "member": member})
+        for member, image in zip(members, gallery.images, strict=True):
+            metadata = {**self.inputs, "job": asdict(job), "member": member, "batch": batch}
+            data = _png(image, metadata)
             hashes.append(hashlib.sha256(data).hexdigest())
             _write_flushed(temporary / f"{member}.png", data)
-        os.rename(temporary, final)
+        earlier, seconds, passes = (), Counter(gallery.seconds), Counter(gallery.passes)
+        if gallery.first:
+            for path in temporary.iterdir():
+                os.replace(path, final / path.name)
+            temporary.rmdir()
+            earlier = self._rows[job.id].images
+            seconds.update(self._rows[job.id].seconds)
+            passes.update(self._rows[job.id].passes)
+        else:
+            shutil.rmtree(final, ignore_errors=True)
+            os.rename(temporary, final)
         row = ManifestRow(
             job=job.id,
             prompt=job.prompt,
-            images=tuple(hashes),
-            seconds=dict(gallery.seconds),
-            passes=dict(gallery.passes),
+            images=(*earlier, *hashes),
+            seconds=dict(seconds),
+            passes=dict(passes),
             loss=gallery.loss,
             drift=gallery.drift,
             made_with=dict(made_with),
         )
+        self._rows[job.id] = row
         with self._manifest.open("a", encoding="utf-8") as file:
             file.write(_manifest_line(row))
             file.flush()
@@ -196,11 +238,15 @@ class GalleryStore:
 
 
 def image_metadata(path: Path) -> dict:
-    """How an image of a store was made: the cell's inputs, its job and its member index."""
-    with Image.open(path) as image:
-        if METADATA_KEY not in image.text:
-            raise UsageError(f"{path} does not say how it was made; it is no image of this suite")
-        return json.loads(image.text[METADATA_KEY])
+    """How an image of a store was made: the cell's inputs, its job, its member index, its batch."""
+    try:
+        with Image.open(path) as image:
+            text = getattr(image, "text", {})  # no PNG has none
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read as an image: {error}") from error
+    if METADATA_KEY not in text:
+        raise UsageError(f"{path} does not say how it was made; it is no image of this suite")
+    return json.loads(text[METADATA_KEY])
 
 
 def _png(image: np.ndarray, metadata: Mapping) -> bytes:

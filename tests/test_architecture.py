@@ -36,7 +36,7 @@ def test_metrics_know_no_experiment_and_no_pipeline(path):
 
 
 @pytest.mark.parametrize("path", files("experiments"), ids=lambda path: path.name)
-def test_only_the_main_job_and_composition_see_hydra(path):
+def test_only_composition_and_the_main_job_see_hydra(path):
     assert path.name in ("run.py", "compose.py") or not imports(path) & {"hydra", "omegaconf"}
 
 

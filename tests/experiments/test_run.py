@@ -47,9 +47,7 @@ def test_a_run_commits_and_scores_and_a_second_one_does_nothing(start, capsys, m
     assert len(list(start.folder.glob("outputs/*/galleries/*/*.png"))) == 9
     assert len(list(start.folder.glob("results/scores/*.jsonl"))) == 1
 
-    monkeypatch.setattr(
-        "experiments.compose._load_model", lambda *_: pytest.fail("loads the model")
-    )
+    monkeypatch.setattr("experiments.compose.load_model", lambda *_: pytest.fail("loads it"))
     capsys.readouterr()
     start("task.num_prompts=3")
     assert "3 galleries, nothing to generate" in capsys.readouterr().out
@@ -64,6 +62,41 @@ def test_a_run_grows_and_keeps_what_it_has(start, capsys):
     assert "5 galleries, 2 to generate" in capsys.readouterr().out
     grown = galleries(start.folder)
     assert len(grown) == 5 and first.items() <= grown.items()
+
+
+def test_a_gallery_grows_within_its_plan_and_keeps_its_images(start, capsys):
+    """Two images of five planned, then all: the first are the same files, the rest is new."""
+    plan = ["task.num_prompts=2", "coupling.size=5"]
+    start(*plan, "task.gallery_size=2")
+    two = galleries(start.folder)
+    kept = {path: path.stat() for path in start.folder.glob("outputs/*/galleries/*/*.png")}
+    assert len(kept) == 4
+    start(*plan, "task.gallery_size=5")
+    manifest = next(start.folder.glob("outputs/*/manifest.jsonl")).read_text().splitlines()
+    assert [len(json.loads(row)["images"]) for row in manifest] == [2, 2, 5, 5]
+    five = galleries(start.folder)
+    assert {job: images[:2] for job, images in five.items()} == two
+    assert {path: path.stat() for path in kept} == kept
+
+    capsys.readouterr()
+    start(*plan, "task.gallery_size=3")
+    assert "2 galleries, nothing to generate" in capsys.readouterr().out
+    assert galleries(start.folder) == five
+
+
+def test_images_that_were_grown_are_those_of_the_whole_plan(start, tmp_path_factory):
+    """As far as two shapes of a batch allow."""
+    plan = ["task.num_prompts=1", "coupling.size=4"]
+    start(*plan, "task.gallery_size=3")
+    start(*plan, "task.gallery_size=4")
+    other = tmp_path_factory.mktemp("other")
+    start(*plan, "task.gallery_size=4", f"output_dir={other / 'outputs'}")
+    for member in range(4):
+        grown, at_once = (
+            _pixels(next(folder.glob(f"outputs/*/galleries/*/{member}.png"))).astype(int)
+            for folder in (start.folder, other)
+        )
+        assert abs(grown - at_once).max() <= 1
 
 
 def test_images_do_not_depend_on_what_was_left_to_do(start, tmp_path_factory):
@@ -169,6 +202,7 @@ def test_foreign_galleries_get_a_row_in_a_table(start):
         (["optimizer=preview", "optimizer.candidates=2"], "optimizer: candidates = 2"),
         (["task.gallery_size=1"], "K = 1"),
         (["coupling=matrix", "coupling.matrix=[[1,0],[0.6,0.8]]"], "couples 2 noises, but"),
+        (["coupling.size=5", "+optimizer.steps=3"], "optimizer: 3 of 5 noises"),
         (["coupling=correlation"], "coupling.correlation"),
         (["task.num_prompts=0"], "task.num_prompts = 0 must be at least 1"),
         (["prompts=file", "prompts.path=gone.txt"], r"gone\.txt does not exist"),

@@ -40,7 +40,7 @@ def gallery(job, images) -> Gallery:
 
 @pytest.fixture
 def store(tmp_path):
-    store = GalleryStore(tmp_path / "cell", {"seed": 0})
+    store = GalleryStore(tmp_path / "cell", {"seed": 0}, gallery_size=2)
     with store:
         for k, job in enumerate(JOBS):
             images = np.full((2, 4, 4, 3), 51 * k, dtype=np.uint8)

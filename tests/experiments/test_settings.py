@@ -13,5 +13,5 @@ def test_the_paper_models_have_the_papers_settings():
 
 
 def test_a_difference_shows_the_papers_value(monkeypatch):
-    monkeypatch.setattr("experiments.settings.SETTINGS", {"cfg_scale": "optimizer.num_steps"})
+    monkeypatch.setattr("experiments.settings.SETTINGS", {"cfg_scale": ("optimizer", "num_steps")})
     assert settings().loc["SD1.5", "cfg_scale"] == "3 [6]"

@@ -2,6 +2,8 @@
 
 import json
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ def gallery(job, *, fill=0):
 
 @pytest.fixture
 def store(tmp_path):
-    return GalleryStore(tmp_path / "cell", INPUTS)
+    return GalleryStore(tmp_path / "cell", INPUTS, gallery_size=2)
 
 
 def commit(store, jobs):
@@ -40,7 +42,8 @@ def test_a_committed_gallery_reads_back_with_how_it_was_made(store):
     np.testing.assert_array_equal(store.read(row), gallery(JOBS[0]).images)
     metadata = image_metadata(store.image_paths(row)[1])
     job = {"id": JOBS[0].id, "prompt": "a cat"}
-    assert metadata == {**INPUTS, "job": job, "member": 1}
+    batch = {"galleries": 1, "members": [0, 1]}
+    assert metadata == {**INPUTS, "job": job, "member": 1, "batch": batch}
     assert row.seconds == {"denoise": 0.5} and row.made_with == {"torch": "2"}
     assert row.passes == {"sample": 2, "forward": 1}
     assert row.loss == (0.5, 0.25) and row.drift == WHITE
@@ -48,7 +51,7 @@ def test_a_committed_gallery_reads_back_with_how_it_was_made(store):
 
 def test_the_same_gallery_has_the_same_bytes(store, tmp_path):
     commit(store, JOBS)
-    other = GalleryStore(tmp_path / "other", INPUTS)
+    other = GalleryStore(tmp_path / "other", INPUTS, gallery_size=2)
     commit(other, reversed(JOBS))
     assert other.committed() == store.committed()
 
@@ -70,6 +73,29 @@ def test_images_without_a_manifest_row_are_written_anew(store):
     assert JOBS[2].id not in store.committed()
     commit(store, JOBS[2:])
     assert len(store.committed()) == 3
+
+
+def test_a_gallery_grows_by_what_it_lacks_and_a_kill_leaves_it_as_it_was(store, monkeypatch):
+    commit(store, JOBS[:2])
+    before = store.committed()[JOBS[0].id]
+    larger = GalleryStore(store.folder, INPUTS, gallery_size=4)
+    assert not larger.committed()
+    assert larger.lacking(JOBS) == {range(2, 4): JOBS[:2], range(4): JOBS[2:]}
+
+    later = replace(gallery(JOBS[0], fill=1), first=2)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), larger:
+        patch.setattr(Path, "rmdir", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        larger.commit(later, made_with={})
+    assert store.committed()[JOBS[0].id] == before and not larger.committed()
+
+    with larger:
+        larger.commit(later, made_with={"torch": "2"})
+    row = larger.committed()[JOBS[0].id]
+    both = np.concatenate([gallery(JOBS[0]).images, later.images])
+    np.testing.assert_array_equal(larger.read(row), both)
+    assert image_metadata(larger.image_paths(row)[3])["batch"]["members"] == [2, 3]
+    assert row.seconds == {"denoise": 1.0}
+    assert store.committed()[JOBS[0].id].digest == before.digest
 
 
 @pytest.mark.parametrize("cut", [1, 8])
@@ -104,7 +130,7 @@ def test_a_changed_image_is_refused(store):
 
 def test_one_writer_at_a_time(store):
     with store, pytest.raises(UsageError, match="another run is writing"):
-        commit(GalleryStore(store.folder, INPUTS), JOBS)
+        commit(GalleryStore(store.folder, INPUTS, gallery_size=2), JOBS)
 
 
 def test_the_key_is_of_the_values_not_of_their_order():

@@ -1,0 +1,99 @@
+"""NOISE nodes for ComfyUI: a batch of latents starts from coupled noises.
+
+Put these lines into a file of ComfyUI's `custom_nodes` folder, such as `couple_to_control.py`:
+
+    from coupling.comfyui import NODE_CLASS_MAPPINGS, NODE_DISPLAY_NAME_MAPPINGS
+
+and connect a node of them, under sampling/custom_sampling/noise, to SamplerCustomAdvanced.
+
+ComfyUI's NOISE is any object with a `seed` and `generate_noise(latent)`, as its own RandomNoise
+makes one. Latents are {"samples": (B, *shape)}, of images or videos; "batch_index", if it is there,
+says which images of a larger batch these are, so that one of them can be made again alone. Image b
+is the member b mod K of the gallery b div K: a batch of 2 K is two galleries.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coupling.coupling import Coupling
+from coupling.named import antithetic, equicorrelated, identical, iid, repulsive
+
+NAMED: dict[str, Callable[[int], Coupling]] = {
+    "repulsive": repulsive,
+    "antithetic": antithetic,
+    "iid": iid,
+    "identical": identical,
+}
+SEED = ("INT", {"default": 0, "min": 0, "max": 2**64 - 1, "control_after_generate": True})
+GALLERY_SIZE = ("INT", {"default": 4, "min": 2, "max": 4096})
+
+
+@dataclass(frozen=True)
+class CoupledNoise:
+    """ComfyUI's NOISE: galleries of `coupling`, one after another through the batch."""
+
+    coupling: Coupling
+    seed: int
+
+    def generate_noise(self, input_latent: Mapping[str, Any]) -> Tensor:
+        """Noise of the shape and dtype of the latents, on the CPU."""
+        samples = input_latent["samples"]
+        indices = input_latent.get("batch_index") or range(len(samples))
+        places = [divmod(int(index), self.coupling.size) for index in indices]
+        galleries = {
+            number: self.coupling.sample(samples.shape[1:], seed=self.seed, job=str(number))
+            for number in {number for number, _ in places}
+        }
+        noise = torch.stack([galleries[number][member] for number, member in places])
+        return noise.to(samples.dtype)
+
+
+class NamedNoiseNode:
+    """A coupling by its name."""
+
+    RETURN_TYPES = ("NOISE",)
+    FUNCTION = "get_noise"
+    CATEGORY = "sampling/custom_sampling/noise"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {
+            "required": {
+                "noise_seed": SEED,
+                "coupling": (list(NAMED),),
+                "gallery_size": GALLERY_SIZE,
+            }
+        }
+
+    def get_noise(self, noise_seed: int, coupling: str, gallery_size: int) -> tuple[CoupledNoise]:
+        return (CoupledNoise(NAMED[coupling](gallery_size), noise_seed),)
+
+
+class EquicorrelatedNoiseNode:
+    """Every two noises with the correlation rho in [-1/(K-1), 1]."""
+
+    RETURN_TYPES = ("NOISE",)
+    FUNCTION = "get_noise"
+    CATEGORY = "sampling/custom_sampling/noise"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        rho = ("FLOAT", {"default": -0.25, "min": -1.0, "max": 1.0, "step": 0.01})
+        return {"required": {"noise_seed": SEED, "rho": rho, "gallery_size": GALLERY_SIZE}}
+
+    def get_noise(self, noise_seed: int, rho: float, gallery_size: int) -> tuple[CoupledNoise]:
+        return (CoupledNoise(equicorrelated(gallery_size, rho), noise_seed),)
+
+
+NODE_CLASS_MAPPINGS = {
+    "CoupleToControlNoise": NamedNoiseNode,
+    "CoupleToControlEquicorrelatedNoise": EquicorrelatedNoiseNode,
+}
+NODE_DISPLAY_NAME_MAPPINGS = {
+    "CoupleToControlNoise": "Coupled Noise",
+    "CoupleToControlEquicorrelatedNoise": "Equicorrelated Noise",
+}

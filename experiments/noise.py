@@ -1,0 +1,69 @@
+"""Coupled noises in a file, for any program that reads safetensors.
+
+    python -m experiments.noise coupling=repulsive shape=4,64,64 K=4 seed=7 out=noise.safetensors
+
+The file holds the tensor `noise` (K, *shape), float32, and in its metadata the coupling as its
+configuration, the correlation, the seed and the job: enough to draw it again. No model is loaded.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from experiments.compose import CONFIGS, build, compose, plain
+from experiments.errors import UsageError
+
+USAGE = "usage: python -m experiments.noise shape=4,64,64 out=FILE.safetensors [key=value ...]"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`arguments`: key=value, as Hydra takes them; a shape needs no brackets."""
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(f"{USAGE}\n\n{(CONFIGS / 'noise.yaml').read_text(encoding='utf-8')}")
+        return 0
+    try:
+        print(write(arguments))
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def write(arguments: Sequence[str]) -> Path:
+    """Draws the noises and writes them; returns the file.
+
+    Raises:
+        UsageError: a setting is missing or invalid, or the file cannot be written.
+    """
+    config = compose([_bracketed(text) for text in arguments], name="noise")
+    settings = plain(config)
+    law, out = build("coupling", config), Path(settings["out"])
+    try:
+        noise = law.sample(settings["shape"], seed=settings["seed"], job=settings["job"])
+        out.parent.mkdir(parents=True, exist_ok=True)
+        save_file(
+            {"noise": noise},
+            out,
+            metadata={
+                "coupling": json.dumps(settings["coupling"]),
+                "correlation": json.dumps(law.correlation.tolist()),
+                "seed": str(settings["seed"]),
+                "job": settings["job"],
+            },
+        )
+    except (ValueError, TypeError, RuntimeError, OSError) as error:
+        raise UsageError(str(error).splitlines()[0]) from error
+    return out
+
+
+def _bracketed(override: str) -> str:
+    """shape=4,64,64 as Hydra writes a list; without brackets it would be a sweep."""
+    name, _, value = override.partition("=")
+    return f"shape=[{value.strip('[]()')}]" if name == "shape" else override
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
