@@ -13,7 +13,7 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m experiments.run
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint tables table1 table3 table4 compute cno-presets weights calibrate tiny clean
+.PHONY: help setup demo test lint tables table1 table3 table4 table5 table6 compute cno-presets weights calibrate tiny clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -36,7 +36,7 @@ test: setup ## the everyday tests
 lint: setup ## style of the code
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-tables: table1 table3 table4 ## every table there is
+tables: table1 table3 table4 table5 table6 compute ## every table there is
 
 table1: setup ## Table 1: diverse galleries, without and with noise optimisation
 	$(RUN) experiment=table1 model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
@@ -46,6 +46,12 @@ table3: setup ## Table 3: settings of noise optimisation, from the configuration
 
 table4: setup ## Table 4: what a gallery costs
 	$(RUN) experiment=table4 model=$(MODEL) $(ARGS)
+
+table5: setup ## Table 5: gallery sizes
+	$(RUN) experiment=table5 model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
+
+table6: setup ## Table 6: correlation strengths
+	$(RUN) experiment=table6 model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
 
 compute: setup ## diversity against network passes: noise optimisation, previews, best of more
 	$(RUN) experiment=compute model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)

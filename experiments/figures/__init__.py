@@ -7,12 +7,14 @@ touched.
 
 from experiments.figures.board import comparison_board, gallery_board
 from experiments.figures.compute import equal_compute
+from experiments.figures.curve import effect_curve
 from experiments.figures.effects import paired_effect
 from experiments.figures.noise import noise_drift
 from experiments.figures.style import save, style
 
 __all__ = [
     "comparison_board",
+    "effect_curve",
     "equal_compute",
     "gallery_board",
     "noise_drift",

@@ -8,6 +8,7 @@ from PIL import Image
 
 from experiments import figures, tables
 from experiments.figures import board as board_module
+from experiments.figures.curve import _reported
 from experiments.figures.effects import COLOURS
 from experiments.results import Results
 
@@ -138,3 +139,37 @@ def test_a_method_against_itself_is_drawn_grey(tmp_path):
 def test_a_table_without_baselines_has_no_effect_to_draw(tmp_path):
     with pytest.raises(ValueError, match="no baselines"):
         figures.paired_effect(measured(0.1, baselines={}), tmp_path / "effect")
+
+
+def test_the_papers_ratios_stand_beside_ours():
+    spec = tables.TableSpec(
+        name="own",
+        title="Own",
+        rows=["K=3 iid", "K=3 coupled"],
+        columns={"l2": {"label": "L2", "better": "higher", "digits": 3}},
+        baselines={"K=3 coupled": "K=3 iid"},
+        paper="table5",
+        jobs=20,
+    )
+    named = {"iid": "K=3 iid", "coupled": "K=3 coupled"}
+    scores = measured(0.1).scores.replace({"row": named})
+    table = tables.build(spec, scores, paper_model="tiny")
+    x, against = {"K=3 coupled": 3}, {"K=3 coupled": "K=3 iid"}
+    assert _reported(table, "l2", x, against) == {"sd15": [0.1567 / 0.1267]}
+    assert _reported(table, "l2", {"K=9": 9}, {"K=9": "K=3 iid"}) == {}
+
+
+def test_a_curve_without_a_step_stays_at_one(tmp_path):
+    """A row that stands for its own baseline has ratio 1 and no interval; the picture repeats."""
+    options = {
+        "x_label": "x",
+        "x": {"iid": 0, "coupled": 1},
+        "against": {"iid": "iid", "coupled": "iid"},
+        "predicted_metric": "l2",
+        "predicted": {"iid": 1.0, "coupled": 1.1},
+    }
+    paths = [
+        figures.effect_curve(measured(0.1), tmp_path / str(k) / "curve", **options)[0]
+        for k in range(2)
+    ]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
