@@ -95,13 +95,14 @@ def _states(
     z, region = start.clone().requires_grad_(), regions.unsqueeze(1)
     adam = torch.optim.Adam([z], lr=learning_rate)
     for step in range(num_steps + 1):
-        with torch.set_grad_enabled(step < num_steps):
+        last = step == num_steps
+        with torch.set_grad_enabled(not last):
             images = generate(z)
             loss = foreground_loss(images, references, masks)
-        if step < num_steps:  # before yielding, which would keep the graph
-            (z.grad,) = torch.autograd.grad(loss.sum(), z)
+            if not last:  # before the state is handed out, which would keep the graph
+                (z.grad,) = torch.autograd.grad(loss.sum(), z)
         yield Refinement(step, z.detach().clone(), images.detach(), loss.detach())
-        if step < num_steps:
+        if not last:
             adam.step()
             with torch.no_grad():
                 z.copy_(torch.where(region, z, start))

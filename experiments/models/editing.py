@@ -24,7 +24,7 @@ def sdedit(
     """Clean latents and noise, both (N, C, h, w) -> edited latents (N, C, h, w).
 
     Of the model's steps the last int(num_steps * strength) are taken, which is how diffusers rounds
-    (0.29 of 100 steps, in floating point, are 28). Strength 1 still holds what q keeps of x*.
+    (0.58 of 50 steps, in floating point, are 28). Strength 1 still holds what q keeps of x*.
 
     Raises:
         UsageError: a strength outside (0, 1], or too small for a single step.

@@ -4,6 +4,7 @@ import pytest
 import torch
 from float64 import in_float64
 
+from coupling.foreground import foreground_loss
 from experiments.errors import UsageError
 from experiments.models.model import repeat_rows
 from experiments.models.sdxl import SDXL
@@ -133,6 +134,21 @@ def test_sampling_can_begin_at_a_later_step(families):
         condition = model.encode_prompts(PROMPTS)
         end = model.sample(states[0], condition, on_step=lambda _, x: states.append(x))
         assert torch.equal(model.sample(states[2], condition, start=2), end)
+
+
+@pytest.mark.parametrize("name", ["sd", "ddpm"])
+def test_the_objects_loss_has_the_gradient_of_finite_differences(families, name):
+    """Through the checkpointed sampler and the decoder; `ddpm` clips, hence the short step."""
+    model = in_float64(families(name).model(num_steps=3))
+    masks = torch.zeros(2, 16, 16, dtype=torch.bool)
+    masks[:, 4:12, 2:9] = True
+    references = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(4)).double()
+
+    def loss(z):
+        latents = model.sample(z, model.encode_prompts(PROMPTS), checkpointed=True)
+        return foreground_loss(model.decode(latents), references, masks)
+
+    assert_gradient(loss, model, step=1e-7)
 
 
 def assert_gradient(function, model, step: float = 1e-4) -> None:
