@@ -19,7 +19,7 @@ def generate(z: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture
 def problem():
-    """Two galleries of three, their object's noise shared and off by 1, the background repulsive."""
+    """Two galleries of three: the shared object is off by 1, the background is repulsive."""
     shape = (4, 4, 4)
     noise = torch.cat([repulsive(3).sample(shape, seed=seed) for seed in (0, 1)]).double()
     shared = torch.randn(2, *shape, generator=torch.Generator().manual_seed(2)).double()
