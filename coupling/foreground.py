@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Refinement:
     """The noises after `step` steps of Adam, and what they give.
 
@@ -67,8 +67,8 @@ def refine_foreground(
             its images, a pixel out of range has no gradient.
         noise: the start, (N, C, h, w), its background drawn by a coupling. Optimised in its dtype.
         references: x*, one a row, (N, 3, H, W).
-        masks: M, one a row, (N, H, W), boolean, true on the object.
-        regions: m, one a row, (N, h, w), boolean.
+        masks: M, one a row, (N, H, W), boolean, true on the object; on the device of the images.
+        regions: m, one a row, (N, h, w), boolean; on the device of the noise.
 
     Raises:
         ValueError: rows, sizes or dtypes that do not fit together.
