@@ -131,9 +131,9 @@ class Model(ABC):
 
         Args:
             start: the step to begin with; `noise` is then x at that step.
-            checkpointed: for gradients through many steps. Of every step x is kept, and all that the
-                network computed in it is computed again when the backward pass comes to it: the
-                memory of one step, for the time of one more forward pass (arXiv:1604.06174).
+            checkpointed: for gradients through many steps. Of every step x is kept; the rest is
+                computed again when the backward pass comes to it: the memory of one step, for the
+                time of one more forward pass (arXiv:1604.06174).
             on_step: `on_step(step, x)` is called after every step.
 
         Raises:
