@@ -12,6 +12,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from experiments.errors import UsageError
 from experiments.models.process import Process, at_least_float32
@@ -97,8 +98,8 @@ class Model(ABC):
         x = x.to(self.dtype)
         if self.guidance == 1 or not self.null_condition:
             return self.network(x, self._timestep(step, len(x)), condition)
-        both = {
-            name: torch.cat([self.null_condition[name].expand_as(rows), rows])
+        both = {  # what the empty prompt does not replace, such as an inpainting mask, stays
+            name: torch.cat([self.null_condition.get(name, rows).expand_as(rows), rows])
             for name, rows in condition.items()
         }
         output = self.network(torch.cat([x, x]), self._timestep(step, 2 * len(x)), both)
@@ -122,27 +123,63 @@ class Model(ABC):
         noise: Tensor,
         condition: Condition,
         *,
+        start: int = 0,
+        checkpointed: bool = False,
         on_step: Callable[[int, Tensor], None] | None = None,
     ) -> Tensor:
         """Noise (N, C, h, w) -> clean latents, deterministically.
 
-        `on_step(step, x)` is called after every step.
+        Args:
+            start: the step to begin with; `noise` is then x at that step.
+            checkpointed: for gradients through many steps. Of every step x is kept; the rest is
+                computed again when the backward pass comes to it: the memory of one step, for the
+                time of one more forward pass (arXiv:1604.06174).
+            on_step: `on_step(step, x)` is called after every step.
 
         Raises:
             ValueError: noise of another shape, or with another number of rows than `condition`.
         """
-        rows = {len(rows) for rows in condition.values()} | {len(noise)}
-        if noise.shape[1:] != self.noise_shape or len(rows) > 1:
-            raise ValueError(
-                f"noise {tuple(noise.shape)} must be (N, {', '.join(map(str, self.noise_shape))}) "
-                f"with as many rows as the condition has ({sorted(rows)})"
-            )
-        x = noise.to(self.device, self.dtype)
-        for step in range(self.process.num_steps):
-            x = self.advance(x, step, condition)
+        x = self._entered(noise, condition)
+        for step in range(start, self.process.num_steps):
+            if checkpointed:
+                # Nothing is drawn at random, so no random state needs to be restored.
+                x = checkpoint(
+                    self.advance,
+                    x,
+                    step,
+                    condition,
+                    use_reentrant=False,
+                    preserve_rng_state=False,
+                )
+            else:
+                x = self.advance(x, step, condition)
             if on_step is not None:
                 on_step(step, x)
         return x
+
+    def invert(self, latents: Tensor, condition: Condition) -> Tensor:
+        """Clean latents (N, C, h, w) -> the noise that `sample` leads back to them, roughly.
+
+        The sampler's steps in reverse, one network call each; the guidance is the model's own.
+        Song, Meng & Ermon, ICLR 2021, arXiv:2010.02502, sec. 4.3; see `process` for the error.
+
+        Raises:
+            ValueError: latents of another shape, or other rows than `condition` has.
+        """
+        x = self._entered(latents, condition)
+        for step in reversed(range(self.process.num_steps)):
+            x = self.process.invert(x, self.predict(x, step, condition), step)
+        return x
+
+    def _entered(self, x: Tensor, condition: Condition) -> Tensor:
+        """x on the model's device and in its dtype, its shape checked."""
+        rows = {len(rows) for rows in condition.values()} | {len(x)}
+        if x.shape[1:] != self.noise_shape or len(rows) > 1:
+            raise ValueError(
+                f"noise {tuple(x.shape)} must be (N, {', '.join(map(str, self.noise_shape))}) "
+                f"with as many rows as the condition has ({sorted(rows)})"
+            )
+        return x.to(self.device, self.dtype)
 
 
 def unit_range(images: Tensor) -> Tensor:

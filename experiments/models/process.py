@@ -9,6 +9,11 @@ Both write x_t = alpha_t x_0 + sigma_t eps, and take one network call a step:
 
 The clean estimate x0(x_t) is Tweedie's formula. It takes x and the network's output apart, so a
 gradient can be stopped at the network: `clean(x, output.detach(), step)`.
+
+Inversion walks the same steps upwards, x_s -> x_t with s < t: x_t = alpha_t x0(x_s) + sigma_t eps.
+The network's output should be the one at (x_t, t), which is not known; it is called with t, but at
+x_s (as in diffusers' DDIMInverseScheduler). So inversion and sampling undo each other up to what
+the output changes within a step.
 The numbers come from the diffusers scheduler of the same configuration; they are Python floats, so
 that no step waits for the device.
 """
@@ -109,22 +114,42 @@ class DDIM:
 
     def clean(self, x: Tensor, output: Tensor, step: int) -> Tensor:
         """Tweedie's estimate of x_0 from x and the network's output, both (N, C, h, w)."""
-        return self._estimates(x, output, step)[0]
+        return self._estimates(x, output, self.alphas_cumprod[step])[0]
 
     def advance(self, x: Tensor, output: Tensor, step: int) -> Tensor:
         """x where step `step` ends, (N, C, h, w)."""
-        clean, noise = self._estimates(x, output, step)
-        alpha_bar = self.next_alphas_cumprod[step]
-        return alpha_bar**0.5 * clean + (1 - alpha_bar) ** 0.5 * noise
+        estimates = self._estimates(x, output, self.alphas_cumprod[step])
+        return _mixed(*estimates, self.next_alphas_cumprod[step])
 
-    def _estimates(self, x: Tensor, output: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        alpha_bar = self.alphas_cumprod[step]
+    def invert(self, x: Tensor, output: Tensor, step: int) -> Tensor:
+        """x where step `step` begins, from x where it ends and the output there, (N, C, h, w).
+
+        Raises:
+            UsageError: the network predicts x_0, and x_0 is where the step ends.
+        """
+        alpha_bar = self.next_alphas_cumprod[step]
+        if self.prediction == "sample" and alpha_bar == 1:
+            raise UsageError(
+                "inversion begins at x_0, which a prediction_type of sample gives no noise for: "
+                "set set_alpha_to_one to false in scheduler_config.json"
+            )
+        return _mixed(*self._estimates(x, output, alpha_bar), self.alphas_cumprod[step])
+
+    def diffuse(self, clean: Tensor, noise: Tensor, step: int) -> Tensor:
+        """q(x_t | x_0) where step `step` begins, with the given noise, both (N, C, h, w)."""
+        return _mixed(clean, noise, self.alphas_cumprod[step])
+
+    def _estimates(self, x: Tensor, output: Tensor, alpha_bar: float) -> tuple[Tensor, Tensor]:
         clean, noise = PREDICTIONS[self.prediction](
             x, output, alpha_bar**0.5, (1 - alpha_bar) ** 0.5
         )
         if self.clip is not None:  # the noise estimate stays the unclipped one, as in diffusers
             clean = clean.clamp(-self.clip, self.clip)
         return clean, noise
+
+
+def _mixed(clean: Tensor, noise: Tensor, alpha_bar: float) -> Tensor:
+    return alpha_bar**0.5 * clean + (1 - alpha_bar) ** 0.5 * noise
 
 
 @dataclass(frozen=True)
@@ -174,9 +199,21 @@ class FlowEuler:
 
     def advance(self, x: Tensor, output: Tensor, step: int) -> Tensor:
         """x where step `step` ends, (N, C, h, w), in the dtype of `output`."""
-        dt = self.sigmas[step + 1] - self.sigmas[step]
-        # diffusers, too, adds in float32: dt is small against x.
-        return (at_least_float32(x) + dt * output).to(output.dtype)
+        return _moved(x, output, self.sigmas[step + 1] - self.sigmas[step])
+
+    def invert(self, x: Tensor, output: Tensor, step: int) -> Tensor:
+        """x where step `step` begins, from x where it ends and the output there, (N, C, h, w)."""
+        return _moved(x, output, self.sigmas[step] - self.sigmas[step + 1])
+
+    def diffuse(self, clean: Tensor, noise: Tensor, step: int) -> Tensor:
+        """q(x_t | x_0) where step `step` begins, with the given noise, both (N, C, h, w)."""
+        sigma = self.sigmas[step]
+        return (1 - sigma) * clean + sigma * noise
+
+
+def _moved(x: Tensor, velocity: Tensor, dt: float) -> Tensor:
+    # diffusers, too, adds in float32: dt is small against x.
+    return (at_least_float32(x) + dt * velocity).to(velocity.dtype)
 
 
 Process = DDIM | FlowEuler

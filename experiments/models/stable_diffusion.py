@@ -14,12 +14,13 @@ from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition
 from experiments.models.process import DDIM
 
-PIPELINES = ("StableDiffusionPipeline",)
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 
 
 class StableDiffusion(LatentModel):
     """A pipeline of Stable Diffusion's shape as a model of the protocol."""
+
+    pipelines = ("StableDiffusionPipeline",)  # the published ones that it takes
 
     def __init__(self, *, unet: nn.Module, text_encoder: nn.Module, tokenizer, **rest) -> None:
         super().__init__(network=unet, encoders=(text_encoder,), **rest)
@@ -51,7 +52,7 @@ class StableDiffusion(LatentModel):
             revision=revision,
             variant=variant,
             parts=PARTS,
-            pipelines=PIPELINES,
+            pipelines=cls.pipelines,
             dtype=dtype,
             device=device,
         )

@@ -22,6 +22,7 @@ from transformers import (
 )
 
 from experiments.models.ddpm import DDPM
+from experiments.models.inpainting import StableDiffusionInpainting
 from experiments.models.model import Model
 from experiments.models.quiet import no_progress_bars, quiet
 from experiments.models.sd3 import SD3
@@ -138,6 +139,19 @@ def stable_diffusion(*, prediction: str = "epsilon") -> diffusers.StableDiffusio
     )
 
 
+def inpainting() -> diffusers.StableDiffusionInpaintPipeline:
+    return diffusers.StableDiffusionInpaintPipeline(
+        vae=vae(),
+        text_encoder=clip(CLIPTextModel, 16),
+        tokenizer=clip_tokenizer(),
+        unet=unet(16, in_channels=4 + 1 + 4),
+        scheduler=diffusers.PNDMScheduler(**SD_SCHEDULE, skip_prk_steps=True),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
 def sdxl() -> diffusers.StableDiffusionXLPipeline:
     return diffusers.StableDiffusionXLPipeline(
         vae=vae(),
@@ -227,6 +241,7 @@ T5_LENGTH = 256  # the pipeline's own default
 FAMILIES = {
     "sd": (StableDiffusion.load, stable_diffusion),
     "sd_v": (StableDiffusion.load, partial(stable_diffusion, prediction="v_prediction")),
+    "inpainting": (StableDiffusionInpainting.load, inpainting),
     "sdxl": (SDXL.load, sdxl),
     "sd3": (partial(SD3.load, t5=True, t5_length=T5_LENGTH), sd3),
     "sd3_without_t5": (partial(SD3.load, t5=False, t5_length=T5_LENGTH), partial(sd3, t5=False)),

@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from float64 import in_float64
 
+from coupling.foreground import foreground_loss
 from experiments.errors import UsageError
 from experiments.models.model import repeat_rows
 from experiments.models.sdxl import SDXL
@@ -14,15 +16,6 @@ PROMPTS = ["a red bed", "two lamps by a window"]
 def noise_of(model, rows: int, dtype=torch.float32) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
     return torch.randn(rows, *model.noise_shape, generator=generator, dtype=dtype)
-
-
-def in_float64(model):
-    for module in vars(model).values():
-        if isinstance(module, torch.nn.Module):
-            module.double()
-        elif isinstance(module, tuple):
-            [part.double() for part in module if isinstance(part, torch.nn.Module)]
-    return model
 
 
 @pytest.fixture
@@ -99,6 +92,63 @@ def test_images_have_the_gradient_of_finite_differences(families, name):
     """Through every step of the sampler and the decoder."""
     model = in_float64(families(name).model(guidance=4.0, num_steps=2))
     assert_gradient(lambda z: model.decode(model.sample(z, model.encode_prompts(PROMPTS))), model)
+
+
+@pytest.mark.parametrize("name", ["sd", "sd3", "ddpm"])
+def test_checkpointed_gradients_equal_plain_ones(families, counted, name):
+    model = families(name).model(guidance=1.0 if name == "ddpm" else 4.0)
+    calls, gradients = counted(model), []
+    for checkpointed in (False, True):
+        noise = noise_of(model, 2).requires_grad_()
+        condition = model.encode_prompts(PROMPTS)
+        latents = model.sample(noise, condition, checkpointed=checkpointed)
+        gradients.append(torch.autograd.grad(latents.square().sum(), noise)[0])
+    # Every step is computed once, and once again where it was not kept.
+    assert len(calls) == 3 * model.process.num_steps
+    torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-7)
+    assert gradients[0].abs().max() > 1e-3
+
+
+def test_checkpointing_keeps_one_state_a_step(families):
+    """What autograd saves for the backward pass, in bytes: of each step its x, and no more."""
+    model = families("sd").model()
+    condition = {key: rows.detach() for key, rows in model.encode_prompts(PROMPTS).items()}
+    noise, saved = noise_of(model, 2).requires_grad_(), []
+
+    def note(tensor):
+        saved.append(tensor.nbytes)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        model.sample(noise, condition, checkpointed=True)
+        checkpointed = sum(saved)
+        model.sample(noise, condition)
+    assert checkpointed <= model.process.num_steps * noise.nbytes
+    assert sum(saved) - checkpointed > 50 * checkpointed
+
+
+def test_sampling_can_begin_at_a_later_step(families):
+    model = families("sd").model()
+    states = [noise_of(model, 2)]
+    with torch.inference_mode():
+        condition = model.encode_prompts(PROMPTS)
+        end = model.sample(states[0], condition, on_step=lambda _, x: states.append(x))
+        assert torch.equal(model.sample(states[2], condition, start=2), end)
+
+
+@pytest.mark.parametrize("name", ["sd", "ddpm"])
+def test_the_objects_loss_has_the_gradient_of_finite_differences(families, name):
+    """Through the checkpointed sampler and the decoder; `ddpm` clips, hence the short step."""
+    model = in_float64(families(name).model(num_steps=3))
+    masks = torch.zeros(2, 16, 16, dtype=torch.bool)
+    masks[:, 4:12, 2:9] = True
+    references = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(4)).double()
+
+    def loss(z):
+        latents = model.sample(z, model.encode_prompts(PROMPTS), checkpointed=True)
+        return foreground_loss(model.decode(latents), references, masks)
+
+    assert_gradient(loss, model, step=1e-7)
 
 
 def assert_gradient(function, model, step: float = 1e-4) -> None:

@@ -1,0 +1,108 @@
+"""Refine a gallery's shared object, and leave its coupled background as it was drawn.
+
+The paper's (3), 4.2: for the image x* with object mask M and a differentiable map G from noise to
+image, every noise z_i of a gallery minimises
+
+    || M (G(z_i) - x*) ||^2   over the object's part of z_i,   by Adam,
+
+starting from X_i = m z* + (1 - m) R_i: inverted noise z* on the object, a coupling R outside; m is
+M in noise coordinates. After every step the background is R_i again, bit for bit, so that the
+coupling's law holds there. The loss sees the object only; the background of the images moves with
+the object's noise all the same. The object's noise is no longer N(0, I), and is not meant to be.
+
+Rows do not see one another: their losses are summed and Adam is elementwise (Kingma & Ba, ICLR
+2015, arXiv:1412.6980, betas 0.9 and 0.999), so a row's path is the same in any batch, up to how G
+itself rounds.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement:
+    """The noises after `step` steps of Adam, and what they give.
+
+    Attributes:
+        step: 0 is the start, as it was handed in.
+        noise: (N, C, h, w).
+        images: G(noise), (N, 3, H, W).
+        loss: `foreground_loss` of every row, (N,).
+    """
+
+    step: int
+    noise: Tensor
+    images: Tensor
+    loss: Tensor
+
+
+def foreground_loss(images: Tensor, references: Tensor, masks: Tensor) -> Tensor:
+    """|| M (images - x*) ||^2 of every row, (N,): a sum over the object's pixels and channels.
+
+    images, references: (N, 3, H, W); masks: (N, H, W), boolean.
+    """
+    return ((images - references) * masks.unsqueeze(1)).square().sum((1, 2, 3))
+
+
+def refine_foreground(
+    generate: Callable[[Tensor], Tensor],
+    noise: Tensor,
+    *,
+    references: Tensor,
+    masks: Tensor,
+    regions: Tensor,
+    learning_rate: float,
+    num_steps: int,
+) -> Iterator[Refinement]:
+    """Yields the state before the first step and after each of `num_steps`: num_steps + 1 states.
+
+    Asking for the next state computes it; one run gives every checkpoint on its way. A state costs
+    one G forward and, the last one excepted, backward.
+
+    Args:
+        generate: G, noise (N, C, h, w) -> images (N, 3, H, W), differentiable. Where it clamps
+            its images, a pixel out of range has no gradient.
+        noise: the start, (N, C, h, w), its background drawn by a coupling. Optimised in its dtype.
+        references: x*, one a row, (N, 3, H, W).
+        masks: M, one a row, (N, H, W), boolean, true on the object; on the device of the images.
+        regions: m, one a row, (N, h, w), boolean; on the device of the noise.
+
+    Raises:
+        ValueError: rows, sizes or dtypes that do not fit together.
+    """
+    for name, mask, of in (("masks", masks, references), ("regions", regions, noise)):
+        expected = (len(noise), *of.shape[2:])
+        if mask.dtype != torch.bool or mask.shape != expected:
+            raise ValueError(
+                f"the {name} are {mask.dtype} of shape {tuple(mask.shape)}; "
+                f"valid is torch.bool of shape {expected}"
+            )
+    return _states(generate, noise.detach(), references, masks, regions, learning_rate, num_steps)
+
+
+def _states(
+    generate: Callable[[Tensor], Tensor],
+    start: Tensor,
+    references: Tensor,
+    masks: Tensor,
+    regions: Tensor,
+    learning_rate: float,
+    num_steps: int,
+) -> Iterator[Refinement]:
+    z, region = start.clone().requires_grad_(), regions.unsqueeze(1)
+    adam = torch.optim.Adam([z], lr=learning_rate)
+    for step in range(num_steps + 1):
+        last = step == num_steps
+        with torch.set_grad_enabled(not last):
+            images = generate(z)
+            loss = foreground_loss(images, references, masks)
+            if not last:  # before the state is handed out, which would keep the graph
+                (z.grad,) = torch.autograd.grad(loss.sum(), z)
+        yield Refinement(step, z.detach().clone(), images.detach(), loss.detach())
+        if not last:
+            adam.step()
+            with torch.no_grad():
+                z.copy_(torch.where(region, z, start))
