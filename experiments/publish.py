@@ -1,14 +1,17 @@
 """What a finished run leaves for its reader: a summary, or a table with its pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor
 
 from experiments import figures, tables
 from experiments.cell import Cell
+from experiments.generate import to_uint8
 from experiments.tables import TableSpec
 from experiments.tasks import Job
 
@@ -31,11 +34,13 @@ def publish(
     model: str,
     folder: Path,
     configs: Mapping[str, Mapping],
+    arrange: Callable[[Tensor], Tensor],
 ) -> None:
     """Writes a table, its pictures and what made them to `folder`, and prints the table.
 
     Args:
         configs: the composed configuration of every row.
+        arrange: the images (K, 3, H, W) in [0, 1] of a gallery, in the order of the picture.
     """
     table = tables.build(spec, scores, paper_model=model)
     made_by = {"configs": configs, "cells": {cell.label: _making_of(cell) for cell in cells}}
@@ -43,7 +48,7 @@ def publish(
     paths = [
         *tables.write(table, folder, model, made_by=made_by),
         _write_scores(scores, folder / f"{model}-scores.csv"),
-        *figures.comparison_board(_board(cells), folder / f"{model}-galleries"),
+        *figures.comparison_board(_board(cells, arrange), folder / f"{model}-galleries"),
         *figures.paired_effect(table, scores, folder / f"{model}-effects"),
     ]
     print(f"\n{markdown.read_text(encoding='utf-8')}")
@@ -58,11 +63,15 @@ def _write_scores(scores: pd.DataFrame, path: Path) -> Path:
     return path
 
 
-def _board(cells: Sequence[Cell]) -> list[tuple[str, dict[str, np.ndarray]]]:
+def _board(
+    cells: Sequence[Cell], arrange: Callable[[Tensor], Tensor]
+) -> list[tuple[str, dict[str, np.ndarray]]]:
     """The first prompts' galleries under every method."""
 
     def gallery(cell: Cell, job: Job) -> np.ndarray:
-        return cell.galleries.read(cell.galleries.committed()[job.id])
+        images = cell.galleries.read(cell.galleries.committed()[job.id])
+        unit = torch.from_numpy(images).movedim(-1, 1) / 255
+        return to_uint8(arrange(unit)).numpy()
 
     return [
         (job.prompt, {cell.label: gallery(cell, job) for cell in cells})

@@ -3,8 +3,8 @@
     python -m experiments.run model=tiny coupling=repulsive
     python -m experiments.run experiment=table1 model=tiny
 
-This is the only file that sees Hydra; what it builds takes ordinary Python values, so everything
-below it is a library. A mistake in the configuration ends the run before any model is loaded.
+This file and `experiments.learn` alone see Hydra; what they build takes ordinary Python values, so
+everything below them is a library. A mistake in the configuration ends the run before any model is loaded.
 """
 
 import sys
@@ -77,8 +77,8 @@ def _rows(config: DictConfig, overrides: Sequence[str]) -> dict[str, DictConfig]
 
 def _cell(label: str, config: DictConfig, models: dict[str, Any]) -> "Cell":
     """A cell with all that it needs but the model, which loads at its first use."""
-    task = _build("task", config)
-    suite = _build("metrics", config)
+    task = build("task", config)
+    suite = build("metrics", config)
     scores = Path(config.results_dir) / "scores"
 
     from experiments.cell import Cell, Recipe
@@ -88,7 +88,7 @@ def _cell(label: str, config: DictConfig, models: dict[str, Any]) -> "Cell":
     if isinstance(task, Folder):
         name = f"{Path(task.path).stem}-{cell_key({'path': str(Path(task.path).resolve())})}"
         return Cell(label, task.jobs(), task, None, suite, scores / f"{name}.jsonl")
-    coupling = _build("coupling", config)
+    coupling = build("coupling", config)
     if coupling.size != task.gallery_size:
         raise UsageError(
             f"coupling: it couples {coupling.size} noises, but task.gallery_size is "
@@ -104,38 +104,49 @@ def _cell(label: str, config: DictConfig, models: dict[str, Any]) -> "Cell":
             coupling=coupling,
             seed=config.seed,
             galleries_per_batch=config.workers.galleries_per_batch,
-            load_model=partial(_load_model, config, models),
+            load_model=partial(load_model, config, models),
         ),
         suite=suite,
         score_file=scores / f"{name}.jsonl",
     )
 
 
-def _load_model(config: DictConfig, models: dict[str, Any]) -> Any:
+def load_model(config: DictConfig, models: dict[str, Any]) -> Any:
     """The model of `config`; cells with the same one share it."""
     key = OmegaConf.to_yaml(config.model, resolve=True)
     if key not in models:
         models.clear()  # two at once might not fit the device
-        models[key] = _build("model", config)
+        models[key] = build("model", config)
     return models[key]
 
 
 def _inputs(config: DictConfig) -> dict[str, Any]:
-    """What the images of a cell are made from. Where its weights lie or run is no input."""
-    from experiments.models.device import select_device, select_dtype
-    from experiments.models.fingerprint import fingerprint
+    """What the images of a cell are made from. Where a card lies is no input; its matrix is."""
+    from experiments.learning.card import read
 
     values = OmegaConf.to_container(config, resolve=True)
-    model = values["model"]
-    model["weights"] = fingerprint(model.pop("source"), model.pop("revision"))
-    model["dtype"] = str(select_dtype(model["dtype"], select_device(model.pop("device"))))
+    coupling = values["coupling"]
+    if "card" in coupling:
+        coupling["matrix"] = read(Path(coupling.pop("card"))).matrix.tolist()
     return {
-        "model": model,
-        "coupling": values["coupling"],
+        "model": model_inputs(values["model"]),
+        "coupling": coupling,
         "optimizer": values["optimizer"],
         "gallery_size": values["task"]["gallery_size"],
         "seed": values["seed"],
     }
+
+
+def model_inputs(model: dict[str, Any]) -> dict[str, Any]:
+    """What a model is. Where its weights lie or run is no input."""
+    from experiments.models.device import select_device, select_dtype
+    from experiments.models.fingerprint import fingerprint
+
+    rest = {
+        key: value for key, value in model.items() if key not in ("source", "revision", "device")
+    }
+    dtype = str(select_dtype(model["dtype"], select_device(model["device"])))
+    return {**rest, "weights": fingerprint(model["source"], model["revision"]), "dtype": dtype}
 
 
 def _finish(config: DictConfig, rows: dict[str, DictConfig], cells: Sequence["Cell"]) -> None:
@@ -166,10 +177,11 @@ def _finish(config: DictConfig, rows: dict[str, DictConfig], cells: Sequence["Ce
         model=config.model.name,
         folder=Path(config.results_dir) / config.table.name,
         configs={label: OmegaConf.to_container(row) for label, row in rows.items()},
+        arrange=build("arrange", config.table) if "arrange" in config.table else lambda x: x,
     )
 
 
-def _build(group: str, config: DictConfig) -> Any:
+def build(group: str, config: DictConfig) -> Any:
     """The object that a group of the configuration describes; UsageError naming the group."""
     try:
         # "all": plain dicts and lists; the default would take dataclasses for configurations

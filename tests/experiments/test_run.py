@@ -46,7 +46,7 @@ def test_a_run_commits_and_scores_and_a_second_one_does_nothing(start, capsys, m
     assert len(list(start.folder.glob("outputs/*/galleries/*/*.png"))) == 9
     assert len(list(start.folder.glob("results/scores/*.jsonl"))) == 1
 
-    monkeypatch.setattr("experiments.run._load_model", lambda *_: pytest.fail("loads the model"))
+    monkeypatch.setattr("experiments.run.load_model", lambda *_: pytest.fail("loads the model"))
     capsys.readouterr()
     start("task.num_prompts=3")
     assert "3 galleries, nothing to generate" in capsys.readouterr().out
