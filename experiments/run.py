@@ -4,7 +4,8 @@
     python -m experiments.run experiment=table1 model=tiny
 
 This file and `experiments.learn` alone see Hydra; what they build takes ordinary Python values, so
-everything below them is a library. A mistake in the configuration ends the run before any model is loaded.
+everything below them is a library. A mistake in the configuration ends the run before any model is
+loaded.
 """
 
 import sys
