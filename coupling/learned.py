@@ -13,9 +13,10 @@ sampler. `skip_gradient` runs the sampler without a gradient, z0 = sample(X), an
 
 which has the value of z0 and takes the sampler's Jacobian for the identity: cheap, and biased.
 
-Two deviations, where the paper is silent. The update is Adam (Kingma & Ba, ICLR 2015). And the
-gradient's part along each row, which the projection back to unit rows would undo anyway, is removed
-before Adam sees it: it would only swell Adam's second moment.
+Where the paper is silent, we chose. The update is Adam (Kingma & Ba, ICLR 2015), whose rate falls
+linearly to zero: at a constant one the matrix never comes to rest, but trembles about the optimum
+by as much as a step. And the gradient's part along each row, which the projection back to unit rows
+would undo anyway, is removed before Adam sees it: it would only swell Adam's second moment.
 """
 
 import math
@@ -113,10 +114,12 @@ def learn(
 ) -> Iterator[LearningState]:
     """Yields the state after every step up to `num_steps`, counted from the very start.
 
+    The rate of step t is learning_rate (1 - t / num_steps).
+
     Args:
         batch: the base noises and the generator of step 0, 1, ...; a function of the step alone.
         reward: images (G, K, ...) -> (G,), to be large; differentiable.
-        learning_rate: Adam's: about how far an entry of A moves in a step.
+        learning_rate: Adam's: about how far an entry of A moves in the first step.
         within: puts the learned coupling into a larger one, as `partial(subspace, P, outside=...)`
             with `inside` left open does; by default it acts on the whole noise.
 
@@ -128,7 +131,8 @@ def learn(
         matrix = state.matrix.clone().requires_grad_()
         with torch.enable_grad():
             law = within(_Live(matrix))
-            value = reward(generate(torch.stack([law.couple(z) for z in base]))).mean()
+            noise = law.couple(base.transpose(0, 1)).transpose(0, 1)  # all galleries in one call
+            value = reward(generate(noise)).mean()
             (gradient,) = torch.autograd.grad(GRADIENT_SCALE * value, matrix)
         gradient = gradient / GRADIENT_SCALE
         if not gradient.isfinite().all():
@@ -137,7 +141,8 @@ def learn(
         first = BETAS[0] * state.first_moment + (1 - BETAS[0]) * gradient
         second = BETAS[1] * state.second_moment + (1 - BETAS[1]) * gradient.square()
         unbiased = math.sqrt(1 - BETAS[1] ** (step + 1)) / (1 - BETAS[0] ** (step + 1))
-        ascent = learning_rate * unbiased * first / (second.sqrt() + EPSILON)
+        rate = learning_rate * (1 - step / num_steps)
+        ascent = rate * unbiased * first / (second.sqrt() + EPSILON)
         state = LearningState(
             step=step + 1,
             matrix=_unit_rows(state.matrix + ascent).matrix,

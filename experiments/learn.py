@@ -109,7 +109,7 @@ def _row(group: str, label: str, config: DictConfig) -> Row:
     values = OmegaConf.to_container(config, resolve=True)
     settings = {
         name: values.get(name)
-        for name in ("reward", "start", "estimator", "within", "learning_rate", "seed")
+        for name in ("reward", "start", "estimator", "within", "learning_rate", "num_steps", "seed")
     }
     settings |= {"model": model_inputs(values["model"]), "prompts": _digest(jobs)}
     settings |= {"prompts_per_step": config.prompts_per_step}

@@ -106,7 +106,7 @@ class Card:
     def write(self, path: Path) -> tuple[Path, Path]:
         """Replaces the card at `path` (.safetensors) and the .json beside it."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {name: getattr(self, name).contiguous() for name in TENSORS}
+        tensors = {name: getattr(self, name).clone() for name in TENSORS}  # none shares memory
         text = json.dumps(self.settings, sort_keys=True)
         replace_file(path, save(tensors, metadata={METADATA_KEY: text}))
         beside = path.with_suffix(".json")

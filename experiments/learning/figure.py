@@ -15,7 +15,9 @@ from experiments.learning.card import RECENT, Card
 def course(
     groups: Mapping[str, Mapping[str, Card]], path: Path, *, target: bool
 ) -> tuple[Path, Path]:
-    """A column a group: its rewards, its correlations, the correlation matrix of its last card.
+    """For each group its rewards, its correlations and the correlation matrix of its last card.
+
+    Several groups stand side by side, a column each; the three panels of one alone are a row.
 
     Args:
         groups: group -> start -> card, all cards of a group of one size K.
@@ -23,9 +25,10 @@ def course(
         target: whether to draw the repulsive correlation, -1/(K-1), as what is aimed at.
     """
     with style():
-        figure = Figure(figsize=(0.6 + 2.3 * max(2, len(groups)), 6.2), layout="constrained")
+        shape = (3, len(groups)) if len(groups) > 1 else (1, 3)
+        figure = Figure(figsize=(0.6 + 2.3 * shape[1], 0.2 + 2.0 * shape[0]), layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.subplots(3, len(groups), squeeze=False)
+        axes = figure.subplots(*shape, squeeze=False).reshape(3, -1)
         for column, (group, cards) in enumerate(groups.items()):
             rewards, correlations, heat = axes[:, column]
             for number, (start, card) in enumerate(cards.items()):
@@ -38,7 +41,8 @@ def course(
             rewards.set_title(group, parse_math=False)
             if len(cards) > 1:
                 rewards.legend(fontsize=7, loc="lower right")
-            correlations.set_xlabel("step")
+            for axis in (rewards, correlations):
+                axis.set_xlabel("step")
             start, card = list(cards.items())[-1]
             _heat(heat, card.correlations[-1].numpy(), title=f"R, {start}" if start else "R")
         axes[0, 0].set_ylabel(f"reward, mean of {RECENT} steps")
