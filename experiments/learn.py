@@ -162,10 +162,13 @@ def _learn(row: Row, models: dict[str, Any]) -> Row:
         progress = tqdm(
             states, desc=config.name, total=config.num_steps, initial=card.steps, unit="step"
         )
-        for state in progress:
-            card = card.after(state)
-            card.write(row.checkpoint)
-            progress.set_postfix_str(f"reward {state.reward:.4f}, {_pairs(state.correlation)}")
+        try:
+            for state in progress:
+                card = card.after(state)
+                card.write(row.checkpoint)
+                progress.set_postfix_str(f"reward {state.reward:.4f}, {_pairs(state.correlation)}")
+        except FloatingPointError as error:
+            raise UsageError(f"{config.name}: {error}; choose another reward or start") from error
     cards = Path(config.results_dir) / "learn" / "cards"
     card.write(cards / f"{config.model.name}-{config.name}.safetensors")
     return replace(row, card=card)

@@ -156,7 +156,7 @@ def learned(card: str, *, within: Callable[..., Coupling] | None) -> Coupling:
             other way round.
     """
     found = read(Path(card))
-    if (within is None) != (found.settings["within"] is None):
+    if (within is None) != (found.settings.get("within") is None):
         raise UsageError(
             f"card {card} was learned on the whole noise; set coupling.within=null"
             if within is not None
