@@ -111,7 +111,7 @@ class Card:
         replace_file(path, save(tensors, metadata={METADATA_KEY: text}))
         beside = path.with_suffix(".json")
         document = self.summary() | {"settings": self.settings}
-        replace_file(beside, (json.dumps(document, indent=1) + "\n").encode())
+        replace_file(beside, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
         return path, beside
 
 

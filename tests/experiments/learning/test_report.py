@@ -36,7 +36,8 @@ def rows() -> list[Evaluated]:
 def test_a_finding_counts_the_starts_that_came_near(rows):
     assert findings(rows, within=0.1) == [
         "K=3, SSIM: 2 of 3 starts end with every correlation within 0.1 of -0.5; "
-        "the furthest is 0.500 away."
+        "the furthest is 0.500 away. The held-out reward of 0 differs from that of the repulsive "
+        "coupling, of 3 from that of independent noises."
     ]
     assert findings(rows, within=0.01)[0].startswith("K=3, SSIM: 1 of 3")
 
