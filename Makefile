@@ -1,19 +1,24 @@
 # Everything the suite does, one target each. `make` alone lists them.
 PYTHON ?= python3
 MODEL  ?= tiny
+APPLY  ?= $(MODEL)
 ARGS   ?=
 
 # What a model's tables take beside the model's own defaults.
+PROMPTS_sd15 := prompts=coco
+PROMPTS_sdxl := prompts=coco
+PROMPTS_sd3  := prompts=coco
 TABLE_tiny := metrics=tiny_open
-TABLE_sd15 := prompts=coco
-TABLE_sdxl := prompts=coco
-TABLE_sd3  := prompts=coco
+TABLE_sd15 := $(PROMPTS_sd15)
+TABLE_sdxl := $(PROMPTS_sdxl)
+TABLE_sd3  := $(PROMPTS_sd3)
 
 BIN := .venv/bin
 RUN := $(BIN)/python -m experiments.run
+LEARN := $(BIN)/python -m experiments.learn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint tables table1 table3 table4 table5 table6 compute cno-presets weights calibrate tiny clean
+.PHONY: help setup demo test lint tables table1 table3 table4 table5 table6 compute cno-presets table7 learn theory weights calibrate tiny clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -36,7 +41,7 @@ test: setup ## the everyday tests
 lint: setup ## style of the code
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-tables: table1 table3 table4 table5 table6 compute ## every table there is
+tables: table1 table3 table4 table5 table6 table7 compute ## every table there is
 
 table1: setup ## Table 1: diverse galleries, without and with noise optimisation
 	$(RUN) experiment=table1 model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
@@ -58,6 +63,16 @@ compute: setup ## diversity against network passes: noise optimisation, previews
 
 cno-presets: setup ## the paper's form of noise optimisation against its authors' release
 	$(RUN) experiment=cno_presets model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
+
+table7: setup ## Table 7: a brightness split, learned; APPLY='sd15 sdxl' applies it to other models
+	$(LEARN) study=brightness model=$(MODEL) $(PROMPTS_$(MODEL))
+	$(foreach model,$(APPLY),$(RUN) experiment=table7 model=$(model) learned_on=$(MODEL) $(PROMPTS_$(model)) $(ARGS) &&) true
+
+learn: setup ## does a coupling that is learned for diversity become the repulsive one?
+	$(LEARN) study=diversity model=$(MODEL) $(PROMPTS_$(MODEL)) $(ARGS)
+
+theory: setup ## the paper's statements, checked by measurement
+	$(BIN)/python scripts/theory.py --scores results/table1/tiny-scores.csv --out results/theory
 
 weights: setup ## fetch the metrics' networks, or list them: ARGS=--list
 	$(BIN)/python scripts/fetch_weights.py $(ARGS)

@@ -170,23 +170,34 @@ def load_model(config: Config, models: dict[str, Any]) -> Any:
 
 
 def _inputs(config: Config, planned_size: int) -> dict[str, Any]:
-    """What the images of a cell are made from. Where its weights lie or run is no input, nor is how
-    many of the planned images are made.
+    """What the images of a cell are made from. Where a card lies is no input, its matrix is; nor is
+    how many of the planned images are made.
     """
-    from experiments.models.device import select_device, select_dtype
-    from experiments.models.fingerprint import fingerprint
+    from experiments.learning.card import read
 
     values = OmegaConf.to_container(config, resolve=True)
-    model = values["model"]
-    model["weights"] = fingerprint(model.pop("source"), model.pop("revision"))
-    model["dtype"] = str(select_dtype(model["dtype"], select_device(model.pop("device"))))
+    coupling = values["coupling"]
+    if "card" in coupling:
+        coupling["matrix"] = read(Path(coupling.pop("card"))).matrix.tolist()
     return {
-        "model": model,
-        "coupling": values["coupling"],
+        "model": model_inputs(values["model"]),
+        "coupling": coupling,
         "optimizer": values["optimizer"],
         "gallery_size": planned_size,
         "seed": values["seed"],
     }
+
+
+def model_inputs(model: dict[str, Any]) -> dict[str, Any]:
+    """What a model is. Where its weights lie or run is no input."""
+    from experiments.models.device import select_device, select_dtype
+    from experiments.models.fingerprint import fingerprint
+
+    rest = {
+        key: value for key, value in model.items() if key not in ("source", "revision", "device")
+    }
+    dtype = str(select_dtype(model["dtype"], select_device(model["device"])))
+    return {**rest, "weights": fingerprint(model["source"], model["revision"]), "dtype": dtype}
 
 
 def _name(group: Config) -> str:

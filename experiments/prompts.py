@@ -5,6 +5,7 @@ keeps its first 24 galleries.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from experiments.errors import UsageError
@@ -46,6 +47,15 @@ def from_file(count: int, *, path: str, column: str, remedy: str = "") -> list[s
     if not prompts:
         raise UsageError(f"prompt file {path} is empty; write one prompt a line")
     return _first(count, prompts, f"prompt file {path}")
+
+
+def held_out(count: int, *, source: Callable[[int], list[str]], used: int) -> list[str]:
+    """The `count` prompts of `source` that follow its first `used`, which something learned from.
+
+    Raises:
+        UsageError: the source has fewer than `used` + `count`.
+    """
+    return source(used + count)[used:]
 
 
 def _first(count: int, prompts: list[str], source: str) -> list[str]:

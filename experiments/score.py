@@ -73,7 +73,11 @@ def score(
                     out.write(json.dumps(line, sort_keys=True) + "\n")
                     scores[line["job"], line["metric"]] = line
                 out.flush()
-    lines = [scores[row.job, metric] for row in rows for metric in suite.identities]
+    lines = [
+        {"weights": None, **scores[row.job, metric]}  # a score on pixels reads none
+        for row in rows
+        for metric in suite.identities
+    ]
     return pd.DataFrame(lines).sort_index(axis="columns")  # the same, read back or just made
 
 

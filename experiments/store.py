@@ -138,13 +138,15 @@ class GalleryStore:
             raise UsageError(
                 f"another run is writing to {self.folder}; wait for it or set another output_dir"
             ) from error
-        _write(self.folder / "cell.json", json.dumps(self.inputs, indent=2, sort_keys=True) + "\n")
+        inputs = json.dumps(self.inputs, indent=2, sort_keys=True) + "\n"
+        replace_file(self.folder / "cell.json", inputs.encode())
         self._rows, damaged = self._read_manifest()
         if damaged:
             with (self.folder / "manifest.damaged").open("a", encoding="utf-8") as file:
                 file.writelines(line + "\n" for line in damaged)
         if self._rows:  # whole again: a torn last line would swallow the next row
-            _write(self._manifest, "".join(map(_manifest_line, self._rows.values())))
+            lines = "".join(map(_manifest_line, self._rows.values()))
+            replace_file(self._manifest, lines.encode())
         return self
 
     def __exit__(self, *_) -> None:
@@ -262,10 +264,10 @@ def _manifest_line(row: ManifestRow) -> str:
     return json.dumps(asdict(row), sort_keys=True) + "\n"
 
 
-def _write(path: Path, text: str) -> None:
-    """Replaces a text file, never leaving half of it."""
+def replace_file(path: Path, data: bytes) -> None:
+    """Replaces a file as a whole, never leaving half of it."""
     temporary = path.with_name(f".{path.name}")
-    _write_flushed(temporary, text.encode())
+    _write_flushed(temporary, data)
     os.replace(temporary, path)
 
 

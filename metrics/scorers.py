@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from metrics import alignment, diversity, regions, similarity
+from metrics import alignment, brightness, diversity, regions, similarity
 from metrics.features import BatchFeatures
 from metrics.gallery import GalleryBatch
 
@@ -178,3 +178,34 @@ class BoundaryTV(Scorer):
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         batch = batch.with_regions()
         return regions.boundary_tv(batch.unit, batch.masks, width=self.width)
+
+
+@dataclass(frozen=True)
+class BrightnessGap(Scorer):
+    """`brightness.gap`"""
+
+    convention = "mean value channel, first half of the gallery against the second, absolute"
+
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        return brightness.gap(batch.unit)
+
+
+@dataclass(frozen=True)
+class BrightnessContrast(Scorer):
+    """`brightness.contrast`"""
+
+    weight: float
+    convention = "gap and weighted standard deviations within the halves"
+
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        return brightness.contrast(batch.unit, weight=self.weight)
+
+
+@dataclass(frozen=True)
+class BrightnessMargin(Scorer):
+    """`brightness.margin`"""
+
+    convention = "between the brighter and the darker half of the sorted gallery"
+
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        return brightness.margin(batch.unit)

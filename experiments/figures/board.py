@@ -1,15 +1,20 @@
 """Boards: galleries of several prompts under several methods, side by side."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from PIL import Image
+from torch import Tensor
 
+from experiments.cell import Cell
 from experiments.figures.style import DPI, canvas, save, style
+from experiments.generate import to_uint8
 from experiments.results import Results
+from experiments.tasks import Job
 
 TILE = 256  # pixels of an image's longer side on a board, as near as whole factors come
 MARGIN, GUTTER, BETWEEN = 24, 6, 40  # pixels: around the board, between images, between methods
@@ -17,17 +22,32 @@ TITLE, CAPTION_LINE, ROW_GAP = 60, 30, 34
 
 
 def gallery_board(
-    results: Results, path: Path, *, num_prompts: int, rows: Sequence[str] | None
+    results: Results,
+    path: Path,
+    *,
+    num_prompts: int,
+    rows: Sequence[str] | None,
+    arrange: Callable[[Tensor], Tensor] | None,
 ) -> tuple[Path, Path]:
     """The galleries of a table's first prompts: none is chosen.
 
     Args:
         rows: the methods shown; None for all.
+        arrange: the images (K, 3, H, W) in [0, 1] of a gallery, in the order of the picture; None
+            for that of its members.
     """
     cells = [cell for cell in results.cells if rows is None or cell.label in rows]
     committed = {cell.label: cell.shown.committed() for cell in cells}
+
+    def gallery(cell: Cell, job: Job) -> np.ndarray:
+        images = cell.shown.read(committed[cell.label][job.id])
+        if arrange is None:
+            return images
+        unit = torch.from_numpy(images).movedim(-1, 1) / 255
+        return to_uint8(arrange(unit)).numpy()
+
     galleries = [
-        (job.prompt, {cell.label: cell.shown.read(committed[cell.label][job.id]) for cell in cells})
+        (job.prompt, {cell.label: gallery(cell, job) for cell in cells})
         for job in results.cells[0].jobs[:num_prompts]
     ]
     return comparison_board(galleries, path)

@@ -12,6 +12,15 @@ OPTIONS = sorted(
     path.relative_to(CONFIGS).with_suffix("").as_posix() for path in CONFIGS.glob("*/*.yaml")
 )
 
+LEARNING = ("reward", "start", "estimator", "within", "study")
+
+
+def rows_of(config):
+    """The overrides of every row of a table or study."""
+    if config.get("study"):
+        return [row for starts in config.study.rows.values() for row in starts.values()]
+    return list(config.table.rows.values()) if config.get("table") else []
+
 
 def targets(node):
     """Every `_target_` of a configuration."""
@@ -29,10 +38,11 @@ def targets(node):
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_composes(option):
     group, name = option.split("/")
+    command = "learn" if group in LEARNING else "config"
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        config = hydra.compose("config", overrides=[f"{group}={name}"])
-        rows = config.table.rows.values() if config.table else []
-        configs = [config, *(hydra.compose("config", [f"{group}={name}", *row]) for row in rows)]
+        config = hydra.compose(command, overrides=[f"{group}={name}"])
+        rows = rows_of(config)
+        configs = [config, *(hydra.compose(command, [f"{group}={name}", *row]) for row in rows)]
     for config in configs:
         for target in targets(config):
             assert callable(hydra.utils.get_object(target))

@@ -1,12 +1,13 @@
 """Prompt files of every kind give the same prompts; a bad one says what to mend."""
 
 import json
+from functools import partial
 
 import pandas as pd
 import pytest
 
 from experiments.errors import UsageError
-from experiments.prompts import from_file
+from experiments.prompts import captions, from_file, from_list, held_out
 from experiments.tasks import Diversity, jobs_of
 
 PROMPTS = ["a cat, sleeping", 'the "red" door', "schöne Aussicht"]
@@ -63,6 +64,14 @@ def test_an_unknown_kind(tmp_path):
     path.write_text("x")
     with pytest.raises(UsageError, match=r"must end in one of \.txt, \.csv"):
         from_file(1, path=str(path), column="prompt")
+
+
+def test_held_out_prompts_were_not_learned_from():
+    source = partial(captions, seed=0)
+    used, unseen = source(40), held_out(20, source=source, used=40)
+    assert len(unseen) == 20 and not set(unseen) & set(used)
+    with pytest.raises(UsageError, match="has 3 prompts, 4 were asked for"):
+        held_out(2, source=partial(from_list, prompts=list(PROMPTS[:3])), used=2)
 
 
 def test_job_ids_depend_on_no_order():

@@ -9,8 +9,11 @@ import hydra
 import numpy as np
 import pytest
 
+from coupling import antithetic
 from experiments.compose import CONFIGS
 from experiments.errors import UsageError
+from experiments.learning.card import Card
+from experiments.prompts import captions
 from experiments.run import run
 from experiments.store import image_metadata
 
@@ -173,6 +176,19 @@ def test_a_kept_gallery_is_scored_in_place_of_the_whole(start, capsys):
     assert all(kept[key] > whole[key] for key in whole if key[1] == "l2")
 
 
+def test_table_7_applies_a_card_to_prompts_that_it_was_not_learned_from(start):
+    card = start.folder / "results" / "learn" / "cards" / "tiny-brightness.safetensors"
+    card.parent.mkdir(parents=True)
+    Card.begin(antithetic(4), {"within": None}).write(card)
+    start("experiment=table7", "task.num_prompts=2", "scale.learning=5")
+    document = json.loads((start.folder / "results" / "table7" / "tiny.json").read_text())
+    assert [cell["metric"] for cell in document["cells"][:3]] == ["gap", "contrast", "margin"]
+    assert {cell["row"] for cell in document["cells"]} == {"iid", "equicorrelated", "learned"}
+    manifests = start.folder.glob("outputs/*/manifest.jsonl")
+    prompts = {json.loads(line)["prompt"] for m in manifests for line in m.read_text().splitlines()}
+    assert prompts == set(captions(7, seed=0)[5:])
+
+
 def test_foreign_galleries_get_a_row_in_a_table(start):
     """Our own images, copied out as bare files, score as they do in the store."""
     start("experiment=demo", "task.num_prompts=3")
@@ -205,6 +221,7 @@ def test_foreign_galleries_get_a_row_in_a_table(start):
         (["coupling.size=5", "+optimizer.steps=3"], "optimizer: 3 of 5 noises"),
         (["coupling=correlation"], "coupling.correlation"),
         (["task.num_prompts=0"], "task.num_prompts = 0 must be at least 1"),
+        (["coupling=learned", "coupling.card=gone"], "card gone does not exist"),
         (["prompts=file", "prompts.path=gone.txt"], r"gone\.txt does not exist"),
         (["coupling=low_frequency", "coupling.projection.shape=[9,9]"], r"\(9, 9\)"),
     ],

@@ -1,0 +1,96 @@
+"""The command: what it leaves, that a killed learning goes on as if nothing had happened, and what
+it refuses before a model loads."""
+
+import json
+
+import hydra
+import pytest
+import torch
+
+from experiments import learn
+from experiments.compose import CONFIGS, build
+from experiments.errors import UsageError
+from experiments.learning.card import Card, read
+
+QUICK = ["model.num_steps=1", "prompts_per_step=1", "task.num_prompts=3", "reward=l2"]
+
+
+@pytest.fixture(scope="module")
+def model():
+    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return build("model", hydra.compose("learn", overrides=QUICK))
+
+
+@pytest.fixture
+def start(tmp_path, model, monkeypatch):
+    """Runs the command with the given overrides in this process; results go to a folder."""
+    monkeypatch.setattr(learn, "load_model", lambda *_: model)
+
+    def start(*overrides: str, to: str = "results", rows: dict | None = None):
+        here = [f"output_dir={tmp_path / 'outputs'}", f"results_dir={tmp_path / to}"]
+        everything = [*QUICK, *here, *overrides]
+        with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            config = hydra.compose("learn", overrides=everything)
+            if rows:
+                config.study.rows = rows
+            learn.run(config, overrides=everything)
+        return tmp_path / to / "learn"
+
+    return start
+
+
+def test_a_killed_learning_goes_on_as_if_nothing_had_happened(start, monkeypatch, tmp_path):
+    monkeypatch.setattr("experiments.learning.figure.course", lambda *_, **__: ())
+    whole = read(start("num_steps=4", "name=some", to="whole") / "cards/tiny-some.safetensors")
+    for file in (tmp_path / "outputs").rglob("*.safetensors"):
+        file.unlink()
+    after, steps = Card.after, []
+
+    def killed(card, state):
+        if len(steps) == 2:
+            raise KeyboardInterrupt
+        steps.append(state.step)
+        return after(card, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Card, "after", killed)
+        with pytest.raises(KeyboardInterrupt):
+            start("num_steps=4", "name=some")
+    continued = read(start("num_steps=4", "name=some") / "cards/tiny-some.safetensors")
+    assert steps == [1, 2] and continued.steps == 4
+    assert torch.equal(continued.matrices, whole.matrices)
+    assert torch.equal(continued.rewards, whole.rewards)
+    monkeypatch.setattr(learn, "load_model", lambda *_: pytest.fail("loads the model"))
+    start("num_steps=4", "name=some")  # nothing is left to do
+
+
+def test_a_study_reports_every_start_and_its_held_out_rewards(start, capsys):
+    rows = {"K=3, L2": {"identity": ["name=a", "start=identity"], "random": ["name=b"]}}
+    folder = start("study=diversity", "study.held_out=4", "num_steps=2", rows=rows)
+    document = json.loads((folder / "tiny.json").read_text())
+    assert [row["start"] for row in document["rows"]] == ["identity", "random"]
+    assert all(row["held_out"]["repulsive"]["n"] == 4 for row in document["rows"])
+    assert document["findings"][0] in capsys.readouterr().out
+    lines = (folder / "tiny-held-out.csv").read_text().splitlines()
+    assert lines[0] == "prompt,group,start,learned,repulsive,iid" and len(lines) == 1 + 2 * 4
+    for name in ("tiny.md", "tiny.csv", "tiny.png", "tiny.pdf", "cards/tiny-b.json"):
+        assert (folder / name).stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["num_steps=0"], "num_steps = 0 must be at least 1"),
+        (["reward=brightness"], "even K >= 4 of images, not 3"),
+        (["reward=ssim", "model.image_size=8"], "reward"),
+        (["start=near_repulsive", "start.noise=-1"], "noise = -1"),
+        (["task.gallery_size=0"], "task.gallery_size = 0 must be at least 1"),
+        (["within=low_frequency", "within.outside.size=2"], "valid are equal sizes"),
+    ],
+)
+def test_a_mistake_is_named_before_a_model_loads(start, overrides, message, monkeypatch, tmp_path):
+    monkeypatch.setattr(learn, "load_model", lambda *_: pytest.fail("loads the model"))
+    with pytest.raises(UsageError, match=message) as caught:
+        start(*overrides)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "outputs").exists()
