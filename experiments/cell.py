@@ -11,12 +11,10 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from coupling import Coupling
-from coupling.optimizer import NoiseOptimizer
 from experiments.best import BestOf
 from experiments.errors import UsageError
 from experiments.folder import Folder
-from experiments.generate import generate
+from experiments.generate import Method, generate
 from experiments.models.model import Model
 from experiments.score import Galleries, score, score_noise
 from experiments.store import GalleryStore, ManifestRow
@@ -29,8 +27,7 @@ from metrics.weights import WeightsError
 class Recipe:
     """How galleries are made. The model loads only if one is missing."""
 
-    coupling: Coupling
-    optimizer: NoiseOptimizer | None
+    method: Method
     seed: int
     galleries_per_batch: int
     load_model: Callable[[], Model]
@@ -84,18 +81,14 @@ class Cell:
         if not self.missing():
             return
         model = self.recipe.load_model()
-        try:
-            self.recipe.coupling.sample(model.noise_shape, seed=self.recipe.seed)
-        except ValueError as error:  # its projection is made for another model's noise
-            raise UsageError(f"coupling: {error}") from error
+        self.recipe.method.check(model)
         made_with = provenance(model.device)
         with self.galleries as store:
             missing = self.missing()  # again, now that nobody else can commit
             made = chain.from_iterable(
                 generate(
                     model,
-                    self.recipe.coupling,
-                    self.recipe.optimizer,
+                    self.recipe.method,
                     jobs,
                     seed=self.recipe.seed,
                     galleries_per_batch=self.recipe.galleries_per_batch,

@@ -116,6 +116,7 @@ def _cell(label: str, config: Config, models: dict[str, Any]) -> "Cell":
 
     from experiments.cell import Cell, Recipe
     from experiments.folder import Folder
+    from experiments.methods.coupled import Coupled
     from experiments.store import GalleryStore, cell_key
 
     if isinstance(task, Folder):
@@ -149,8 +150,7 @@ def _cell(label: str, config: Config, models: dict[str, Any]) -> "Cell":
             Path(config.output_dir) / name, inputs, gallery_size=task.gallery_size
         ),
         recipe=Recipe(
-            coupling=coupling,
-            optimizer=optimizer,
+            method=Coupled(coupling, optimizer),
             seed=config.seed,
             galleries_per_batch=config.workers.galleries_per_batch,
             load_model=partial(load_model, config, models),

@@ -66,9 +66,7 @@ def _time(cell: Cell, job: Job) -> tuple[float, Gallery, float]:
     model = recipe.load_model()
     if model.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(model.device)
-    (gallery,) = generate(
-        model, recipe.coupling, recipe.optimizer, [job], seed=recipe.seed, galleries_per_batch=1
-    )
+    (gallery,) = generate(model, recipe.method, [job], seed=recipe.seed, galleries_per_batch=1)
     if model.device.type == "cuda":
         memory = torch.cuda.max_memory_allocated(model.device) / 2**20
     else:

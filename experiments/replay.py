@@ -97,12 +97,12 @@ def _galleries(
     law, optimizer = build("coupling", config), build("optimizer", config)
 
     from experiments.generate import generate
+    from experiments.methods.coupled import Coupled
 
     members = made["batch"]["members"]
     return generate(
         load_model(config, models),
-        law,
-        optimizer,
+        Coupled(law, optimizer),
         jobs,
         seed=made["seed"],
         galleries_per_batch=made["batch"]["galleries"],

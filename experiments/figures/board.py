@@ -12,7 +12,7 @@ from torch import Tensor
 
 from experiments.cell import Cell
 from experiments.figures.style import DPI, canvas, save, style
-from experiments.generate import to_uint8
+from experiments.models.model import to_uint8
 from experiments.results import Results
 from experiments.tasks import Job
 

@@ -185,3 +185,8 @@ class Model(ABC):
 def unit_range(images: Tensor) -> Tensor:
     """[-1, 1] -> [0, 1], clamped, at least float32."""
     return (at_least_float32(images) / 2 + 0.5).clamp(0, 1)
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """(N, 3, H, W) in [0, 1] -> (N, H, W, 3) uint8, rounded as diffusers' image processor does."""
+    return (images.float() * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)

@@ -9,6 +9,7 @@ from coupling import iid
 from experiments.bedrooms import caption, render, sample_scene
 from experiments.compose import BUNDLED
 from experiments.generate import generate
+from experiments.methods.coupled import Coupled
 from experiments.models.stable_diffusion import StableDiffusion
 from experiments.tasks import jobs_of
 from metrics.features import CLIPFeatures
@@ -72,7 +73,7 @@ def test_clip_knows_captions_of_its_images(scenes, images):
 def test_the_bed_has_the_colour_that_the_prompt_asks_for(model):
     asked = {"red": 0, "green": 1, "blue": 2}
     jobs = jobs_of([f"a bedroom with a {colour} bed" for colour in asked])
-    made = generate(model, iid(2), None, jobs, seed=0, galleries_per_batch=3)
+    made = generate(model, Coupled(iid(2), None), jobs, seed=0, galleries_per_batch=3)
     for gallery, channel in zip(made, asked.values(), strict=True):
         blanket = gallery.images[:, 36:46, 24:40].mean(axis=(0, 1, 2))
         assert blanket.argmax() == channel

@@ -11,6 +11,7 @@ from experiments.compose import build, compose
 from experiments.errors import UsageError
 from experiments.first_step import FirstStep
 from experiments.generate import generate
+from experiments.methods.coupled import Coupled
 from experiments.models.model import repeat_rows
 from experiments.models.process import FlowEuler
 from experiments.tasks import jobs_of
@@ -80,7 +81,9 @@ def test_the_passes_of_a_gallery_are_counted(name, overrides, passes, monkeypatc
         model(), "predict", lambda x, *rest: rows.append(len(x)) or predict(x, *rest)
     )
     method = optimizer(name, *overrides)
-    (gallery,) = generate(model(), repulsive(3), method, JOBS[:1], seed=0, galleries_per_batch=1)
+    (gallery,) = generate(
+        model(), Coupled(repulsive(3), method), JOBS[:1], seed=0, galleries_per_batch=1
+    )
     assert gallery.passes == {"sample": 6, **passes}
     assert sum(rows) == 6 + passes["forward"]  # the calls that really happened
     assert len(gallery.loss) >= 1 and all(map(torch.isfinite, torch.tensor(gallery.loss)))

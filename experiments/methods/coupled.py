@@ -1,0 +1,94 @@
+"""Galleries from coupled noises: base noise -> coupling -> optimiser -> sampler -> images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from coupling import Coupling, base_noise
+from coupling.drift import drift
+from coupling.optimizer import NoiseOptimizer, couple
+from experiments.errors import UsageError
+from experiments.first_step import FirstStep
+from experiments.methods.stopwatch import Stopwatch
+from experiments.models.model import Model, repeat_rows, to_uint8
+from experiments.store import Gallery
+from experiments.tasks import Job
+
+
+@dataclass(frozen=True)
+class Coupled:
+    """The paper's method, and with an iid coupling everybody's.
+
+    The noise of a gallery is a function of (seed, job, coupling, optimizer, model) alone, and
+    without an optimiser of the first three.
+    """
+
+    coupling: Coupling
+    optimizer: NoiseOptimizer | None
+
+    @property
+    def size(self) -> int:
+        """How many images a gallery is planned to have."""
+        return self.coupling.size
+
+    def check(self, model: Model) -> None:
+        """Raises UsageError if the coupling is made for another model's noise."""
+        try:
+            self.coupling.sample(model.noise_shape, seed=0)
+        except ValueError as error:
+            raise UsageError(f"coupling: {error}") from error
+
+    @torch.no_grad()
+    def make(
+        self, model: Model, jobs: Sequence[Job], *, seed: int, members: range
+    ) -> list[Gallery]:
+        """One gallery for each job, all in one device batch: the images of `members`."""
+        coupling, optimizer = self.coupling, self.optimizer
+        timed = Stopwatch(model.device)
+        streams = range(optimizer.base_size(coupling) if optimizer else coupling.base_size)
+        shape = model.noise_shape
+
+        def draw() -> Tensor:
+            return torch.stack(
+                [base_noise(shape, seed=seed, job=job.id, members=streams) for job in jobs]
+            )
+
+        condition = timed("encode", lambda: model.encode_prompts([job.prompt for job in jobs]))
+        first = FirstStep(model, condition, rows_per_pass=len(jobs) * coupling.size)
+        if optimizer is None:
+            noise = timed("couple", lambda: couple(draw(), coupling))
+            losses = torch.empty(len(jobs), 0)
+        else:
+            base = timed("couple", draw)
+            states = timed("optimize", lambda: list(optimizer.optimize(base, coupling, first)))
+            noise, losses = states[-1].noise, torch.stack([state.loss for state in states], dim=1)
+        started = noise[:, members.start : members.stop].flatten(0, 1)
+        rows = repeat_rows(condition, len(members))
+        latents = timed("denoise", lambda: model.sample(started, rows))
+        pixels = timed("decode", lambda: to_uint8(model.decode(latents)).cpu())
+        passes = {
+            "sample": model.process.num_steps * len(members),
+            **{kind: count // len(jobs) for kind, count in first.passes.items()},
+        }
+        here = members.stop  # of a plan, the members that there are by now
+        return [
+            Gallery(
+                job=job,
+                images=images,
+                seconds=timed.share(len(jobs)),
+                passes=passes,
+                loss=tuple(loss),
+                drift=drift(gallery[:here], coupling.correlation[:here, :here]),
+                first=members.start,
+                galleries_per_batch=len(jobs),
+            )
+            for job, images, gallery, loss in zip(
+                jobs,
+                pixels.unflatten(0, (len(jobs), len(members))).numpy(),
+                noise,
+                losses.tolist(),
+                strict=True,
+            )
+        ]
