@@ -30,6 +30,7 @@ class Recipe:
     method: Method
     seed: int
     galleries_per_batch: int
+    lanes: int
     load_model: Callable[[], Model]
 
 
@@ -82,7 +83,7 @@ class Cell:
             return
         model = self.recipe.load_model()
         self.recipe.method.check(model)
-        made_with = provenance(model.device)
+        made_with = provenance(model.device) | {"execution": str(model.execution)}
         with self.galleries as store:
             missing = self.missing()  # again, now that nobody else can commit
             made = chain.from_iterable(
@@ -93,6 +94,7 @@ class Cell:
                     seed=self.recipe.seed,
                     galleries_per_batch=self.recipe.galleries_per_batch,
                     members=members,
+                    lanes=self.recipe.lanes,
                 )
                 for members, jobs in store.lacking(missing).items()
             )

@@ -153,6 +153,7 @@ def _cell(label: str, config: Config, models: dict[str, Any]) -> "Cell":
             method=Coupled(coupling, optimizer),
             seed=config.seed,
             galleries_per_batch=config.workers.galleries_per_batch,
+            lanes=config.workers.lanes,
             load_model=partial(load_model, config, models),
         ),
         suite=suite,
@@ -162,10 +163,10 @@ def _cell(label: str, config: Config, models: dict[str, Any]) -> "Cell":
 
 def load_model(config: Config, models: dict[str, Any]) -> Any:
     """The model of `config`; cells with the same one share it."""
-    key = OmegaConf.to_yaml(config.model, resolve=True)
+    key = OmegaConf.to_yaml({"model": config.model, "execution": config.execution}, resolve=True)
     if key not in models:
         models.clear()  # two at once might not fit the device
-        models[key] = build("model", config)
+        models[key] = build("execution", config)(build("model", config))
     return models[key]
 
 

@@ -21,7 +21,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,7 @@ class Gallery:
         first: the member that the first image shows; those before it are committed already.
         galleries_per_batch: how many galleries like this one filled the device batch, which decides
             about the last bits of an image.
+        execution: how the networks were run, and in a lane in how many threads, which do, too.
     """
 
     job: Job
@@ -60,6 +61,7 @@ class Gallery:
     drift: Drift
     first: int = 0
     galleries_per_batch: int = 1
+    execution: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,8 @@ class GalleryStore:
         temporary.mkdir()
         members = range(gallery.first, gallery.first + len(gallery.images))
         batch = {"galleries": gallery.galleries_per_batch, "members": list(members)}
+        if gallery.execution:
+            batch["execution"] = dict(gallery.execution)
         hashes = []
         for member, image in zip(members, gallery.images, strict=True):
             metadata = {**self.inputs, "job": asdict(job), "member": member, "batch": batch}

@@ -37,6 +37,10 @@ class LatentModel(Model):
         )
         self.vae = vae
 
+    @property
+    def busy_modules(self) -> Sequence[nn.Module]:
+        return (*super().busy_modules, self.vae.decoder)
+
     def decode(self, latents: Tensor) -> Tensor:
         latents = latents.to(self.vae.dtype) / self.vae.config.scaling_factor
         return unit_range(self.vae.decode(latents + (self.vae.config.shift_factor or 0)).sample)

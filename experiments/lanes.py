@@ -1,0 +1,52 @@
+"""Several device batches at once, in order: a lane is a thread that makes one batch after another.
+
+A batch of a small model leaves most of a processor's cores waiting for each other: every operation
+is too short to be shared. Lanes share batches instead, with one core for each, so nothing waits; and
+what a batch computes no longer depends on how many cores there are. On a GPU one lane is enough: it
+keeps the GPU busy with the next batch while the caller encodes, hashes and writes the last one.
+PyTorch, zlib and the disk all release Python's lock while they work.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def in_lanes(work: Callable[[T], R], items: Iterable[T], *, lanes: int) -> Iterator[R]:
+    """Yields `work(item)` for every item, in order, computed in `lanes` threads.
+
+    At most one result a lane is kept waiting beside those in the making. Without lanes (0) the work
+    is done here, when its result is asked for. An error is raised where its result would have been
+    yielded; what has begun is then waited for, and nothing else is begun.
+
+    The cores are divided among the lanes: each has as many threads for its operations as it has
+    cores, at least one.
+    """
+    if lanes == 0:
+        yield from map(work, items)
+        return
+    here, share = torch.get_num_threads(), max(1, cores() // lanes)
+    ahead: deque = deque()
+    pool = ThreadPoolExecutor(lanes, "lane", initializer=torch.set_num_threads, initargs=(share,))
+    try:
+        for item in items:
+            ahead.append(pool.submit(work, item))
+            if len(ahead) > 2 * lanes:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        torch.set_num_threads(here)  # libraries take the lanes' number as everybody's
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
