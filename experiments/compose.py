@@ -19,6 +19,8 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments.errors import UsageError
 
 if TYPE_CHECKING:  # torch and diffusers load when a run begins, not for --help
+    import torch
+
     from experiments.cell import Cell
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -122,6 +124,12 @@ class GroupModel:
         family, _, _ = self.values["_target_"].rpartition(".")  # of family.load
         fetch = {**self.values, "_target_": f"{family}.fetch"}
         build("model", OmegaConf.create({"model": fetch}))
+
+    @property
+    def device(self) -> "torch.device":
+        from experiments.models.device import select_device
+
+        return select_device(self.values["device"])
 
     def inputs(self) -> dict[str, Any]:
         return model_inputs(dict(self.values))

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
+
 from experiments.generate import Method
 from experiments.models.model import Model
 
@@ -20,6 +22,10 @@ class ModelSource(Protocol):
 
     def fetch(self) -> None:
         """Has the weights on this machine, whole, and loads nothing. Raises UsageError."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it will run on this machine. Raises UsageError."""
 
     def inputs(self) -> Mapping:
         """What the model is on this machine, as it enters a cell's inputs."""

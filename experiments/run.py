@@ -37,6 +37,11 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
     """
     rows = rows_of(config, overrides)
     cells = cells_of(rows)
+    if config.plan:
+        from experiments.plan import plan
+
+        print("\n".join(line for cell in cells for line in plan(cell)))
+        return
 
     from experiments.measure import score_galleries, unfinished
     from experiments.publish import publish, summarise

@@ -67,7 +67,7 @@ def score(
             picture; or a metric crashes. It is raised when all else is scored and written.
         WeightsError: the weights of a metric are not to be had.
     """
-    scores = _read(file)
+    scores = read(file)
     committed = galleries.committed()
     rows = [committed[job] for job in jobs]
     problems: dict[str, str] = {}
@@ -189,6 +189,6 @@ def _batches(
                 progress.update(len(batch))
 
 
-def _read(file: Path) -> dict[tuple[str, str], dict]:
+def read(file: Path) -> dict[tuple[str, str], dict]:
     """The rows by job and metric, the last one standing."""
     return {(line["job"], line["metric"]): line for line in jsonlines.read(file)}

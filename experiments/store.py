@@ -24,7 +24,8 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -79,6 +80,9 @@ class GalleryStore:
         folder: the folder of the cell; made at the first commit.
         inputs: what every gallery of the cell is made from, as JSON values.
         gallery_size: how many images of each gallery are wanted, the first of those planned.
+
+    Attributes:
+        gallery_folder: the folder of all galleries, each in one named by its job.
     """
 
     def __init__(self, folder: Path, inputs: Mapping, *, gallery_size: int) -> None:
@@ -86,7 +90,7 @@ class GalleryStore:
         self.inputs = inputs
         self.gallery_size = gallery_size
         self._manifest = folder / "manifest.jsonl"
-        self._galleries = folder / "galleries"
+        self.gallery_folder = folder / "galleries"
         self._lock = FileLock(folder / "lock", timeout=0)
 
     def committed(self) -> dict[str, ManifestRow]:
@@ -126,20 +130,29 @@ class GalleryStore:
 
     def _present(self) -> dict[str, ManifestRow]:
         rows, _ = self.read_manifest()
-        present = set(os.listdir(self._galleries)) if self._galleries.is_dir() else set()
+        present = set(os.listdir(self.gallery_folder)) if self.gallery_folder.is_dir() else set()
         return {job: row for job, row in rows.items() if job in present}
 
-    def __enter__(self) -> "GalleryStore":
-        """Opens the cell for writing: one writer at a time. Damaged rows are set aside."""
-        self._galleries.mkdir(parents=True, exist_ok=True)
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keeps every other writer out.
+
+        Raises:
+            UsageError: there is one.
+        """
         try:
             self._lock.acquire()
         except Timeout as error:
             raise UsageError(
                 f"another run is writing to {self.folder}; wait for it or set another output_dir"
             ) from error
-        inputs = json.dumps(self.inputs, indent=2, sort_keys=True) + "\n"
-        replace_file(self.folder / "cell.json", inputs.encode())
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def mend(self) -> None:
+        """Sets the manifest's lines that are no rows aside. Call it where no other can write."""
         self._rows, damaged = self.read_manifest()
         if damaged:
             with (self.folder / "manifest.damaged").open("a", encoding="utf-8") as file:
@@ -147,10 +160,20 @@ class GalleryStore:
         if self._rows or damaged:  # whole again: a torn last line would swallow the next row
             lines = "".join(map(_manifest_line, self._rows.values()))
             replace_file(self._manifest, lines.encode())
+
+    def __enter__(self) -> "GalleryStore":
+        """Opens the cell for writing: one writer at a time. Damaged rows are set aside."""
+        self.gallery_folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            stack.enter_context(self.exclusive())
+            inputs = json.dumps(self.inputs, indent=2, sort_keys=True) + "\n"
+            replace_file(self.folder / "cell.json", inputs.encode())
+            self.mend()
+            self._writing = stack.pop_all()
         return self
 
     def __exit__(self, *_) -> None:
-        self._lock.release()
+        self._writing.close()
 
     def commit(self, gallery: EncodedGallery, *, attempts: int = 1) -> ManifestRow:
         """Writes the images, then the manifest's row. Call within `with store:`.
@@ -161,7 +184,7 @@ class GalleryStore:
             OSError: the disk is full, say; nothing of the gallery is committed then.
         """
         job = gallery.job
-        standing = self._rows.get(job.id) if (self._galleries / job.id).is_dir() else None
+        standing = self._rows.get(job.id) if (self.gallery_folder / job.id).is_dir() else None
         if standing and len(standing.images) >= gallery.members.stop:
             return standing
         self._write_images(gallery)
@@ -191,8 +214,8 @@ class GalleryStore:
 
     def _write_images(self, gallery: EncodedGallery) -> None:
         """Every file beside its place and flushed, then all into place."""
-        final = self._galleries / gallery.job.id
-        temporary = self._galleries / f".{gallery.job.id}"
+        final = self.gallery_folder / gallery.job.id
+        temporary = self.gallery_folder / f".{gallery.job.id}"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         try:
@@ -211,10 +234,12 @@ class GalleryStore:
 
     def where(self, row: ManifestRow) -> str:
         """The folder of a gallery, for messages."""
-        return str(self._galleries / row.job)
+        return str(self.gallery_folder / row.job)
 
     def image_paths(self, row: ManifestRow) -> list[Path]:
-        return [self._galleries / row.job / f"{member}.png" for member in range(len(row.images))]
+        return [
+            self.gallery_folder / row.job / f"{member}.png" for member in range(len(row.images))
+        ]
 
     def read(self, row: ManifestRow) -> np.ndarray:
         """The images of a committed gallery, (K, H, W, 3) uint8.
@@ -227,8 +252,8 @@ class GalleryStore:
             data = path.read_bytes() if path.is_file() else b""
             if hashlib.sha256(data).hexdigest() != expected:
                 raise UsageError(
-                    f"{path} is not the image that was committed; "
-                    f"remove the folder {path.parent} and run again to make it anew"
+                    f"{path} is not the image that was committed: python -m experiments.verify "
+                    f"output_dir={self.folder.parent} repair=true sets it aside, to be made anew"
                 )
             with Image.open(io.BytesIO(data)) as image:
                 images.append(np.asarray(image.convert("RGB")))

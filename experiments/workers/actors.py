@@ -8,7 +8,7 @@ their machine before they start.
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ class Actor:
         with suppress(OSError):  # on another machine paths may be others
             os.chdir(folder)
         torch.set_num_threads(threads)
+        self._checked: Mapping | None = None
 
     def name(self) -> tuple[str, int]:
         """Host and process id; answered as soon as the actor lives."""
@@ -45,13 +46,15 @@ class Actor:
             return error
 
     def make(self, recipe: Recipe, batch: Batch) -> Result:
-        here, there = recipe.model.inputs(), recipe.inputs["model"]
-        differing = sorted(key for key in here | there if here.get(key) != there.get(key))
-        if differing:
-            return UsageError(
-                f"the model on {socket.gethostname()} is not the driver's (another "
-                f"{', '.join(differing)}): have the same weights, and set model.dtype"
-            )
+        if self._checked != recipe.inputs["model"]:
+            here, there = recipe.model.inputs(), recipe.inputs["model"]
+            differing = sorted(key for key in here | there if here.get(key) != there.get(key))
+            if differing:
+                return UsageError(
+                    f"the model on {socket.gethostname()} is not the driver's (another "
+                    f"{', '.join(differing)}): have the same weights, and set model.dtype"
+                )
+            self._checked = there
         return attempt(recipe, batch)
 
 

@@ -41,9 +41,10 @@ class Limits:
 
 
 class Workers(Protocol):
-    """Those who make galleries."""
+    """Those who make galleries, up to `num` batches at once."""
 
     limits: Limits
+    num: int
 
     def prepare(self, recipe: Recipe) -> None:
         """Has what can be missing, before any work starts. Raises UsageError."""

@@ -17,6 +17,8 @@ class LocalWorkers:
         retries: how often a gallery that fails is tried again.
     """
 
+    num = 1
+
     def __init__(self, *, galleries_per_batch: int | str, retries: int) -> None:
         self.limits = Limits(galleries_per_batch=galleries_per_batch, retries=retries)
 
