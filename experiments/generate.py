@@ -9,11 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Protocol
 
-import torch
-
-from experiments.lanes import in_lanes
+from experiments.gallery import Gallery
 from experiments.models.model import Model
-from experiments.store import Gallery
 from experiments.tasks import Job
 
 
@@ -41,23 +38,14 @@ def generate(
     seed: int,
     galleries_per_batch: int,
     members: range | None = None,
-    lanes: int = 0,
 ) -> Iterator[Gallery]:
     """Yields a gallery for every job, in order: the images of `members`, by default of all.
 
     Seconds are a gallery's share of its device batch.
-
-    Args:
-        lanes: how many batches are made at once, see `in_lanes`.
     """
     members = members or range(method.size)
-
-    def make(start: int) -> list[Gallery]:
+    for start in range(0, len(jobs), galleries_per_batch):
         batch = jobs[start : start + galleries_per_batch]
         full = [*batch, *[batch[-1]] * (galleries_per_batch - len(batch))]
-        made = method.make(model, full, seed=seed, members=members)[: len(batch)]
-        threads = {"threads": torch.get_num_threads()} if lanes else {}
-        return [replace(each, execution=asdict(model.execution) | threads) for each in made]
-
-    for galleries in in_lanes(make, range(0, len(jobs), galleries_per_batch), lanes=lanes):
-        yield from galleries
+        for gallery in method.make(model, full, seed=seed, members=members)[: len(batch)]:
+            yield replace(gallery, execution=asdict(model.execution))
