@@ -32,9 +32,9 @@ def in_lanes(work: Callable[[T], R], items: Iterable[T], *, lanes: int) -> Itera
     if lanes == 0:
         yield from map(work, items)
         return
-    here, share = torch.get_num_threads(), max(1, cores() // lanes)
+    here, threads = torch.get_num_threads(), threads_of_a_lane(lanes)
     ahead: deque = deque()
-    pool = ThreadPoolExecutor(lanes, "lane", initializer=torch.set_num_threads, initargs=(share,))
+    pool = ThreadPoolExecutor(lanes, "lane", initializer=torch.set_num_threads, initargs=(threads,))
     try:
         for item in items:
             ahead.append(pool.submit(work, item))
@@ -45,6 +45,11 @@ def in_lanes(work: Callable[[T], R], items: Iterable[T], *, lanes: int) -> Itera
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         torch.set_num_threads(here)  # libraries take the lanes' number as everybody's
+
+
+def threads_of_a_lane(lanes: int) -> int | None:
+    """How many each of `lanes` has for its operations; None without lanes: it is not ours to say."""
+    return max(1, cores() // lanes) if lanes else None
 
 
 def cores() -> int:

@@ -23,12 +23,14 @@ from PIL import Image
 from torch import Tensor
 
 from coupling import Coupling
-from experiments.generate import generate
 from experiments.lanes import in_lanes
 from experiments.methods.coupled import Coupled
 from experiments.models.model import Condition, Model, repeat_rows
+from experiments.recipe import Recipe
 from experiments.store import GalleryStore
 from experiments.tasks import Job
+from experiments.workers.dispatch import Made, dispatch
+from experiments.workers.local import LocalWorkers
 
 
 class Arm(Protocol):
@@ -132,11 +134,21 @@ class PlainLoop:
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """A source (see `recipe.ModelSource`) of a model that is there already."""
+
+    model: Model
+
+    def load(self) -> Model:
+        return self.model
+
+
+@dataclass(frozen=True)
 class Suite:
     """This project's own path, from jobs to committed galleries.
 
     Attributes:
-        lanes: see `experiments.lanes`.
+        lanes: see `experiments.lanes`; 0 for none.
     """
 
     label: str
@@ -149,19 +161,23 @@ class Suite:
     def run(self, jobs: Sequence[Job], folder: Path) -> Mapping[str, float]:
         shutil.rmtree(folder, ignore_errors=True)
         seconds: Counter[str] = Counter()
-        made = generate(
-            self.model,
-            Coupled(self.coupling, None),
-            jobs,
-            seed=self.seed,
-            galleries_per_batch=self.galleries_per_batch,
-            lanes=self.lanes,
+        workers = LocalWorkers(
+            galleries_per_batch=self.galleries_per_batch, retries=0, lanes=self.lanes
         )
+        recipe = Recipe(
+            method=Coupled(self.coupling, None),
+            seed=self.seed,
+            inputs={"bench": self.label},
+            model=Loaded(self.model),
+        )
+        lacking = {range(self.coupling.size): jobs}
         with self._store(folder) as store:
-            for gallery in made:
-                seconds.update(gallery.seconds)
+            for outcome in dispatch(workers, recipe, lacking):
+                if not isinstance(outcome, Made):
+                    raise RuntimeError(outcome.error)
+                seconds.update(outcome.gallery.seconds)
                 start = perf_counter()
-                store.commit(gallery, made_with={"bench": self.label})
+                store.commit(outcome.gallery)
                 seconds["write"] += perf_counter() - start
         return dict(seconds)
 

@@ -4,7 +4,6 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-import diffusers
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline
 
@@ -69,9 +68,7 @@ def diffusers_arms(
     }
 
 
-def our_arms(
-    model: Model, law: Coupling, *, seed: int, galleries_per_batch: int
-) -> dict[str, Arm]:
+def our_arms(model: Model, law: Coupling, *, seed: int, galleries_per_batch: int) -> dict[str, Arm]:
     """B: ours, eager, a gallery at a time; then batches, lanes, channels_last and compilation."""
     lanes = 1 if model.device.type == "cuda" else cores()
 

@@ -18,7 +18,8 @@ from PIL import Image
 from coupling import Coupling, base_noise
 from coupling.drift import drift
 from experiments.bench.verdict import Row
-from experiments.store import Gallery, GalleryStore
+from experiments.gallery import Gallery, encode
+from experiments.store import GalleryStore
 from experiments.tasks import Job
 
 REPEATS = 8
@@ -46,7 +47,9 @@ class Overhead:
 
 def measure(law: Coupling, shape: Sequence[int], images: np.ndarray, folder: Path) -> Overhead:
     """Medians over REPEATS galleries of noises (C, h, w) and images (K, H, W, 3)."""
-    seconds: Mapping[str, list[float]] = {name: [] for name in ("couple", "drift", "commit", "save")}
+    seconds: Mapping[str, list[float]] = {
+        name: [] for name in ("couple", "drift", "commit", "save")
+    }
 
     def timed(name: str, start: float) -> None:
         seconds[name].append(perf_counter() - start)
@@ -68,7 +71,7 @@ def measure(law: Coupling, shape: Sequence[int], images: np.ndarray, folder: Pat
             timed("save", start)
             gallery = Gallery(Job(str(repeat), ""), images, {}, {}, (), statistics)
             start = perf_counter()
-            store.commit(gallery, made_with={})
+            store.commit(encode(gallery, inputs={}, made_with={}))
             timed("commit", start)
     shutil.rmtree(folder)
     found = {name: median(values) for name, values in seconds.items()}

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from experiments.errors import UsageError
 from experiments.models.model import Model, unit_range
 
-
 DECODED_PIXELS = 4 * 2**20
 """At once: a decoder keeps hundreds of channels at the full size, and has no use for more rows."""
 
