@@ -1,10 +1,9 @@
 """Several device batches at once, in order: a lane is a thread that makes one batch after another.
 
-A batch of a small model leaves most of a processor's cores waiting for each other: every operation
-is too short to be shared. Lanes share batches instead, with one core for each, so nothing waits; and
-what a batch computes no longer depends on how many cores there are. On a GPU one lane is enough: it
-keeps the GPU busy with the next batch while the caller encodes, hashes and writes the last one.
-PyTorch, zlib and the disk all release Python's lock while they work.
+The operations of a small model are too short to be shared among cores, which then wait for each
+other. Lanes share batches instead, a core for each, so that nobody waits. On a GPU one lane is
+enough: it is busy with the next batch while the caller writes the last one. PyTorch, zlib and the
+disk release Python's lock while they work.
 """
 
 import os
@@ -22,8 +21,8 @@ R = TypeVar("R")
 def in_lanes(work: Callable[[T], R], items: Iterable[T], *, lanes: int) -> Iterator[R]:
     """Yields `work(item)` for every item, in order, computed in `lanes` threads.
 
-    At most one result a lane is kept waiting beside those in the making. Without lanes (0) the work
-    is done here, when its result is asked for. An error is raised where its result would have been
+    One item waits beside those in the making. Without lanes (0) the work is done here, when its
+    result is asked for. An error is raised where its result would have been
     yielded; what has begun is then waited for, and nothing else is begun.
 
     The cores are divided among the lanes: each has as many threads for its operations as it has
@@ -38,7 +37,7 @@ def in_lanes(work: Callable[[T], R], items: Iterable[T], *, lanes: int) -> Itera
     try:
         for item in items:
             ahead.append(pool.submit(work, item))
-            if len(ahead) > 2 * lanes:
+            if len(ahead) > lanes:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
@@ -48,7 +47,7 @@ def in_lanes(work: Callable[[T], R], items: Iterable[T], *, lanes: int) -> Itera
 
 
 def threads_of_a_lane(lanes: int) -> int | None:
-    """How many each of `lanes` has for its operations; None without lanes: it is not ours to say."""
+    """How many each of `lanes` has for its operations; None without lanes: not ours to say."""
     return max(1, cores() // lanes) if lanes else None
 
 

@@ -1,4 +1,4 @@
-"""Arms taking turns: A B C ... C B A, again and again, so that a slow moment falls on all of them."""
+"""Arms taking turns: A B C ... C B A, again and again: a slow moment falls on all of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

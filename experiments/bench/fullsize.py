@@ -10,7 +10,7 @@ import copy
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import diffusers
 import torch
@@ -43,7 +43,7 @@ VAE = {
 class RandomText:
     """In place of the text encoders: normal embeddings, the same ones for the same prompt."""
 
-    embeddings: Mapping[str, tuple[int, ...]]
+    embeddings: ClassVar[Mapping[str, tuple[int, ...]]]
 
     def encode_prompts(self, prompts: Sequence[str]) -> Condition:
         def normal(prompt: str, shape: tuple[int, ...]) -> Tensor:
@@ -61,7 +61,7 @@ class RandomText:
 class RandomStableDiffusion(RandomText, StableDiffusion):
     """SD1.5's network without its text encoder."""
 
-    embeddings = {"encoder_hidden_states": (77, 768)}
+    embeddings: ClassVar = {"encoder_hidden_states": (77, 768)}
 
     @classmethod
     def around(cls, network: nn.Module, **rest: Any) -> Model:
@@ -71,7 +71,7 @@ class RandomStableDiffusion(RandomText, StableDiffusion):
 class RandomSDXL(RandomText, SDXL):
     """SDXL's network without its text encoders."""
 
-    embeddings = {"encoder_hidden_states": (77, 2048), "text_embeds": (1280,)}
+    embeddings: ClassVar = {"encoder_hidden_states": (77, 2048), "text_embeds": (1280,)}
 
     @classmethod
     def around(cls, network: nn.Module, **rest: Any) -> Model:
@@ -87,7 +87,10 @@ class RandomSDXL(RandomText, SDXL):
 class RandomSD3(RandomText, SD3):
     """SD3's network without its text encoders: 77 CLIP and 256 T5 tokens."""
 
-    embeddings = {"encoder_hidden_states": (77 + 256, 4096), "pooled_projections": (2048,)}
+    embeddings: ClassVar = {
+        "encoder_hidden_states": (77 + 256, 4096),
+        "pooled_projections": (2048,),
+    }
 
     @classmethod
     def around(cls, network: nn.Module, **rest: Any) -> Model:

@@ -6,7 +6,7 @@ manifest's row.
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -47,9 +47,8 @@ class Overhead:
 
 def measure(law: Coupling, shape: Sequence[int], images: np.ndarray, folder: Path) -> Overhead:
     """Medians over REPEATS galleries of noises (C, h, w) and images (K, H, W, 3)."""
-    seconds: Mapping[str, list[float]] = {
-        name: [] for name in ("couple", "drift", "commit", "save")
-    }
+    stages = ("couple", "drift", "commit", "save")
+    seconds: dict[str, list[float]] = {stage: [] for stage in stages}
 
     def timed(name: str, start: float) -> None:
         seconds[name].append(perf_counter() - start)
@@ -98,6 +97,7 @@ def sentences(here: Overhead, row: Row, projected: Overhead, *, paper_seconds: f
 def _sum(found: Overhead) -> str:
     ms = {name: f"{1e3 * value:.1f}" for name, value in vars(found).items()}
     return (
-        f"Coupling {ms['coupling']} ms, statistics {ms['drift']} ms, and a commit of {ms['commit']} "
-        f"ms in place of a plain save of {ms['save']} ms add {1e3 * found.added:.1f} ms"
+        f"Coupling {ms['coupling']} ms, statistics {ms['drift']} ms, and a commit of "
+        f"{ms['commit']} ms in place of a plain save of {ms['save']} ms add "
+        f"{1e3 * found.added:.1f} ms"
     )

@@ -33,9 +33,9 @@ def markdown(
         "In lanes several batches share the time, so stages add up to more than a gallery takes.",
         "## The same pictures",
         _equality(table, yardsticks),
-        f"Deviation from A: of latents, relative; of images, in grey levels of 255. The gate allows "
-        f"{SLACK:g} times what the shape of a batch alone does to A, one grey level, and metrics "
-        "within the bootstrap interval of A's.",
+        "Deviation from A: of latents, relative; of images, in grey levels of 255. The gate "
+        f"allows {SLACK:g} times what the shape of a batch alone does to A, one grey level, and "
+        "metrics within the bootstrap interval of A's.",
         *notes,
     ]
     return "\n\n".join(parts) + "\n"

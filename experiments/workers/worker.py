@@ -1,11 +1,12 @@
 """What a worker does, wherever it lives: a batch -> encoded galleries, or what went wrong."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import torch
 
 from experiments.errors import UsageError
-from experiments.gallery import EncodedGallery, encode
+from experiments.gallery import EncodedGallery, Gallery, encode
 from experiments.generate import generate
 from experiments.provenance import provenance
 from experiments.recipe import Recipe
@@ -78,7 +79,9 @@ def _make(recipe: Recipe, batch: Batch, threads: int | None = None) -> list[Enco
     galleries = [replace(each, execution={**each.execution, **lane}) for each in made]
     peak = memory.peak(model.device)
     made_with = {**provenance(model.device), "execution": str(model.execution)}
-    return [
-        encode(gallery, inputs=recipe.inputs, made_with=made_with, peak=round(peak, 1))
-        for gallery in galleries
-    ]
+
+    def encoded(gallery: Gallery) -> EncodedGallery:
+        return encode(gallery, inputs=recipe.inputs, made_with=made_with, peak=round(peak, 1))
+
+    with ThreadPoolExecutor() as pool:  # compression is slow, and releases Python's lock
+        return list(pool.map(encoded, galleries))
