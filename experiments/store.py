@@ -92,6 +92,8 @@ class GalleryStore:
         self._manifest = folder / "manifest.jsonl"
         self.gallery_folder = folder / "galleries"
         self._lock = FileLock(folder / "lock", timeout=0)
+        self._read: tuple[dict[str, ManifestRow], list[str]] = {}, []
+        self._read_state: tuple[int, ...] | None = None
 
     def committed(self) -> dict[str, ManifestRow]:
         """The manifest's rows by job id, less those whose images were removed or are too few."""
@@ -111,22 +113,20 @@ class GalleryStore:
         return lacks
 
     def read_manifest(self) -> tuple[dict[str, ManifestRow], list[str]]:
-        """All rows by job, the last one standing, and the lines that are no rows."""
-        rows, damaged = {}, []
-        if self._manifest.is_file():
-            # "replace" keeps a flipped bit from hiding the lines around it
-            for line in self._manifest.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
-                    fields = json.loads(line)
-                    fields["images"] = tuple(fields["images"])
-                    fields["loss"] = tuple(fields["loss"])
-                    fields["drift"] = Drift(**fields["drift"])
-                    row = ManifestRow(**fields)
-                except (ValueError, TypeError, KeyError):
-                    damaged.append(line)
-                else:
-                    rows[row.job] = row
-        return rows, damaged
+        """All rows by job, the last one standing, and the lines that are no rows.
+
+        The file is read again only when it has changed: a run asks often, and 100,000 rows take
+        seconds.
+        """
+        if not self._manifest.is_file():
+            return {}, []
+        # Appending changes the size, and replacing the inode, however coarse the clock.
+        stat = self._manifest.stat()
+        state = stat.st_ino, stat.st_size, stat.st_mtime_ns
+        if state != self._read_state:
+            self._read, self._read_state = _parse(self._manifest), state
+        rows, damaged = self._read
+        return dict(rows), list(damaged)
 
     def _present(self) -> dict[str, ManifestRow]:
         rows, _ = self.read_manifest()
@@ -157,7 +157,7 @@ class GalleryStore:
         if damaged:
             with (self.folder / "manifest.damaged").open("a", encoding="utf-8") as file:
                 file.writelines(line + "\n" for line in damaged)
-        if self._rows or damaged:  # whole again: a torn last line would swallow the next row
+        if damaged or not _ends_a_line(self._manifest):  # it would swallow the next row
             lines = "".join(map(_manifest_line, self._rows.values()))
             replace_file(self._manifest, lines.encode())
 
@@ -258,6 +258,32 @@ class GalleryStore:
             with Image.open(io.BytesIO(data)) as image:
                 images.append(np.asarray(image.convert("RGB")))
         return np.stack(images)
+
+
+def _parse(manifest: Path) -> tuple[dict[str, ManifestRow], list[str]]:
+    rows, damaged = {}, []
+    # "replace" keeps a flipped bit from hiding the lines around it
+    for line in manifest.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            fields = json.loads(line)
+            fields["images"] = tuple(fields["images"])
+            fields["loss"] = tuple(fields["loss"])
+            fields["drift"] = Drift(**fields["drift"])
+            row = ManifestRow(**fields)
+        except (ValueError, TypeError, KeyError):
+            damaged.append(line)
+        else:
+            rows[row.job] = row
+    return rows, damaged
+
+
+def _ends_a_line(file: Path) -> bool:
+    """True for one that is empty or not there, too."""
+    if not file.is_file() or not file.stat().st_size:
+        return True
+    with file.open("rb") as read:
+        read.seek(-1, os.SEEK_END)
+        return read.read() == b"\n"
 
 
 def _manifest_line(row: ManifestRow) -> str:
