@@ -4,6 +4,8 @@ import sys
 from unittest.mock import MagicMock
 
 import pytest
+import torch
+from ray import cloudpickle
 
 from experiments.compose import cells_of, compose, rows_of
 from experiments.errors import UsageError
@@ -30,6 +32,33 @@ def test_without_ray_the_remedy_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install 'couple-to-control\[ray\]'"):
         cell(tmp_path, "task.num_prompts=1").prepare()
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        ["coupling=low_frequency"],
+        ["coupling=equicorrelated", "coupling.rho=-0.25"],
+        ["coupling=matrix", "coupling.matrix=[[1,0],[0.6,0.8]]", "task.gallery_size=2"],
+        ["optimizer=cno"],
+        ["optimizer=preview_cno"],
+        ["optimizer=reward"],
+    ],
+)
+def test_what_an_actor_is_told_is_small_and_means_the_same(tmp_path, method):
+    """Everything but the weights, in a few kilobytes."""
+    recipe = cell(tmp_path, *method).recipe
+    sent = cloudpickle.dumps(recipe)  # as Ray does
+    assert len(sent) < 100_000
+    received = cloudpickle.loads(sent)
+    assert (received.seed, received.inputs, received.model) == (
+        recipe.seed,
+        recipe.inputs,
+        recipe.model,
+    )
+    law, again = recipe.method.coupling, received.method.coupling
+    shape = (4, 16, 16)
+    assert torch.equal(again.sample(shape, seed=3), law.sample(shape, seed=3))
 
 
 @pytest.mark.parametrize("wrong", ["workers.num=0", "workers.batch_seconds=-1"])
