@@ -114,8 +114,7 @@ def by_size(model: Model, folder: Path, sizes: Sequence[int]) -> list[Point]:
 def by_prompts(folder: Path, counts: Sequence[int]) -> list[Point]:
     """Seconds of all galleries, the network stubbed."""
     return [
-        galleries("prompts, stub", count, Stub(), folder, size=2, prompts=count)
-        for count in counts
+        galleries("prompts, stub", count, Stub(), folder, size=2, prompts=count) for count in counts
     ]
 
 
