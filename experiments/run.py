@@ -42,9 +42,13 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
     from experiments.publish import publish, summarise
     from experiments.tables import TableSpec
 
+    shown = {
+        "model": config.model.name,
+        "configs": {label: OmegaConf.to_container(row) for label, row in rows.items()},
+        "report": OmegaConf.to_container(config.report, resolve=True),
+    }
     if config.table is None:
-        scores = score_galleries(cells)
-        summarise(cells[0], scores)
+        summarise(cells[0], score_galleries(cells), **shown)
         return
     table = OmegaConf.to_container(config.table, resolve=True)
     measure, figures = build("table.measure", config), build("table.figures", config)
@@ -62,10 +66,9 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
         ),
         cells,
         scores,
-        model=config.model.name,
         folder=Path(config.results_dir) / config.table.name,
-        configs={label: OmegaConf.to_container(row) for label, row in rows.items()},
         figures={name: draw for name, draw in (figures or {}).items() if draw},
+        **shown,
     )
 
 
