@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-FIGURE_PIXELS = 1500  # the longer side of a figure's width on a page of 2 x density
+FIGURE_PIXELS = 1400  # the width of a figure on a page, at twice its density
+THUMBNAIL_PIXELS = 640
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,14 @@ def photo(image: np.ndarray, alt: str, *, pixels: int) -> Picture:
     reduced = Image.fromarray(image)
     reduced.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
     return _webp(reduced, alt, quality=88)
+
+
+def thumbnail(path: Path, alt: str) -> Picture:
+    """The upper left of a drawing of ours (PNG), small."""
+    with Image.open(path) as image:
+        cut = image.convert("RGB").crop((0, 0, image.width, min(image.height, image.width * 5 // 8)))
+    cut.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Image.Resampling.LANCZOS)
+    return _webp(cut, alt, quality=82)
 
 
 def figure(path: Path, name: str) -> Figure:

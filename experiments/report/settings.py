@@ -12,10 +12,18 @@ ASIDE = ("table", "report", "hydra", "results_dir", "output_dir")
 
 @dataclass(frozen=True)
 class Settings:
-    """`shared` is YAML; `changes` are a row's (key, value); `made_with` a row's libraries."""
+    """The configuration, and what made the images; all but `shared` are by row.
+
+    Attributes:
+        shared: YAML of what all rows have.
+        overrides: that make a row of it, as on the command line.
+        changes: what comes of them, keys with their values.
+        made_with: libraries and devices.
+    """
 
     shared: str
-    changes: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    overrides: tuple[tuple[str, tuple[str, ...]], ...]
+    changes: tuple[tuple[str, tuple[str, ...]], ...]
     made_with: tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -30,8 +38,12 @@ def settings(made_by: Mapping[str, Mapping]) -> Settings:
     }
     return Settings(
         shared=yaml.safe_dump(_nested(shared), sort_keys=False, allow_unicode=True, width=90),
+        overrides=tuple(
+            (label, tuple((config["table"] or {}).get("rows", {}).get(label, ())))
+            for label, config in made_by["configs"].items()
+        ),
         changes=tuple(
-            (label, tuple((".".join(k), _text(v)) for k, v in row.items() if k not in shared))
+            (label, tuple(f"{'.'.join(k)}={_text(v)}" for k, v in row.items() if k not in shared))
             for label, row in flat.items()
         ),
         made_with=tuple(
