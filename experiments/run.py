@@ -9,6 +9,7 @@ A mistake in the configuration ends the run before any model is loaded.
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -16,6 +17,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.compose import CONFIGS, build, cells_of, rows_of
 from experiments.errors import UsageError
+
+if TYPE_CHECKING:  # the networks of metrics load when they are needed, not for --help
+    from metrics import MetricSuite
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="config")
@@ -53,13 +57,12 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
     table = OmegaConf.to_container(config.table, resolve=True)
     measure, figures = build("table.measure", config), build("table.figures", config)
     scores = measure(cells)
-    measured = set(scores["metric"])
     publish(
         TableSpec(
             name=table["name"],
             title=table["title"],
             rows=list(rows),
-            columns={name: column for name, column in table["columns"].items() if name in measured},
+            columns=_columns(table["columns"], measured=set(scores["metric"]), suite=cells[0].suite),
             baselines=table["baselines"],
             paper=table["paper"],
             jobs=len(cells[0].jobs),
@@ -70,6 +73,16 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
         figures={name: draw for name, draw in (figures or {}).items() if draw},
         **shown,
     )
+
+
+def _columns(named: dict, *, measured: set[str], suite: "MetricSuite") -> dict:
+    """Those of a table's columns that were measured, and a plain one for each score beside them."""
+    plain = {
+        name: {"label": name, "better": "neutral", "digits": 3}
+        for name in suite.scores
+        if name not in named
+    }
+    return {name: column for name, column in (named | plain).items() if name in measured}
 
 
 if __name__ == "__main__":
