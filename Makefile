@@ -18,7 +18,7 @@ RUN := $(BIN)/python -m experiments.run
 LEARN := $(BIN)/python -m experiments.learn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint tables table1 table3 table4 table5 table6 compute cno-presets table7 learn theory report weights calibrate tiny clean
+.PHONY: help setup demo test lint tables table1 table3 table4 table5 table6 compute cno-presets table7 learn theory report figures weights calibrate tiny clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -76,6 +76,9 @@ theory: setup ## the paper's statements, checked by measurement
 
 report: setup ## the book of all tables, one page each: results/index.html
 	$(BIN)/python -m experiments.report results
+
+figures: setup ## draw the figures of all tables again, without generating anything
+	$(BIN)/python -m experiments.redraw results
 
 weights: setup ## fetch the metrics' networks, or list them: ARGS=--list
 	$(BIN)/python scripts/fetch_weights.py $(ARGS)

@@ -60,6 +60,11 @@ def plain(config: Config) -> dict[str, Any]:
         raise UsageError(f"{str(error).splitlines()[0]}; --help lists the settings") from error
 
 
+def restored(values: Mapping[str, Any]) -> Config:
+    """A configuration as it was before somebody made plain values of it, and published them."""
+    return OmegaConf.create(dict(values))
+
+
 def with_groups(config: Config, groups: Mapping[str, Mapping]) -> Config:
     """The configuration with whole groups in place of its own."""
     config = config.copy()
