@@ -62,7 +62,9 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
             name=table["name"],
             title=table["title"],
             rows=list(rows),
-            columns=_columns(table["columns"], measured=set(scores["metric"]), suite=cells[0].suite),
+            columns=_columns(
+                table["columns"], measured=set(scores["metric"]), suite=cells[0].suite
+            ),
             baselines=table["baselines"],
             paper=table["paper"],
             jobs=len(cells[0].jobs),

@@ -61,9 +61,7 @@ def _table(table: Published, folder: Path) -> Entry:
     path = table.path.with_suffix(".html")
     results = table.results()
     if not path.is_file():
-        shown = page(
-            results, made_by=table.made_by, pictures=table.pictures, galleries=0, pixels=1
-        )
+        shown = page(results, made_by=table.made_by, pictures=table.pictures, galleries=0, pixels=1)
         write_page(shown, path)
     found = comparisons(table.table)
     pictures = dict(sorted(table.pictures.items(), key=lambda item: item[0] != "galleries"))

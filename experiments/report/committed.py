@@ -44,7 +44,9 @@ def published(folder: Path) -> list[Published]:
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder; set results_dir to where tables were written")
-    found = ((path, json.loads(path.read_text("utf-8"))) for path in sorted(folder.glob("*/*.json")))
+    found = (
+        (path, json.loads(path.read_text("utf-8"))) for path in sorted(folder.glob("*/*.json"))
+    )
     return [_read(path, document) for path, document in found if "spec" in document]
 
 
@@ -82,8 +84,8 @@ def _table(document: dict) -> Table:
 
 
 def _cell(fields: dict) -> TableCell:
-    comparison = fields["comparison"]
-    if comparison is not None:
-        comparison = Comparison(**comparison | {"test": PairedTest(**comparison["test"])})
+    comparisons = tuple(
+        Comparison(**each | {"test": PairedTest(**each["test"])}) for each in fields["comparisons"]
+    )
     reported = fields["paper"] and tuple(fields["paper"])
-    return TableCell(**fields | {"comparison": comparison, "paper": reported})
+    return TableCell(**fields | {"comparisons": comparisons, "paper": reported})

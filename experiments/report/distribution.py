@@ -59,13 +59,13 @@ def _distribution(results: Results, metric: str) -> Distribution:
     values = pivot(results.scores, metric, rows=table.spec.rows)
     columns = [(row, values[row].dropna().to_numpy(), (), "") for row in table.spec.rows]
     paired = []
-    for row, baseline in table.spec.baselines.items():
-        cell = table.cell(row, metric)
-        if cell.comparison:
-            test = cell.comparison.test
-            interval = (test.ci_low, test.ci_high)
-            differences = (values[row] - values[baseline]).dropna().to_numpy()
-            paired.append((f"{row} – {baseline}", differences, interval, verdict(cell, column)))
+    for row, baseline in table.spec.pairs:
+        for comparison in table.cell(row, metric).comparisons:
+            if comparison.baseline == baseline:
+                interval = (comparison.test.ci_low, comparison.test.ci_high)
+                differences = (values[row] - values[baseline]).dropna().to_numpy()
+                found = verdict(comparison, column)
+                paired.append((f"{row} – {baseline}", differences, interval, found))
     return Distribution(
         head=head(column),
         values=_axis([entry for entry in columns if len(entry[1])], zero=False),

@@ -1,6 +1,5 @@
 """The galleries of the first prompts, the methods side by side: none is chosen."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -70,11 +69,7 @@ def wall(results: Results, *, galleries: int | None, pixels: int) -> Wall | None
             strips.append(Strip(cell.label, tuple(pictures), numbers.scores(job.id, cell.label)))
         cards.append(Card(job.prompt, tuple(strips), numbers.keys(job.id)))
     labels = tuple(column.label for column in spec.columns.values())
-    groups = tuple(
-        (f"{row} – {spec.baselines[row]}" if row in spec.baselines else row, labels)
-        for row in numbers.sorted_by
-    )
-    return Wall(tuple(cards), len(jobs), groups)
+    return Wall(tuple(cards), len(jobs), tuple((group, labels) for group in numbers.groups))
 
 
 def _has_images(cell: Cell) -> bool:
@@ -84,49 +79,48 @@ def _has_images(cell: Cell) -> bool:
 
 @dataclass(frozen=True)
 class _Numbers:
-    """Values of every metric by job and row, and their differences to the row's baseline."""
+    """Values of every metric by job and row, and their differences by job and tested pair."""
 
     spec: TableSpec
     values: dict[str, pd.DataFrame]
-    differences: dict[str, pd.DataFrame]
+    differences: dict[str, dict[tuple[str, str], pd.Series]]
 
     @classmethod
     def of(cls, results: Results) -> "_Numbers":
         spec = results.table.spec
         values = {m: pivot(results.scores, m, rows=spec.rows) for m in spec.columns}
         differences = {
-            metric: pd.DataFrame(
-                {row: wide[row] - wide[base] for row, base in spec.baselines.items()}
-            )
+            metric: {pair: wide[pair[0]] - wide[pair[1]] for pair in spec.pairs}
             for metric, wide in values.items()
         }
         return cls(spec, values, differences)
 
     @property
-    def sorted_by(self) -> Sequence[str]:
-        """The rows with a baseline, whose effects are sorted by; where there is none, all rows."""
-        return [row for row in self.spec.rows if row in self.spec.baselines] or self.spec.rows
+    def groups(self) -> tuple[str, ...]:
+        """What is sorted by: the effects of the tested pairs; where there are none, the rows."""
+        return tuple(f"{row} – {base}" for row, base in self.spec.pairs) or self.spec.rows
 
     def keys(self, job: str) -> tuple[float | None, ...]:
-        """What the card of a job is sorted by, six digits of it."""
-        frames = self.differences if self.spec.baselines else self.values
-        found = [_at(frames[m], job, row) for row in self.sorted_by for m in self.spec.columns]
+        """What the card of a job is sorted by, six digits of it, a metric of a group each."""
+        by_group = self.differences if self.spec.pairs else self.values
+        groups = self.spec.pairs or self.spec.rows
+        found = [_at(by_group[m][group], job) for group in groups for m in self.spec.columns]
         return tuple(None if value is None else float(f"{value:.6g}") for value in found)
 
     def scores(self, job: str, row: str) -> tuple[tuple[str, str, str], ...]:
-        """(metric's label, value, difference to the baseline or "") of one gallery."""
+        """(metric's label, value, difference to the first baseline or "") of one gallery."""
+        pairs = [(row, base) for base in self.spec.baselines.get(row, ())[:1]]
         found = []
         for metric, column in self.spec.columns.items():
-            value = _at(self.values[metric], job, row)
-            change = _at(self.differences[metric], job, row)
+            value = _at(self.values[metric][row], job)
+            changes = [_at(self.differences[metric][pair], job) for pair in pairs]
             if value is not None:
-                changed = "" if change is None else f"{change:+z.{column.digits}f}"
+                changed = "".join(f"{c:+z.{column.digits}f}" for c in changes if c is not None)
                 found.append((column.label, f"{value:.{column.digits}f}", changed))
         return tuple(found)
 
 
-def _at(frame: pd.DataFrame, job: str, row: str) -> float | None:
-    """A value of the frame; None where it has none."""
-    if row not in frame or job not in frame.index or pd.isna(frame.at[job, row]):
-        return None
-    return float(frame.at[job, row])
+def _at(column: pd.Series, job: str) -> float | None:
+    """A job's value; None where it has none."""
+    value = column.get(job)
+    return None if value is None or pd.isna(value) else float(value)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from experiments import paper
-from experiments.tables import Cell, Column, Table
+from experiments import paper, tables
+from experiments.tables import Column, Table
 from experiments.typeset import ARROWS, DASH, best_mean, count_range, marks, p_value, ratio, verdict
 
 HALF = 47.0
@@ -43,7 +43,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Effect:
-    """A row against its baseline in one column.
+    """A row against a baseline in one column.
 
     `low`, `centre` and `high` place the interval on a bar from 0 to 100 with no effect at 50; bars
     of one column have one scale.
@@ -66,7 +66,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All effects of a row."""
+    """All effects of a row against a baseline."""
 
     row: str
     baseline: str
@@ -111,65 +111,62 @@ def methods(table: Table) -> tuple[Method, ...]:
 
 
 def comparisons(table: Table) -> tuple[Comparison, ...]:
-    """The rows that have a baseline, in the order of the table."""
-    compared = [cell for cell in table.cells if cell.comparison]
-    scale = {
-        metric: max(
-            (
-                max(abs(cell.comparison.test.ci_low), abs(cell.comparison.test.ci_high))
-                for cell in compared
-                if cell.metric == metric
-            ),
-            default=0.0,
-        )
-        for metric in table.spec.columns
-    }
-    return tuple(
-        Comparison(
-            row,
-            baseline,
+    """The tested pairs of rows, in the order of the table."""
+    scale = {metric: _furthest(table, metric) for metric in table.spec.columns}
+    found = (
+        (
+            pair,
             tuple(
-                _effect(table, cell, scale=scale[cell.metric])
-                for cell in compared
-                if cell.row == row
+                _effect(table, metric, comparison, scale=scale[metric])
+                for metric in table.spec.columns
+                for comparison in table.cell(pair[0], metric).comparisons
+                if comparison.baseline == pair[1]
             ),
         )
-        for row, baseline in table.spec.baselines.items()
-        if any(cell.row == row for cell in compared)
+        for pair in table.spec.pairs
     )
+    return tuple(Comparison(*pair, effects) for pair, effects in found if effects)
 
 
 def paper_models(table: Table) -> tuple[str, ...]:
     """The models of the paper's table, as it prints them; () where no effect can be compared."""
-    if not any(cell.comparison and cell.paper_percent for cell in table.cells):
+    if not any(each.paper_percent for cell in table.cells for each in cell.comparisons):
         return ()
     return tuple(paper.label(model) for model in table.paper.values)
 
 
-def _effect(table: Table, cell: Cell, *, scale: float) -> Effect:
-    column, test = table.spec.columns[cell.metric], cell.comparison.test
+def _furthest(table: Table, metric: str) -> float:
+    """The furthest end of all intervals of a column from zero."""
+    tests = (
+        each.test for cell in table.cells if cell.metric == metric for each in cell.comparisons
+    )
+    return max((max(abs(test.ci_low), abs(test.ci_high)) for test in tests), default=0.0)
+
+
+def _effect(table: Table, metric: str, comparison: tables.Comparison, *, scale: float) -> Effect:
+    column, test = table.spec.columns[metric], comparison.test
     digits = column.digits + 1
 
     def place(value: float) -> float:
         return round(50 + (HALF * value / scale if scale else 0.0), 2)
 
-    percent = cell.comparison.percent
+    percent = comparison.percent
     models = table.paper.values if table.paper else {}
-    theirs = tuple(ratio(cell.paper_percent.get(model)) for model in models)
+    theirs = tuple(ratio(comparison.paper_percent.get(model)) for model in models)
     return Effect(
         head=head(column),
         difference=f"{test.difference:+z.{digits}f}",
         interval=f"{test.ci_low:+z.{digits}f} to {test.ci_high:+z.{digits}f}",
         percent="" if percent is None else f"{percent:+z.1f} %",
-        verdict=verdict(cell, column),
+        verdict=verdict(comparison, column),
         dz=DASH if test.dz is None else f"{test.dz:+z.2f}",
-        t_p=p_value(cell.comparison.t_p_holm),
-        wilcoxon_p=p_value(cell.comparison.wilcoxon_p_holm),
+        t_p=p_value(comparison.t_p_holm),
+        wilcoxon_p=p_value(comparison.wilcoxon_p_holm),
         pairs=test.n,
         low=place(test.ci_low),
         centre=place(test.difference),
         high=place(test.ci_high),
-        ratios=(ratio(percent), *theirs) if cell.paper_percent else (),
+        ratios=(ratio(percent), *theirs) if comparison.paper_percent else (),
     )
 
 

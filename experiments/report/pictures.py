@@ -41,7 +41,9 @@ def photo(image: np.ndarray, alt: str, *, pixels: int) -> Picture:
 def thumbnail(path: Path, alt: str) -> Picture:
     """The upper left of a drawing of ours (PNG), small."""
     with Image.open(path) as image:
-        cut = image.convert("RGB").crop((0, 0, image.width, min(image.height, image.width * 5 // 8)))
+        cut = image.convert("RGB").crop(
+            (0, 0, image.width, min(image.height, image.width * 5 // 8))
+        )
     cut.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Image.Resampling.LANCZOS)
     return _webp(cut, alt, quality=82)
 

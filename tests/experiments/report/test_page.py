@@ -103,7 +103,9 @@ def test_a_density_fills_its_box_and_a_constant_has_none():
 
 
 def test_bars_of_cost_add_up_to_the_longest():
-    bars = {cost.label: sum(stage.share for stage in cost.stages) for cost in shown(results()).costs}
+    bars = {
+        cost.label: sum(stage.share for stage in cost.stages) for cost in shown(results()).costs
+    }
     assert bars == {"iid": 50.0, "one": 50.0, "two": 100.0}
 
 
