@@ -9,6 +9,7 @@ import pandas as pd
 from experiments import tables
 from experiments.cell import Cell
 from experiments.report import page, write_page
+from experiments.report.committed import digest
 from experiments.report.noise import averages
 from experiments.results import Figure, Results
 from experiments.tables import Column, TableSpec
@@ -75,13 +76,13 @@ def publish(
         *(path for paths in drawn.values() for path in paths),
     ]
     pictures = {name: paths[0] for name, paths in drawn.items()}
-    shown = write_page(
-        page(results, made_by=made_by, pictures=pictures, **report), folder / f"{model}.html"
-    )
+    digested = digest(folder / f"{model}.json")
+    shown = page(results, made_by=made_by, pictures=pictures, **report, digest=digested)
+    written = write_page(shown, folder / f"{model}.html")
     print(f"\n{markdown.read_text(encoding='utf-8')}")
     print("The pictures, and the table in every form:\n")
     print("\n".join(f"  {path}" for path in paths))
-    print(f"\nAll of it on one page: {shown}")
+    print(f"\nAll of it on one page: {written}")
 
 
 def _write_scores(scores: pd.DataFrame, path: Path) -> Path:

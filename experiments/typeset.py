@@ -1,4 +1,4 @@
-"""A table as Markdown and as LaTeX, and its numbers as text. All are pure functions of the table."""
+"""A table as Markdown and as LaTeX, and its numbers as text; all pure functions of the table."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING

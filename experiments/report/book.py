@@ -1,7 +1,7 @@
 """The book of all tables: an index of every page under a folder of results, made without a run.
 
-A page that a run wrote has its galleries and stays as it is. A table without a page gets one from
-its files, less the galleries; what is written as Markdown alone becomes a page of its own.
+A page with galleries is a run's, and stays as it is while its table does. Every other table gets its
+page from its files, less the galleries; what is written as Markdown alone becomes a page of its own.
 """
 
 import base64
@@ -12,7 +12,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from experiments.report.committed import Published, published
+from experiments.report.committed import Published, digest, published
 from experiments.report.numbers import comparisons
 from experiments.report.page import page
 from experiments.report.pictures import Picture, thumbnail
@@ -28,11 +28,13 @@ class Entry:
     """A page of the book.
 
     Attributes:
+        digest: of the table's JSON, or "".
         link: its file, relative to the index.
         about: the model and n, or "".
         headlines: (comparison, column, effect, verdict) of the first comparisons.
     """
 
+    digest: str
     title: str
     link: str
     about: str
@@ -60,13 +62,22 @@ def write_book(folder: Path) -> Path:
 def _table(table: Published, folder: Path) -> Entry:
     path = table.path.with_suffix(".html")
     results = table.results()
-    if not path.is_file():
-        shown = page(results, made_by=table.made_by, pictures=table.pictures, galleries=0, pixels=1)
+    of_table = digest(table.path)
+    if not _is_of_a_run(path, of_table):
+        shown = page(
+            results,
+            made_by=table.made_by,
+            pictures=table.pictures,
+            galleries=0,
+            pixels=1,
+            digest=of_table,
+        )
         write_page(shown, path)
     found = comparisons(table.table)
     pictures = dict(sorted(table.pictures.items(), key=lambda item: item[0] != "galleries"))
     title = table.table.spec.title
     return Entry(
+        digest=of_table,
         title=title,
         link=path.relative_to(folder).as_posix(),
         about=f"model {model_title(table.table)}; "
@@ -82,6 +93,11 @@ def _table(table: Published, folder: Path) -> Entry:
     )  # fmt: skip
 
 
+def _is_of_a_run(path: Path, of_table: str) -> bool:
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return f'<meta name="table" content="{of_table}">' in text and 'id="galleries"' in text
+
+
 def _text(path: Path, folder: Path) -> Entry:
     """A Markdown file as a page; its pictures go into it."""
     source = path.read_text(encoding="utf-8")
@@ -94,6 +110,7 @@ def _text(path: Path, folder: Path) -> Entry:
     pictures = [path.with_suffix(".png"), *sorted(path.parent.glob("*.png"))]
     first = next((picture for picture in pictures if picture.is_file()), None)
     return Entry(
+        digest="",
         title=title,
         link=target.relative_to(folder).as_posix(),
         about="",

@@ -1,5 +1,6 @@
 """Tables as they were published: read back from their files, to be shown again without a run."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,11 @@ class Published:
         return Results(self.table, self.scores, cells)
 
 
+def digest(path: Path) -> str:
+    """A hash of a file by which a page knows its table."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
 def published(folder: Path) -> list[Published]:
     """The tables in the folders of `folder`, by their paths.
 
@@ -44,9 +50,7 @@ def published(folder: Path) -> list[Published]:
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder; set results_dir to where tables were written")
-    found = (
-        (path, json.loads(path.read_text("utf-8"))) for path in sorted(folder.glob("*/*.json"))
-    )
+    found = ((path, json.loads(path.read_text())) for path in sorted(folder.glob("*/*.json")))
     return [_read(path, document) for path, document in found if "spec" in document]
 
 

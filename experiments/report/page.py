@@ -33,8 +33,10 @@ class Page:
         provenance: (metric's label, what made it) by column, under `provenance_heads`.
         paper: where the paper's numbers are from, or "".
         galleries: None where no images are at hand.
+        digest: of the table's JSON, so that a page is known to be of it; "" of a single cell.
     """
 
+    digest: str
     title: str
     model: str
     n: str
@@ -63,6 +65,7 @@ def page(
     pictures: Mapping[str, Path],
     galleries: int | None,
     pixels: int,
+    digest: str = "",
 ) -> Page:
     """The page of a table.
 
@@ -72,6 +75,7 @@ def page(
         pictures: figures (PNG) by name.
         galleries: how many prompts' galleries are shown, the first ones; None for all.
         pixels: larger images are reduced to as many on their longer side.
+        digest: of the table's JSON, if it has one.
 
     Raises:
         UsageError: an image is not the one that was committed.
@@ -81,6 +85,7 @@ def page(
     number = table.paper and f"Table {table.paper.number} (section {table.paper.section})"
     made = next(iter(table.provenance.values()))
     return Page(
+        digest=digest,
         title=spec.title,
         model=model_title(table),
         n=count_range(cell.n for cell in table.cells),
