@@ -1,7 +1,7 @@
 """The book of all tables: an index of every page under a folder of results, made without a run.
 
-A page with galleries is a run's, and stays as it is while its table does. Every other table gets its
-page from its files, less the galleries; what is written as Markdown alone becomes a page of its own.
+A page with galleries is a run's, and stays as it is while its table does. Every other table gets
+its page from its files, less the galleries; Markdown without a table becomes a page of its own.
 """
 
 import base64

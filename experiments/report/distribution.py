@@ -14,7 +14,7 @@ from experiments.results import Results
 from experiments.scorerows import pivot
 from experiments.typeset import verdict
 
-WIDTH, HEIGHT = 300.0, 30.0
+WIDTH, HEIGHT = 240.0, 30.0
 """The box of one outline, in units of the drawing."""
 POINTS = 72
 
