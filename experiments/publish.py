@@ -40,7 +40,9 @@ def summarise(
         paper=None,
         jobs=len(cell.jobs),
     )
-    results = Results(tables.build(spec, scores, paper_model=model), scores, [cell])
+    results = Results(
+        tables.build(spec, scores, paper_model=model, allow_partial=True), scores, [cell]
+    )
     made_by = {"configs": configs, "cells": {cell.label: _making_of(cell)}}
     shown = page(results, made_by=made_by, pictures={}, **report)
     print(f"\ngalleries: {cell.galleries.folder}\nscores:    {cell.score_file}")

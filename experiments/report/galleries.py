@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from experiments.cell import Cell
 from experiments.report.pictures import Picture, photo
 from experiments.results import Results
 from experiments.scorerows import pivot
@@ -43,23 +42,25 @@ class Wall:
 
 
 def wall(results: Results, *, galleries: int | None, pixels: int) -> Wall | None:
-    """The galleries of the first prompts; None where no method has images.
+    """The galleries of the first prompts that any method has images of; None where there are none.
 
     Args:
         galleries: how many prompts are shown; None for all.
         pixels: larger images are reduced to as many on their longer side.
     """
-    cells = [cell for cell in results.cells if _has_images(cell)]
-    if not cells or galleries == 0:
+    committed = {cell.label: cell.shown.committed() for cell in results.cells}
+    jobs = results.cells[0].jobs if results.cells else []
+    shown = [job for job in jobs if any(job.id in rows for rows in committed.values())]
+    if not shown[:galleries]:
         return None
     spec = results.table.spec
     numbers = _Numbers.of(results)
-    committed = {cell.label: cell.shown.committed() for cell in cells}
-    jobs = cells[0].jobs
     cards = []
-    for job in jobs[:galleries]:
+    for job in shown[:galleries]:
         strips = []
-        for cell in cells:
+        for cell in results.cells:
+            if job.id not in committed[cell.label]:
+                continue
             images = cell.shown.read(committed[cell.label][job.id])
             what = f"image {{}} of {len(images)}, {cell.label}: {job.prompt}"
             pictures = (
@@ -70,11 +71,6 @@ def wall(results: Results, *, galleries: int | None, pixels: int) -> Wall | None
         cards.append(Card(job.prompt, tuple(strips), numbers.keys(job.id)))
     labels = tuple(column.label for column in spec.columns.values())
     return Wall(tuple(cards), len(jobs), tuple((group, labels) for group in numbers.groups))
-
-
-def _has_images(cell: Cell) -> bool:
-    committed = cell.shown.committed()
-    return all(job.id in committed for job in cell.jobs)
 
 
 @dataclass(frozen=True)
