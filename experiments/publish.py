@@ -59,6 +59,7 @@ def publish(
     configs: Mapping[str, Mapping],
     figures: Mapping[str, Figure],
     report: Mapping[str, int | None],
+    allow_partial: bool,
 ) -> None:
     """Writes a table, its pictures, what made them and its page to `folder`, and prints the table.
 
@@ -66,8 +67,9 @@ def publish(
         configs: the composed configuration of every row.
         figures: by the name that they get in the folder.
         report: what the page shows, see `experiments.report.page`.
+        allow_partial: print cells that lack galleries with their n instead of refusing them.
     """
-    table = tables.build(spec, scores, paper_model=model)
+    table = tables.build(spec, scores, paper_model=model, allow_partial=allow_partial)
     made_by = {"configs": configs, "cells": {cell.label: _making_of(cell) for cell in cells}}
     markdown = folder / f"{model}.md"
     results = Results(table, scores, cells)

@@ -41,8 +41,13 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
     """
     rows = rows_of(config, overrides)
     cells = cells_of(rows)
+    if config.plan:
+        from experiments.plan import plan
 
-    from experiments.measure import score_galleries
+        print("\n".join(line for cell in cells for line in plan(cell)))
+        return
+
+    from experiments.measure import score_galleries, unfinished
     from experiments.publish import publish, summarise
     from experiments.tables import TableSpec
 
@@ -52,11 +57,18 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
         "report": OmegaConf.to_container(config.report, resolve=True),
     }
     if config.table is None:
-        summarise(cells[0], score_galleries(cells), **shown)
+        scores = score_galleries(cells)
+        if not scores.empty:
+            summarise(cells[0], scores, **shown)
+        if lack := unfinished(cells):
+            raise UsageError(lack)
         return
     table = OmegaConf.to_container(config.table, resolve=True)
     measure, figures = build("table.measure", config), build("table.figures", config)
     scores = measure(cells)
+    lack = unfinished(cells)
+    if lack and not config.allow_partial:
+        raise UsageError(f"{lack}; allow_partial=true makes the table of the others")
     publish(
         TableSpec(
             name=table["name"],
@@ -74,7 +86,10 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
         folder=Path(config.results_dir) / config.table.name,
         figures={name: draw for name, draw in (figures or {}).items() if draw},
         **shown,
+        allow_partial=config.allow_partial,
     )
+    if lack:
+        raise UsageError(lack)
 
 
 def _columns(named: dict, *, measured: set[str], suite: "MetricSuite") -> dict:

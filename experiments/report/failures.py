@@ -1,10 +1,10 @@
 """What went wrong on the way: galleries that are missing, damaged rows, tries that failed."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments.cell import Cell
+from experiments.ledger import Ledger
 from experiments.store import GalleryStore
 
 
@@ -41,14 +41,8 @@ def _damaged(store: GalleryStore) -> int:
 
 
 def _failed(store: GalleryStore) -> tuple[str, ...]:
-    """A line for each try at a gallery that failed, in their order; a torn line counts as none."""
-    path = store.folder / "failures.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    failed = []
-    for line in lines:
-        try:
-            fields = json.loads(line)
-            failed.append(f"{fields['prompt']}: try {fields['attempt']}, {fields['error']}")
-        except (ValueError, TypeError, KeyError):
-            continue
-    return tuple(failed)
+    """A line for each try at a gallery that failed, in their order."""
+    return tuple(
+        f"{failure.prompt}: try {failure.attempt}, {failure.error}"
+        for failure in Ledger(store.folder).read()
+    )

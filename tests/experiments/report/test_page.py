@@ -142,6 +142,7 @@ def test_large_images_are_reduced_and_small_ones_kept(size, shown):
 def test_failed_tries_are_told_and_a_torn_line_is_none(tmp_path: Path):
     store = GalleryStore(tmp_path, {}, gallery_size=3)
     assert _failed(store) == ()
-    line = {"job": "1", "prompt": "a bed", "attempt": 2, "error": "out of memory", "final": True}
+    line = {"job": "1", "prompt": "a bed", "attempt": 2, "error": "no memory", "final": True}
+    line["when"] = "2026-01-01T00:00:00+00:00"
     (tmp_path / "failures.jsonl").write_text(json.dumps(line) + '\n{"job": "2", "pro')
-    assert _failed(store) == ("a bed: try 2, out of memory",)
+    assert _failed(store) == ("a bed: try 2, no memory",)
