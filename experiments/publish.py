@@ -28,12 +28,15 @@ def publish(
     folder: Path,
     configs: Mapping[str, Mapping],
     figures: Mapping[str, Figure],
-) -> None:
+) -> list[Path]:
     """Writes a table, its pictures and what made them to `folder`, and prints the table.
 
     Args:
         configs: the composed configuration of every row.
         figures: by the name that they get in the folder.
+
+    Returns:
+        All that was written.
     """
     table = tables.build(spec, scores, paper_model=model)
     made_by = {"configs": configs, "cells": {cell.label: _making_of(cell) for cell in cells}}
@@ -47,6 +50,7 @@ def publish(
     print(f"\n{markdown.read_text(encoding='utf-8')}")
     print("The pictures, and the table in every form:\n")
     print("\n".join(f"  {path}" for path in paths))
+    return paths
 
 
 def _write_scores(scores: pd.DataFrame, path: Path) -> Path:

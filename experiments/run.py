@@ -29,6 +29,8 @@ def main(config: DictConfig) -> None:
 def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
     """Generates and scores the cells of a configuration; writes their table, if it is one.
 
+    What came of it is told to the tracking service, if there is one, when all else is done.
+
     Args:
         overrides: what composed `config`; every row of a table adds overrides of its own.
 
@@ -42,15 +44,18 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
     from experiments.publish import publish, summarise
     from experiments.tables import TableSpec
 
+    track = build("tracking", config)
     if config.table is None:
         scores = score_galleries(cells)
         summarise(cells[0], scores)
+        if track:
+            track(cells, scores, configs=_resolved(rows), model=config.model.name)
         return
     table = OmegaConf.to_container(config.table, resolve=True)
     measure, figures = build("table.measure", config), build("table.figures", config)
     scores = measure(cells)
     measured = set(scores["metric"])
-    publish(
+    files = publish(
         TableSpec(
             name=table["name"],
             title=table["title"],
@@ -67,6 +72,13 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
         configs={label: OmegaConf.to_container(row) for label, row in rows.items()},
         figures={name: draw for name, draw in (figures or {}).items() if draw},
     )
+    if track:
+        shown = {"table": table["name"], "files": files}
+        track(cells, scores, configs=_resolved(rows), model=config.model.name, **shown)
+
+
+def _resolved(rows: dict[str, DictConfig]) -> dict[str, dict]:
+    return {label: OmegaConf.to_container(row, resolve=True) for label, row in rows.items()}
 
 
 if __name__ == "__main__":
