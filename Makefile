@@ -18,7 +18,7 @@ RUN := $(BIN)/python -m experiments.run
 LEARN := $(BIN)/python -m experiments.learn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint tables table1 table3 table4 table5 table6 compute cno-presets table7 learn theory weights calibrate tiny clean
+.PHONY: help setup demo test lint tables table1 table3 table4 table5 table6 compute cno-presets table7 learn theory dashboard weights calibrate tiny clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ learn: setup ## does a coupling that is learned for diversity become the repulsi
 
 theory: setup ## the paper's statements, checked by measurement
 	$(BIN)/python scripts/theory.py --scores results/table1/tiny-scores.csv --out results/theory
+
+dashboard: setup ## the view of all runs on Weights & Biases: ARGS='--entity NAME'
+	$(BIN)/python scripts/dashboard.py $(ARGS)
 
 weights: setup ## fetch the metrics' networks, or list them: ARGS=--list
 	$(BIN)/python scripts/fetch_weights.py $(ARGS)

@@ -1,4 +1,4 @@
-"""What a finished run tells a tracking service; nothing here can stop a run, or hold it up for long.
+"""What a finished run tells a tracking service; nothing here can stop a run, or hold it up long.
 
 `record` turns a cell and its scores into plain values, `send` tells them to Weights & Biases from a
 process of its own, and `tracker` stands between them: it comes last, when galleries, scores and

@@ -112,7 +112,9 @@ def of_table(
         job_type="table",
         tags=(model,),
         config=config,
-        figures={path.stem: path for path in files if path.suffix == ".png"},
+        figures={
+            path.stem.removeprefix(f"{model}-"): path for path in files if path.suffix == ".png"
+        },
         artifacts={(name, "table"): kept} if kept else {},
     )
 

@@ -106,5 +106,5 @@ def test_a_table_is_named_by_its_cells_and_shows_its_pictures(cell):
     found = of_table("table1", cells, model="tiny", config={}, files=files)
     other = of_table("table1", cells * 2, model="tiny", config={}, files=files)
     assert found.id.startswith("tiny-table1-") and found.id != other.id
-    assert found.figures == {"tiny-effects": Path("tiny-effects.png")}
+    assert found.figures == {"effects": Path("tiny-effects.png")}
     assert found.artifacts == {(found.id, "table"): (Path("tiny.csv"),)}

@@ -51,7 +51,7 @@ def test_offline_runs_hold_config_summary_table_and_images(start, offline, tmp_p
     assert (cell.files / cell.summary["correlation"]["path"]).stat().st_size > 0
     assert cell.artifacts["scores", f"{folder.name}-scores"].keys() == {f"{folder.name}.jsonl"}
     assert table.run.job_type == "table" and table.run.run_group == "demo"
-    assert {"tiny-galleries", "tiny-effects", "tiny-drift"} <= set(table.summary)
+    assert {"galleries", "effects", "drift"} <= set(table.summary)
     assert "tiny.csv" in table.artifacts["table", table.run.run_id]
 
 
