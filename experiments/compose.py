@@ -6,7 +6,7 @@ configuration is a UsageError, raised before any model is loaded.
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments.errors import UsageError
 
 if TYPE_CHECKING:  # torch and diffusers load when a run begins, not for --help
+    import torch
+
     from experiments.cell import Cell
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -84,8 +86,8 @@ def rows_of(config: Config, overrides: Sequence[str]) -> dict[str, Config]:
 
 def cells_of(rows: dict[str, Config]) -> list["Cell"]:
     """A cell for each row, with all that it needs but the model, which loads at its first use."""
-    models: dict[str, Any] = {}
-    return [_cell(label, row, models) for label, row in rows.items()]
+    workers: dict[str, Any] = {}
+    return [_cell(label, row, workers) for label, row in rows.items()]
 
 
 def build(node: str, config: Config) -> Any:
@@ -109,19 +111,48 @@ def build(node: str, config: Config) -> Any:
     return None if built == {} else built
 
 
-def _cell(label: str, config: Config, models: dict[str, Any]) -> "Cell":
+@dataclass(frozen=True)
+class GroupModel:
+    """The model that plain values of the group `model` describe; see `recipe.ModelSource`."""
+
+    values: Mapping[str, Any]
+
+    def load(self) -> Any:
+        return load_model(OmegaConf.create({"model": self.values}), _loaded)
+
+    def fetch(self) -> None:
+        family, _, _ = self.values["_target_"].rpartition(".")  # of family.load
+        fetch = {**self.values, "_target_": f"{family}.fetch"}
+        build("model", OmegaConf.create({"model": fetch}))
+
+    @property
+    def device(self) -> "torch.device":
+        from experiments.models.device import select_device
+
+        return select_device(self.values["device"])
+
+    def inputs(self) -> dict[str, Any]:
+        return model_inputs(dict(self.values))
+
+
+_loaded: dict[str, Any] = {}  # the model that the cells of this process share
+
+
+def _cell(label: str, config: Config, workers: dict[str, Any]) -> "Cell":
     task = build("task", config)
     suite = build("metrics", config)
     scores = Path(config.results_dir) / "scores"
 
-    from experiments.cell import Cell, Recipe
+    from experiments.cell import Cell
     from experiments.folder import Folder
     from experiments.methods.coupled import Coupled
+    from experiments.recipe import Recipe
     from experiments.store import GalleryStore, cell_key
 
     if isinstance(task, Folder):
         name = f"{Path(task.path).stem}-{cell_key({'path': str(Path(task.path).resolve())})}"
-        return Cell(label, task.jobs(), None, task, None, suite, scores / f"{name}.jsonl")
+        file = scores / f"{name}.jsonl"
+        return Cell(label, task.jobs(), None, task, recipe=None, suite=suite, score_file=file)
     coupling, optimizer = build("coupling", config), build("optimizer", config)
     if coupling.size < task.gallery_size:
         raise UsageError(
@@ -152,12 +183,21 @@ def _cell(label: str, config: Config, models: dict[str, Any]) -> "Cell":
         recipe=Recipe(
             method=Coupled(coupling, optimizer),
             seed=config.seed,
-            galleries_per_batch=config.workers.galleries_per_batch,
-            load_model=partial(load_model, config, models),
+            inputs=inputs,
+            model=GroupModel(plain(config.model)),
         ),
+        workers=_workers(config, workers),
         suite=suite,
         score_file=scores / f"{name}{kept}.jsonl",
     )
+
+
+def _workers(config: Config, built: dict[str, Any]) -> Any:
+    """The workers of `config`; cells that ask for the same ones share them."""
+    key = OmegaConf.to_yaml(config.workers, resolve=True)
+    if key not in built:
+        built[key] = build("workers", config)
+    return built[key]
 
 
 def load_model(config: Config, models: dict[str, Any]) -> Any:

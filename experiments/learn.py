@@ -84,10 +84,10 @@ def _row(group: str, label: str, config: DictConfig) -> Row:
     """Everything that can be wrong is found out here."""
     import torch
 
-    from experiments.cell import provenance
     from experiments.learning.card import Card, read
     from experiments.learning.problem import Problem
     from experiments.models.device import select_device
+    from experiments.provenance import provenance
     from experiments.store import cell_key
     from metrics.weights import WeightsError
 

@@ -28,17 +28,19 @@ def publish(
     folder: Path,
     configs: Mapping[str, Mapping],
     figures: Mapping[str, Figure],
+    allow_partial: bool,
 ) -> list[Path]:
     """Writes a table, its pictures and what made them to `folder`, and prints the table.
 
     Args:
         configs: the composed configuration of every row.
         figures: by the name that they get in the folder.
+        allow_partial: print cells that lack galleries with their n instead of refusing them.
 
     Returns:
         All that was written.
     """
-    table = tables.build(spec, scores, paper_model=model)
+    table = tables.build(spec, scores, paper_model=model, allow_partial=allow_partial)
     made_by = {"configs": configs, "cells": {cell.label: _making_of(cell) for cell in cells}}
     markdown = folder / f"{model}.md"
     results = Results(table, scores, cells)

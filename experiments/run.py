@@ -42,21 +42,32 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
     """
     rows = rows_of(config, overrides)
     cells = cells_of(rows)
+    if config.plan:
+        from experiments.plan import plan
 
-    from experiments.measure import score_galleries
+        print("\n".join(line for cell in cells for line in plan(cell)))
+        return
+
+    from experiments.measure import score_galleries, unfinished
     from experiments.publish import publish, summarise
     from experiments.tables import TableSpec
 
     track = build("tracking", config)
     if config.table is None:
         scores = score_galleries(cells)
-        summarise(cells[0], scores)
-        if track:
-            track(cells, scores, configs=_resolved(rows), model=config.model.name)
+        if not scores.empty:
+            summarise(cells[0], scores)
+            if track:
+                track(cells, scores, configs=_resolved(rows), model=config.model.name)
+        if lack := unfinished(cells):
+            raise UsageError(lack)
         return
     table = OmegaConf.to_container(config.table, resolve=True)
     measure, figures = build("table.measure", config), build("table.figures", config)
     scores = measure(cells)
+    lack = unfinished(cells)
+    if lack and not config.allow_partial:
+        raise UsageError(f"{lack}; allow_partial=true makes the table of the others")
     measured = set(scores["metric"])
     files = publish(
         TableSpec(
@@ -74,10 +85,13 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
         folder=Path(config.results_dir) / config.table.name,
         configs={label: OmegaConf.to_container(row) for label, row in rows.items()},
         figures={name: draw for name, draw in (figures or {}).items() if draw},
+        allow_partial=config.allow_partial,
     )
     if track:
         shown = {"table": table["name"], "files": files}
         track(cells, scores, configs=_resolved(rows), model=config.model.name, **shown)
+    if lack:
+        raise UsageError(lack)
 
 
 def _resolved(rows: dict[str, DictConfig]) -> dict[str, dict]:

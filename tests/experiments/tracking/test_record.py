@@ -8,8 +8,10 @@ import pytest
 
 from coupling import repulsive
 from coupling.drift import drift
-from experiments.cell import Cell, Recipe
-from experiments.store import Gallery, GalleryStore
+from experiments.cell import Cell
+from experiments.gallery import Gallery, encode
+from experiments.recipe import Recipe
+from experiments.store import GalleryStore
 from experiments.tasks import jobs_of
 from experiments.tracking.record import of_cell, of_table
 
@@ -37,8 +39,8 @@ def cell(tmp_path):
                 loss=(),
                 drift=drift(law.sample((4, 8, 8), seed=order), law.correlation),
             )
-            store.commit(gallery, made_with={})
-    recipe = Recipe(method=None, seed=0, galleries_per_batch=1, load_model=None)
+            store.commit(encode(gallery, inputs={}, made_with={}))
+    recipe = Recipe(method=None, seed=0, inputs={}, model=None)
     return Cell("coupled", JOBS, None, store, recipe, None, tmp_path / "tiny-a 1.jsonl")
 
 
