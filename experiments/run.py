@@ -48,10 +48,17 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
         print("\n".join(line for cell in cells for line in plan(cell)))
         return
 
-    from experiments.measure import score_galleries, unfinished
+    from experiments.measure import generate_galleries, score_galleries, unfinished
     from experiments.publish import publish, summarise
     from experiments.tables import TableSpec
 
+    if config.shard:
+        generate_galleries(cells)
+        if lack := unfinished(cells):
+            raise UsageError(lack)
+        lacking = sum(len(cell.lacking()) for cell in cells)
+        print(f"shard {config.shard} is done; {lacking} galleries of the others are missing")
+        return
     track = build("tracking", config)
     if config.table is None:
         scores = score_galleries(cells)

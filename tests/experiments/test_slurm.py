@@ -1,4 +1,4 @@
-"""Sweeps as jobs: what SLURM is told, and a sweep here that is pre-empted, requeued and finishes."""
+"""Sweeps as jobs: what SLURM is told, and a sweep here that is pre-empted and finishes."""
 
 import json
 import os

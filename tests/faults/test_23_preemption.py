@@ -72,3 +72,20 @@ def test_a_run_that_is_pre_empted_says_so_and_a_rerun_ends_as_an_unbroken_one(un
     after = _committed(tmp_path)
     assert after == unbroken and after.items() >= before.items()
     assert len(list(tmp_path.glob("outputs/*/manifest.jsonl"))) == 1
+
+
+@pytest.mark.slow
+def test_the_driver_of_many_workers_does_the_same(tmp_path):
+    ray = ["workers=ray", "workers.num=2", "workers.galleries_per_batch=1"]
+    process = _start(tmp_path, *ray)
+    _wait_for(2, tmp_path)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == REQUEUE and "Traceback" not in said
+    before = _committed(tmp_path)
+    assert 2 <= len(before) < PROMPTS
+
+    again = _start(tmp_path, *ray)
+    assert again.wait(240) == 0, again.stderr.read()
+    after = _committed(tmp_path)
+    assert len(after) == PROMPTS and after.items() >= before.items()
