@@ -18,7 +18,7 @@ RUN := $(BIN)/python -m experiments.run
 LEARN := $(BIN)/python -m experiments.learn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint tables table1 table3 table4 table5 table6 compute cno-presets table7 learn theory dashboard weights calibrate tiny clean
+.PHONY: help setup demo test faults lint tables table1 table3 table4 table5 table6 compute cno-presets table7 learn theory dashboard weights calibrate tiny clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -36,7 +36,10 @@ demo: setup ## iid against coupled galleries with the bundled model: numbers and
 	$(RUN) experiment=demo $(ARGS)
 
 test: setup ## the everyday tests
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+
+faults: setup ## everything that may go wrong: killed, hung, full, torn, forged; about ten minutes
+	$(BIN)/python -m pytest -q -m faults tests/faults $(ARGS)
 
 lint: setup ## style of the code
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

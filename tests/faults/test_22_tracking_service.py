@@ -66,7 +66,7 @@ def _tables(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("fault", STUBS)
-def test_the_run_completes_with_the_same_tables_and_says_so_once(
+def test_22_the_run_completes_with_the_same_tables_and_says_so_once(
     fault, untracked, tmp_path, monkeypatch, capfd
 ):
     before = _tables(untracked)

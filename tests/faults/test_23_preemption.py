@@ -57,7 +57,7 @@ def unbroken(tmp_path_factory):
     return _committed(folder)
 
 
-def test_a_run_that_is_pre_empted_says_so_and_a_rerun_ends_as_an_unbroken_one(unbroken, tmp_path):
+def test_23_a_pre_empted_run_says_so_and_a_rerun_ends_as_an_unbroken_one(unbroken, tmp_path):
     process = _start(tmp_path)
     _wait_for(2, tmp_path)
     process.send_signal(signal.SIGTERM)
@@ -75,7 +75,7 @@ def test_a_run_that_is_pre_empted_says_so_and_a_rerun_ends_as_an_unbroken_one(un
 
 
 @pytest.mark.slow
-def test_the_driver_of_many_workers_does_the_same(tmp_path):
+def test_23_the_driver_of_many_workers_does_the_same(tmp_path):
     ray = ["workers=ray", "workers.num=2", "workers.galleries_per_batch=1"]
     process = _start(tmp_path, *ray)
     _wait_for(2, tmp_path)

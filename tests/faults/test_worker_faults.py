@@ -5,7 +5,7 @@ import time
 from collections import Counter
 
 import pytest
-from conftest import actors, committed
+from runs import actors, committed
 from stubs import Hangs, Killed, Naps, Poison, Small, picture
 
 from experiments import tables
