@@ -12,6 +12,15 @@ from experiments.preemption import REQUEUE, SIGNALS, kept, requeueable
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(autouse=True)
+def handlers():
+    """Those of a fresh process."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_a_signal_unwinds_with_the_requeue_status(number):
     closed = []
@@ -33,13 +42,10 @@ def test_handlers_of_others_stay():
     """submitit requeues its jobs in a handler of its own."""
     theirs = []
     signal.signal(signal.SIGUSR2, lambda *_: theirs.append("requeued"))
-    try:
-        with requeueable():
-            signal.raise_signal(signal.SIGUSR2)
-        assert theirs == ["requeued"]
-        assert signal.getsignal(signal.SIGUSR2) is not signal.SIG_DFL
-    finally:
-        signal.signal(signal.SIGUSR2, signal.SIG_DFL)
+    with requeueable():
+        signal.raise_signal(signal.SIGUSR2)
+    assert theirs == ["requeued"]
+    assert signal.getsignal(signal.SIGUSR2) is not signal.SIG_DFL
 
 
 def test_handlers_are_kept_from_libraries_that_set_their_own():

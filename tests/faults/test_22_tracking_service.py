@@ -7,13 +7,7 @@ import json
 import time
 from pathlib import Path
 
-import hydra
 import pytest
-
-from experiments.compose import CONFIGS
-from experiments.run import run
-
-pytestmark = pytest.mark.faults
 
 SETTINGS = "class Settings:\n    def __init__(self, **_): pass\nclass Image(Settings): pass\n"
 STUBS = {
@@ -38,25 +32,6 @@ SAID = {
 }
 
 
-@pytest.fixture(scope="module")
-def untracked(tmp_path_factory):
-    """A run without tracking: its folder."""
-    folder = tmp_path_factory.mktemp("run")
-    _run(folder, "tracking=none")
-    return folder
-
-
-def _run(folder: Path, *overrides: str) -> None:
-    everything = [
-        *("experiment=demo", "table.figures=null", "task.num_prompts=2"),
-        *("model.num_steps=2", "workers.galleries_per_batch=2"),
-        *(f"output_dir={folder / 'outputs'}", f"results_dir={folder / 'results'}"),
-        *overrides,
-    ]
-    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        run(hydra.compose("config", overrides=everything), overrides=everything)
-
-
 def _tables(folder: Path) -> dict[str, bytes]:
     """Every form of the table; the JSON less its configurations, which name the tracking."""
     tables = {path.name: path.read_bytes() for path in folder.glob("results/demo/*")}
@@ -67,19 +42,21 @@ def _tables(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("fault", STUBS)
 def test_22_the_run_completes_with_the_same_tables_and_says_so_once(
-    fault, untracked, tmp_path, monkeypatch, capfd
+    fault, here, tmp_path, monkeypatch, capfd
 ):
-    before = _tables(untracked)
+    run = ["experiment=demo", "table.figures=null", "task.num_prompts=2"]
+    here(*run)
+    before = _tables(tmp_path)
     (tmp_path / "wandb.py").write_text(SETTINGS + STUBS[fault])
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("WANDB_API_KEY", "SECRET")
+    capfd.readouterr()
     began = time.monotonic()
     limit = 2 if fault == "it blocks" else 120
-    _run(untracked, "tracking=wandb", f"tracking.time_limit={limit}")
-    seconds = time.monotonic() - began
+    here(*run, "tracking=wandb", f"tracking.time_limit={limit}")
+    assert time.monotonic() - began < 60  # the stub that blocks does so for 600
     said = capfd.readouterr().err
     lines = [line for line in said.splitlines() if "tracking" in line]
     assert len(lines) == 1 and lines[0].startswith(f"tracking: {SAID[fault]}")
     assert "SECRET" not in said and "Traceback" not in said
-    assert _tables(untracked) == before and len(before) == 5
-    assert seconds < 60  # the stub that blocks does so for 600
+    assert _tables(tmp_path) == before and len(before) == 5
