@@ -22,14 +22,37 @@ SWEEP = {"coupling": ("iid", "repulsive"), "optimizer": ("none", "cno")}
 QUICK = ["task.num_prompts=12", "model.num_steps=4", "workers.galleries_per_batch=1"]
 
 
-def test_jobs_are_put_into_the_queue_again():
-    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        config = hydra.compose(
-            "config", overrides=["hydra/launcher=slurm"], return_hydra_config=True
-        )
-    launcher = config.hydra.launcher
-    assert hasattr(hydra.utils.get_class(launcher._target_), "checkpoint")
-    assert launcher.max_num_timeout > 0 and launcher.signal_delay_s < 60 * launcher.timeout_min
+def test_jobs_are_told_before_they_are_stopped_and_queue_again(tmp_path):
+    """What sbatch is given, by a stand-in for it."""
+    tools = {
+        "sbatch": f'cp "$1" {tmp_path}/copy && mv {tmp_path}/copy {tmp_path}/script; echo job 1',
+        "srun": "true",
+        "sacct": "true",
+    }
+    for name, program in tools.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{program}\n")
+        (tmp_path / name).chmod(0o755)
+    sweep = _sweep("hydra/launcher=slurm", "coupling=iid,repulsive", folder=tmp_path, path=tmp_path)
+    try:
+        _wait((tmp_path / "script").exists, sweep)
+    finally:
+        sweep.kill()
+        said, _ = sweep.communicate()
+    assert "#1 : coupling=repulsive" in said
+    script = (tmp_path / "script").read_text()
+    for option in ("array=0-1%2", "signal=USR2@120", "requeue", "open-mode=append"):
+        assert f"#SBATCH --{option}\n" in script
+
+
+def _sweep(*overrides: str, folder: Path, path: Path | None = None) -> subprocess.Popen:
+    """A sweep in a process of its own, with `path` before the others that programs are found in."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if path:
+        environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}"
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments.run", "-m", *overrides, *_here(folder)],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
 
 
 def _here(folder: Path) -> list[str]:
@@ -57,12 +80,8 @@ def _wait(true, sweep: subprocess.Popen):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_sweep_over_cells_is_pre_empted_requeued_and_finishes(tmp_path):
-    command = [sys.executable, "-m", "experiments.run", "-m", "hydra/launcher=submitit_local"]
     choices = [f"{group}={','.join(names)}" for group, names in SWEEP.items()]
-    sweep = subprocess.Popen(
-        [*command, *choices, *QUICK, *_here(tmp_path)],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    sweep = _sweep("hydra/launcher=submitit_local", *choices, *QUICK, folder=tmp_path)
     # what has said what it will do listens to the signal, too
     (log, *_) = _wait(
         lambda: [
