@@ -18,7 +18,7 @@ RUN := $(BIN)/python -m experiments.run
 LEARN := $(BIN)/python -m experiments.learn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults lint tables table1 table3 table4 table5 table6 compute cno-presets table7 learn theory dashboard weights calibrate tiny clean
+.PHONY: help setup demo test faults verify lint tables table1 table3 table4 table5 table6 compute cno-presets table7 learn theory dashboard weights calibrate tiny clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ test: setup ## the everyday tests
 
 faults: setup ## everything that may go wrong: killed, hung, full, torn, forged; about ten minutes
 	$(BIN)/python -m pytest -q -m faults tests/faults $(ARGS)
+
+verify: setup ## hash every image again; ARGS='repair=true' sets aside what is damaged
+	$(BIN)/python -m experiments.verify output_dir=outputs $(ARGS)
 
 lint: setup ## style of the code
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

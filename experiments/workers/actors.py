@@ -18,7 +18,7 @@ import torch
 
 from experiments.errors import UsageError
 from experiments.preemption import kept
-from experiments.recipe import Recipe
+from experiments.recipe import ModelSource, Recipe
 from experiments.tasks import Job
 from experiments.workers.batch import Batch, Queue
 from experiments.workers.dispatch import Limits
@@ -116,8 +116,22 @@ class RayWorkers:
         return [hand.pid for hand in [*self._idle, *self._busy.values()]]
 
     def prepare(self, recipe: Recipe) -> None:
+        """Has the weights on every machine that there is now, each fetched once."""
         _ray()
         recipe.model.fetch()
+        ray = self._connect()
+        here = ray.get_runtime_context().get_node_id()
+        others = {node["NodeID"] for node in ray.nodes() if node["Alive"]} - {here}
+        fetch = ray.remote(num_cpus=0, max_retries=0)(_fetch)
+        on = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+        answers = [
+            fetch.options(scheduling_strategy=on(node, soft=False), runtime_env=_environment())
+            .remote(recipe.model)
+            for node in others
+        ]  # fmt: skip
+        for error in ray.get(answers):
+            if error is not None:
+                raise error
 
     def probe(self, recipe: Recipe, job: Job) -> int:
         ray = self._connect()
@@ -213,11 +227,9 @@ class RayWorkers:
         if count < 1:
             return
         share = self._share()
-        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {"HF_HUB_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(paths)}
         remote = _ray().remote(**share, max_restarts=0, max_task_retries=0)(Actor)
         for _ in range(count):
-            actor = remote.options(runtime_env={"env_vars": environment}).remote(
+            actor = remote.options(runtime_env=_environment(HF_HUB_OFFLINE="1")).remote(
                 os.getcwd(), max(1, int(share["num_cpus"]))
             )
             self._starting[actor.name.remote()] = Hand(actor, time.monotonic())
@@ -244,6 +256,21 @@ class RayWorkers:
 
     def _kill(self, hand: Hand) -> None:
         _ray().kill(hand.actor, no_restart=True)
+
+
+def _environment(**more: str) -> dict[str, dict[str, str]]:
+    """What a process of Ray's needs to find this code."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"env_vars": {"PYTHONPATH": os.pathsep.join(paths), **more}}
+
+
+def _fetch(model: ModelSource) -> UsageError | None:
+    """Has a model's weights on the machine that this runs on."""
+    try:
+        model.fetch()
+    except UsageError as error:
+        return UsageError(f"{socket.gethostname()}: {error}")
+    return None
 
 
 def _ray() -> Any:
