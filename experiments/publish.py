@@ -60,7 +60,7 @@ def publish(
     figures: Mapping[str, Figure],
     report: Mapping[str, int | None],
     allow_partial: bool,
-) -> None:
+) -> list[Path]:
     """Writes a table, its pictures, what made them and its page to `folder`, and prints the table.
 
     Args:
@@ -68,6 +68,9 @@ def publish(
         figures: by the name that they get in the folder.
         report: what the page shows, see `experiments.report.page`.
         allow_partial: print cells that lack galleries with their n instead of refusing them.
+
+    Returns:
+        All that was written.
     """
     table = tables.build(spec, scores, paper_model=model, allow_partial=allow_partial)
     made_by = {"configs": configs, "cells": {cell.label: _making_of(cell) for cell in cells}}
@@ -87,6 +90,7 @@ def publish(
     print("The pictures, and the table in every form:\n")
     print("\n".join(f"  {path}" for path in paths))
     print(f"\nAll of it on one page: {written}")
+    return [*paths, written]
 
 
 def _write_scores(scores: pd.DataFrame, path: Path) -> Path:
