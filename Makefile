@@ -18,7 +18,7 @@ RUN := $(BIN)/python -m experiments.run
 LEARN := $(BIN)/python -m experiments.learn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults verify lint tables table1 table3 table4 table5 table6 compute cno-presets table7 learn theory weights calibrate bench scaling tiny clean
+.PHONY: help setup demo test faults verify lint tables table1 table3 table4 table5 table6 compute cno-presets table7 learn theory report figures dashboard weights calibrate bench scaling tiny clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -79,6 +79,15 @@ learn: setup ## does a coupling that is learned for diversity become the repulsi
 
 theory: setup ## the paper's statements, checked by measurement
 	$(BIN)/python scripts/theory.py --scores results/table1/tiny-scores.csv --out results/theory
+
+report: setup ## the book of all tables, one page each: results/index.html
+	$(BIN)/python -m experiments.report results
+
+figures: setup ## draw the figures of all tables again, without generating anything
+	$(BIN)/python -m experiments.redraw results
+
+dashboard: setup ## the view of all runs on Weights & Biases: ARGS='--entity NAME'
+	$(BIN)/python scripts/dashboard.py $(ARGS)
 
 weights: setup ## fetch the metrics' networks, or list them: ARGS=--list
 	$(BIN)/python scripts/fetch_weights.py $(ARGS)

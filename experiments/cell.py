@@ -13,6 +13,7 @@ from experiments.ledger import Failure, Ledger
 from experiments.progress import Progress
 from experiments.recipe import Recipe
 from experiments.score import Galleries, score, score_noise
+from experiments.shard import Shard
 from experiments.store import GalleryStore, ManifestRow
 from experiments.tasks import Job
 from experiments.workers.dispatch import Workers, dispatch
@@ -31,6 +32,7 @@ class Cell:
         recipe: None for a folder, to which nothing is ever added.
         workers: who makes the galleries; None for a folder.
         score_file: where its score rows are, JSON lines.
+        shard: the galleries that this process makes; None for all.
     """
 
     label: str
@@ -41,9 +43,14 @@ class Cell:
     suite: MetricSuite
     score_file: Path
     workers: Workers | None = None
+    shard: Shard | None = None
 
     def missing(self) -> list[Job]:
-        """The jobs that no committed gallery answers."""
+        """The jobs that no committed gallery answers, as far as they are to be made here."""
+        return [job for job in self.lacking() if self.shard is None or job in self.shard]
+
+    def lacking(self) -> list[Job]:
+        """The jobs that no committed gallery answers, of all shards."""
         committed = self.galleries.committed()
         return [job for job in self.jobs if job.id not in committed]
 
@@ -66,8 +73,10 @@ class Cell:
         Raises:
             UsageError: the model cannot be had; or weights of the metrics, a line for each.
         """
-        if self.missing():
-            self.workers.prepare(self.recipe)
+        if not self.missing():
+            return
+        self.workers.prepare(self.recipe)
+        if self.shard is None:  # a shard scores nothing
             try:
                 self.suite.prepare()
             except WeightsError as error:
@@ -98,7 +107,7 @@ class Cell:
         missing = self.missing()  # again, now that nobody else can commit
         if not missing:
             return
-        ledger = Ledger(store.folder)
+        ledger = Ledger(store.folder, self.shard)
         with Progress(self.label, total=len(missing)) as progress:
             for outcome in dispatch(self.workers, self.recipe, store.lacking(missing)):
                 if isinstance(outcome, Failure):

@@ -62,6 +62,11 @@ def plain(config: Config) -> dict[str, Any]:
         raise UsageError(f"{str(error).splitlines()[0]}; --help lists the settings") from error
 
 
+def restored(values: Mapping[str, Any]) -> Config:
+    """A configuration as it was before somebody made plain values of it, and published them."""
+    return OmegaConf.create(dict(values))
+
+
 def with_groups(config: Config, groups: Mapping[str, Mapping]) -> Config:
     """The configuration with whole groups in place of its own."""
     config = config.copy()
@@ -153,6 +158,7 @@ def _cell(label: str, config: Config, workers: dict[str, Any]) -> "Cell":
     from experiments.folder import Folder
     from experiments.methods.coupled import Coupled
     from experiments.recipe import Recipe
+    from experiments.shard import Shard
     from experiments.store import GalleryStore, cell_key
 
     if isinstance(task, Folder):
@@ -176,6 +182,7 @@ def _cell(label: str, config: Config, workers: dict[str, Any]) -> "Cell":
         except ValueError as error:
             raise UsageError(f"optimizer: {error}") from error
     inputs = _inputs(config, coupling.size)
+    shard = Shard.parse(config.shard) if config.shard else None
     methods = [_name(group) for group in (config.coupling, config.optimizer) if group]
     name = "-".join([config.model.name, *methods, cell_key(inputs)])
     kept = f"-best{task.keep}" if task.keep else ""
@@ -184,7 +191,7 @@ def _cell(label: str, config: Config, workers: dict[str, Any]) -> "Cell":
         jobs=task.jobs(),
         keep=task.keep,
         galleries=GalleryStore(
-            Path(config.output_dir) / name, inputs, gallery_size=task.gallery_size
+            Path(config.output_dir) / name, inputs, gallery_size=task.gallery_size, shard=shard
         ),
         recipe=Recipe(
             method=Coupled(coupling, optimizer),
@@ -195,6 +202,7 @@ def _cell(label: str, config: Config, workers: dict[str, Any]) -> "Cell":
         workers=_workers(config, workers),
         suite=suite,
         score_file=scores / f"{name}{kept}.jsonl",
+        shard=shard,
     )
 
 

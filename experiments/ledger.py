@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from experiments import jsonlines
+from experiments.shard import Shard
 from experiments.tasks import Job
 
 
@@ -43,15 +44,18 @@ class Ledger:
 
     Args:
         folder: the folder of the cell.
+        shard: whose tries are appended; a shard has a file of its own.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "failures.jsonl"
+    def __init__(self, folder: Path, shard: Shard | None = None) -> None:
+        self._file = folder / (f"failures-{shard}.jsonl" if shard else "failures.jsonl")
 
     def append(self, failure: Failure) -> None:
         with jsonlines.appending(self._file) as append:
             append(asdict(failure))
 
     def read(self) -> list[Failure]:
-        """All failures, in order."""
-        return [Failure(**line) for line in jsonlines.read(self._file)]
+        """All failures, in order; those of shards come last."""
+        folder = self._file.parent
+        files = [folder / "failures.jsonl", *sorted(folder.glob("failures-*.jsonl"))]
+        return [Failure(**line) for file in files for line in jsonlines.read(file)]

@@ -10,8 +10,19 @@ from experiments.cell import Cell
 def score_galleries(cells: Sequence[Cell]) -> pd.DataFrame:
     """Generates what is missing of every cell and scores it: one row per gallery and metric.
 
-    Everything that can fail early does: the model and the metrics' weights are had first. A gallery
-    that was given up has no row; see `Cell.given_up`.
+    A gallery that was given up has no row; see `Cell.given_up`.
+
+    Raises:
+        UsageError: something that the user can mend.
+    """
+    generate_galleries(cells)
+    return pd.concat([cell.score() for cell in cells])
+
+
+def generate_galleries(cells: Sequence[Cell]) -> None:
+    """Generates what is missing of every cell.
+
+    Everything that can fail early does: the model and the metrics' weights are had first.
 
     Raises:
         UsageError: something that the user can mend.
@@ -28,7 +39,6 @@ def score_galleries(cells: Sequence[Cell]) -> pd.DataFrame:
     finally:
         for workers in {id(cell.workers): cell.workers for cell in cells if cell.workers}.values():
             workers.close()
-    return pd.concat([cell.score() for cell in cells])
 
 
 def unfinished(cells: Sequence[Cell]) -> str | None:

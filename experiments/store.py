@@ -6,6 +6,7 @@ size, or the size that the coupling plans for. It is one folder, named by a hash
     tiny-repulsive-none-1f0c9a3e/
         cell.json             the inputs
         manifest.jsonl        one row a committed gallery
+        manifest-1-of-4.jsonl the rows of a shard (see `shard`)
         manifest.damaged      lines that were no rows, set aside
         failures.jsonl        tries that failed (see `ledger`)
         galleries/JOB/0.png   the images; how each was made is in its metadata
@@ -16,6 +17,11 @@ committed gallery or files that the next run overwrites. One that is committed s
 again, where a worker was given up too early, and still counts once. A gallery grows within its
 plan: the images of its later members join the earlier ones, which stay as they are, and a longer
 row stands for it.
+
+Shards write into a cell at the same time, each with a manifest and a lock of its own: to append to
+one file from several machines would need a lock around every row, on file systems where locks are
+least to be trusted. All read all manifests; the next run that is no shard has the cell to itself,
+and joins them into one.
 """
 
 import hashlib
@@ -36,6 +42,7 @@ from PIL import Image
 from coupling.drift import Drift
 from experiments.errors import UsageError
 from experiments.gallery import EncodedGallery
+from experiments.shard import Shard
 from experiments.tasks import Job
 
 
@@ -68,6 +75,10 @@ class ManifestRow:
         return hashlib.sha256("".join(self.images).encode()).hexdigest()[:16]
 
 
+Parsed = tuple[dict[str, ManifestRow], list[str]]
+"""Of a manifest: rows by job, and the lines that are no rows."""
+
+
 def cell_key(inputs: Mapping) -> str:
     """Hash of a cell's inputs. Formatting and comments of the YAML that they came from are none."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:8]
@@ -80,20 +91,24 @@ class GalleryStore:
         folder: the folder of the cell; made at the first commit.
         inputs: what every gallery of the cell is made from, as JSON values.
         gallery_size: how many images of each gallery are wanted, the first of those planned.
+        shard: which part of the galleries this store writes; None for all.
 
     Attributes:
         gallery_folder: the folder of all galleries, each in one named by its job.
     """
 
-    def __init__(self, folder: Path, inputs: Mapping, *, gallery_size: int) -> None:
+    def __init__(
+        self, folder: Path, inputs: Mapping, *, gallery_size: int, shard: Shard | None = None
+    ) -> None:
         self.folder = folder
         self.inputs = inputs
         self.gallery_size = gallery_size
-        self._manifest = folder / "manifest.jsonl"
         self.gallery_folder = folder / "galleries"
-        self._lock = FileLock(folder / "lock", timeout=0)
-        self._read: tuple[dict[str, ManifestRow], list[str]] = {}, []
-        self._read_state: tuple[int, ...] | None = None
+        self._shard = shard
+        part = f"-{shard}" if shard else ""
+        self._manifest = folder / f"manifest{part}.jsonl"
+        self._lock = FileLock(folder / f"lock{part}", timeout=0)
+        self._known: dict[Path, tuple[tuple[int, ...], Parsed]] = {}
 
     def committed(self) -> dict[str, ManifestRow]:
         """The manifest's rows by job id, less those whose images were removed or are too few."""
@@ -112,21 +127,41 @@ class GalleryStore:
             lacks.setdefault(range(held, self.gallery_size), []).append(job)
         return lacks
 
-    def read_manifest(self) -> tuple[dict[str, ManifestRow], list[str]]:
+    def read_manifest(self) -> Parsed:
         """All rows by job, the last one standing, and the lines that are no rows.
 
-        The file is read again only when it has changed: a run asks often, and 100,000 rows take
-        seconds.
+        Rows of shards are later than those of the one manifest, which they are joined to by the
+        next run that is no shard; among shards, the file that was written last stands.
         """
-        if not self._manifest.is_file():
+        parts = [self._rows_of(path) for path in self._shard_manifests()]
+        # read last: a run that joins the others to it removes them afterwards
+        rows, damaged = self._rows_of(self.folder / "manifest.jsonl")
+        for more, torn in parts:
+            rows |= more
+            damaged += torn
+        return rows, damaged
+
+    def _rows_of(self, manifest: Path) -> Parsed:
+        """Read again only when the file has changed: a run asks often, and 100,000 rows take
+        seconds. Appending changes the size, and replacing the inode, however coarse the clock.
+        """
+        try:
+            stat = manifest.stat()
+        except FileNotFoundError:
             return {}, []
-        # Appending changes the size, and replacing the inode, however coarse the clock.
-        stat = self._manifest.stat()
         state = stat.st_ino, stat.st_size, stat.st_mtime_ns
-        if state != self._read_state:
-            self._read, self._read_state = _parse(self._manifest), state
-        rows, damaged = self._read
+        if manifest not in self._known or self._known[manifest][0] != state:
+            self._known[manifest] = state, _read_rows(manifest)
+        rows, damaged = self._known[manifest][1]
         return dict(rows), list(damaged)
+
+    def _shard_manifests(self) -> list[Path]:
+        """As they were written, the last one last."""
+
+        def written(path: Path) -> int:
+            return path.stat().st_mtime_ns if path.exists() else 0
+
+        return sorted(self.folder.glob("manifest-*.jsonl"), key=written)
 
     def _present(self) -> dict[str, ManifestRow]:
         rows, _ = self.read_manifest()
@@ -140,26 +175,42 @@ class GalleryStore:
         Raises:
             UsageError: there is one.
         """
+        refusal = UsageError(
+            f"another run is writing to {self.folder}; wait for it or set another output_dir"
+        )
         try:
             self._lock.acquire()
         except Timeout as error:
-            raise UsageError(
-                f"another run is writing to {self.folder}; wait for it or set another output_dir"
-            ) from error
+            raise refusal from error
         try:
+            for path in self.folder.glob("lock*"):  # ours is held: who comes now sees it
+                if self._excludes(path) and not _is_free(path):
+                    raise refusal
             yield
         finally:
             self._lock.release()
 
+    def _excludes(self, lock: Path) -> bool:
+        """Whether its holder may make our galleries; shards of the same count have their own."""
+        sibling = self._shard and lock.name.endswith(f"-of-{self._shard.count}")
+        return not sibling and lock != Path(self._lock.lock_file)
+
     def mend(self) -> None:
-        """Sets the manifest's lines that are no rows aside. Call it where no other can write."""
+        """Makes this store's manifest whole: lines that are no rows are set aside; where it is no
+        shard's, the rows of shards join it. Call it where no other can write.
+        """
         self._rows, damaged = self.read_manifest()
+        rows, joined = self._rows, self._shard_manifests()
+        if self._shard:
+            rows, damaged = self._rows_of(self._manifest)
+            joined = []
         if damaged:
             with (self.folder / "manifest.damaged").open("a", encoding="utf-8") as file:
                 file.writelines(line + "\n" for line in damaged)
-        if damaged or not _ends_a_line(self._manifest):  # it would swallow the next row
-            lines = "".join(map(_manifest_line, self._rows.values()))
-            replace_file(self._manifest, lines.encode())
+        if damaged or joined or not _ends_a_line(self._manifest):  # it would swallow the next row
+            replace_file(self._manifest, "".join(map(_manifest_line, rows.values())).encode())
+        for path in joined:
+            path.unlink()
 
     def __enter__(self) -> "GalleryStore":
         """Opens the cell for writing: one writer at a time. Damaged rows are set aside."""
@@ -167,7 +218,7 @@ class GalleryStore:
         with ExitStack() as stack:
             stack.enter_context(self.exclusive())
             inputs = json.dumps(self.inputs, indent=2, sort_keys=True) + "\n"
-            replace_file(self.folder / "cell.json", inputs.encode())
+            replace_file(self.folder / "cell.json", inputs.encode(), by=self._manifest.stem)
             self.mend()
             self._writing = stack.pop_all()
         return self
@@ -260,39 +311,50 @@ class GalleryStore:
         return np.stack(images)
 
 
-def _parse(manifest: Path) -> tuple[dict[str, ManifestRow], list[str]]:
+def _ends_a_line(file: Path) -> bool:
+    """True of one that is empty or not there, too."""
+    if not file.is_file() or not file.stat().st_size:
+        return True
+    with file.open("rb") as opened:
+        opened.seek(-1, os.SEEK_END)
+        return opened.read() == b"\n"
+
+
+def _read_rows(manifest: Path) -> Parsed:
+    """Rows by job, the last one standing, and the lines that are no rows."""
     rows, damaged = {}, []
-    # "replace" keeps a flipped bit from hiding the lines around it
-    for line in manifest.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            fields = json.loads(line)
-            fields["images"] = tuple(fields["images"])
-            fields["loss"] = tuple(fields["loss"])
-            fields["drift"] = Drift(**fields["drift"])
-            row = ManifestRow(**fields)
-        except (ValueError, TypeError, KeyError):
-            damaged.append(line)
-        else:
-            rows[row.job] = row
+    if manifest.is_file():
+        # "replace" keeps a flipped bit from hiding the lines around it
+        for line in manifest.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                fields = json.loads(line)
+                fields["images"] = tuple(fields["images"])
+                fields["loss"] = tuple(fields["loss"])
+                fields["drift"] = Drift(**fields["drift"])
+                row = ManifestRow(**fields)
+            except (ValueError, TypeError, KeyError):
+                damaged.append(line)
+            else:
+                rows[row.job] = row
     return rows, damaged
 
 
-def _ends_a_line(file: Path) -> bool:
-    """True for one that is empty or not there, too."""
-    if not file.is_file() or not file.stat().st_size:
-        return True
-    with file.open("rb") as read:
-        read.seek(-1, os.SEEK_END)
-        return read.read() == b"\n"
+def _is_free(lock: Path) -> bool:
+    """Whether nobody holds a lock."""
+    try:
+        with FileLock(lock, timeout=0):
+            return True
+    except Timeout:
+        return False
 
 
 def _manifest_line(row: ManifestRow) -> str:
     return json.dumps(asdict(row), sort_keys=True) + "\n"
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Replaces a file as a whole, never leaving half of it."""
-    temporary = path.with_name(f".{path.name}")
+def replace_file(path: Path, data: bytes, *, by: str = "") -> None:
+    """Replaces a file as a whole, never leaving half of it; `by` tells writers apart."""
+    temporary = path.with_name(f".{path.name}{by}")
     _write_flushed(temporary, data)
     os.replace(temporary, path)
 

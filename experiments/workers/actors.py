@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from experiments.errors import UsageError
+from experiments.preemption import kept
 from experiments.recipe import ModelSource, Recipe
 from experiments.tasks import Job
 from experiments.workers.batch import Batch, Queue
@@ -245,7 +246,8 @@ class RayWorkers:
         if not ray.is_initialized():
             alone = {} if self.address else {"include_dashboard": False}
             try:
-                ray.init(self.address, log_to_driver=False, logging_level="ERROR", **alone)
+                with kept():
+                    ray.init(self.address, log_to_driver=False, logging_level="ERROR", **alone)
             except (ConnectionError, ValueError) as error:
                 reason = str(error).splitlines()[0]
                 raise UsageError(f"workers.address={self.address}: {reason}") from None
