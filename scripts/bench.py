@@ -40,8 +40,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="tiny", help="a configuration of configs/model/")
     parser.add_argument("--weights", choices=("checkpoint", "random"), default="checkpoint")
-    parser.add_argument("--galleries", type=int, default=16, help="in each round")
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--galleries", type=int, default=32, help="in each round")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--without", nargs="*", default=[], help="arms to leave out")
     parser.add_argument("--out", type=Path, default=Path("results/bench"))
     parser.add_argument("overrides", nargs="*", help="key=value, of the main job's configuration")
@@ -93,16 +93,22 @@ def bench(arguments: argparse.Namespace) -> int:
             name: batch if isinstance(arm, PlainLoop) else -(-batch // arm.galleries_per_batch)
             for name, arm in arms.items()
         }
+        judged = jobs[: 2 * batch]
         outputs = {
-            name: (arm.latents(jobs), arm.images(jobs, folder / name)) for name, arm in arms.items()
+            name: (arm.latents(judged), arm.images(judged, folder / name))
+            for name, arm in arms.items()
         }
         single, half = ladder.yardstick_arms(arms)
         others = {}
         for arm in (single, half):
-            arm.run(jobs, folder / "other")
-            others[arm.label] = arm.latents(jobs), arm.images(jobs, folder / "other")
+            arm.run(judged, folder / "other")
+            others[arm.label] = arm.latents(judged), arm.images(judged, folder / "other")
         found, reasons, yardstick = verdict.judge(
-            arms, outputs, alone=others[single.label], suite=suite, prompts=[j.prompt for j in jobs]
+            arms,
+            outputs,
+            alone=others[single.label],
+            suite=suite,
+            prompts=[j.prompt for j in judged],
         )
         latents, images = outputs[verdict.REFERENCE]
         yardsticks = {
