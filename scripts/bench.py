@@ -94,6 +94,7 @@ def bench(arguments: argparse.Namespace) -> int:
             for name, arm in arms.items()
         }
         judged = jobs[: 2 * batch]
+        prompts = [job.prompt for job in judged]
         outputs = {
             name: (arm.latents(judged), arm.images(judged, folder / name))
             for name, arm in arms.items()
@@ -108,7 +109,7 @@ def bench(arguments: argparse.Namespace) -> int:
             outputs,
             alone=others[single.label],
             suite=suite,
-            prompts=[j.prompt for j in judged],
+            prompts=prompts,
         )
         latents, images = outputs[verdict.REFERENCE]
         yardsticks = {
