@@ -33,8 +33,11 @@ SAID = {
 
 
 def _tables(folder: Path) -> dict[str, bytes]:
-    """Every form of the table; the JSON less its configurations, which name the tracking."""
+    """Every form of the table, less the configurations, which name the tracking: they are in the
+    JSON and on the page.
+    """
     tables = {path.name: path.read_bytes() for path in folder.glob("results/demo/*")}
+    del tables["tiny.html"]
     document = json.loads(tables["tiny.json"])
     del document["made_by"]["configs"]
     return tables | {"tiny.json": json.dumps(document).encode()}
