@@ -66,10 +66,11 @@ class Manifest:
 
     def read(self) -> tuple[dict[str, ManifestRow], list[str]]:
         """Rows by job, the last one standing, and the lines that are no rows."""
-        if not self.path.is_file():
+        try:
+            stat = self.path.stat()
+        except FileNotFoundError:
             return {}, []
         # Appending changes the size, and replacing the inode, however coarse the clock.
-        stat = self.path.stat()
         state = stat.st_ino, stat.st_size, stat.st_mtime_ns
         if state != self._state:
             self._read, self._state = _parse(self.path), state
