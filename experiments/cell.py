@@ -11,11 +11,12 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from experiments.best import BestOf
+from experiments.best import BestOf, PartOf
 from experiments.errors import UsageError
 from experiments.folder import Folder
 from experiments.generate import Method, generate
 from experiments.models.model import Model
+from experiments.objects.task import ObjectJob
 from experiments.score import Galleries, score, score_noise
 from experiments.store import GalleryStore, ManifestRow
 from experiments.tasks import Job
@@ -43,6 +44,8 @@ class Cell:
         galleries: ours, or a folder of somebody else's.
         recipe: None for a folder, to which nothing is ever added.
         score_file: where its score rows are, JSON lines.
+        part: which of the images stand for the gallery, where a method makes it more than once; None for all.
+        notes: what a reader of its scores must know of the jobs, a sentence each.
     """
 
     label: str
@@ -52,6 +55,8 @@ class Cell:
     recipe: Recipe | None
     suite: MetricSuite
     score_file: Path
+    part: slice | None = None
+    notes: tuple[str, ...] = ()
 
     def missing(self) -> list[Job]:
         """The jobs that no committed gallery answers."""
@@ -101,7 +106,9 @@ class Cell:
 
     @property
     def shown(self) -> Galleries:
-        """What is scored and put in pictures: the galleries, or the best of each."""
+        """What is scored and put in pictures: the galleries, the best of each, or a part."""
+        if self.part:
+            return PartOf(self.galleries, self.part)
         return BestOf(self.galleries, self.keep) if self.keep else self.galleries
 
     def score(self) -> pd.DataFrame:
@@ -115,7 +122,8 @@ class Cell:
         """
         jobs = [job.id for job in self.jobs]
         try:
-            rows = score(self.shown, self.suite, jobs, file=self.score_file)
+            known = {job.id: job.picture for job in self.jobs if isinstance(job, ObjectJob)}
+            rows = score(self.shown, self.suite, jobs, file=self.score_file, known=known)
         except (WeightsError, ImageError) as error:
             raise UsageError(str(error)) from error
         if self.recipe is not None:

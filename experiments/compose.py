@@ -117,11 +117,16 @@ def _cell(label: str, config: Config, models: dict[str, Any]) -> "Cell":
     from experiments.cell import Cell, Recipe
     from experiments.folder import Folder
     from experiments.methods.coupled import Coupled
+    from experiments.objects.task import Objects
     from experiments.store import GalleryStore, cell_key
 
     if isinstance(task, Folder):
         name = f"{Path(task.path).stem}-{cell_key({'path': str(Path(task.path).resolve())})}"
         return Cell(label, task.jobs(), None, task, None, suite, scores / f"{name}.jsonl")
+    if isinstance(task, Objects):
+        return _object_cell(label, config, task, models)
+    if config.get("method"):
+        raise UsageError("method: it keeps the object of a picture, so it needs task=objects")
     coupling, optimizer = build("coupling", config), build("optimizer", config)
     if coupling.size < task.gallery_size:
         raise UsageError(
@@ -160,6 +165,49 @@ def _cell(label: str, config: Config, models: dict[str, Any]) -> "Cell":
     )
 
 
+def _object_cell(label: str, config: Config, task: Any, models: dict[str, Any]) -> "Cell":
+    """A cell of galleries around the objects of pictures."""
+    method, suite = build("method", config), build("metrics", config)
+
+    from experiments.cell import Cell, Recipe
+    from experiments.store import GalleryStore, cell_key
+
+    if method is None:
+        raise UsageError("task=objects needs a method, such as method=refined; --help lists them")
+    if method.coupling.size != task.gallery_size:
+        raise UsageError(
+            f"coupling: it couples {method.coupling.size} noises, but task.gallery_size is "
+            f"{task.gallery_size}; make them equal"
+        )
+    shown = method.part(task.checkpoint)
+    values = plain(config)
+    inputs = {
+        "model": model_inputs(values["model"]),
+        "method": _without_cards(values["method"]),
+        "seed": values["seed"],
+    }
+    coupling = config.method.get("coupling")
+    names = [_name(group) for group in (config.method, coupling) if group]
+    name = "-".join([config.model.name, *names, cell_key(inputs)])
+    part = f"-from{shown.start}" if shown else ""
+    return Cell(
+        label=label,
+        jobs=task.jobs(),
+        keep=None,
+        part=shown,
+        notes=task.notes,
+        galleries=GalleryStore(Path(config.output_dir) / name, inputs, gallery_size=method.size),
+        recipe=Recipe(
+            method=method,
+            seed=config.seed,
+            galleries_per_batch=config.workers.galleries_per_batch,
+            load_model=partial(load_model, config, models),
+        ),
+        suite=suite,
+        score_file=Path(config.results_dir) / "scores" / f"{name}{part}.jsonl",
+    )
+
+
 def load_model(config: Config, models: dict[str, Any]) -> Any:
     """The model of `config`; cells with the same one share it."""
     key = OmegaConf.to_yaml(config.model, resolve=True)
@@ -173,19 +221,27 @@ def _inputs(config: Config, planned_size: int) -> dict[str, Any]:
     """What the images of a cell are made from. Where a card lies is no input, its matrix is; nor is
     how many of the planned images are made.
     """
-    from experiments.learning.card import read
-
     values = OmegaConf.to_container(config, resolve=True)
-    coupling = values["coupling"]
-    if "card" in coupling:
-        coupling["matrix"] = read(Path(coupling.pop("card"))).matrix.tolist()
     return {
         "model": model_inputs(values["model"]),
-        "coupling": coupling,
+        "coupling": _without_cards(values["coupling"]),
         "optimizer": values["optimizer"],
         "gallery_size": planned_size,
         "seed": values["seed"],
     }
+
+
+def _without_cards(values: dict[str, Any]) -> dict[str, Any]:
+    """A group's values with the matrix of every learned coupling in place of where its card is."""
+    from experiments.learning.card import read
+
+    values = {
+        key: _without_cards(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+    }
+    if "card" in values:
+        values["matrix"] = read(Path(values.pop("card"))).matrix.tolist()
+    return values
 
 
 def model_inputs(model: dict[str, Any]) -> dict[str, Any]:

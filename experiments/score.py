@@ -42,14 +42,28 @@ class Galleries(Protocol):
         """Its folder, for messages."""
 
 
+class Known(Protocol):
+    """A picture that a gallery was made around: (H, W, 3) uint8, and its object (H, W), bool."""
+
+    image: np.ndarray
+    mask: np.ndarray
+
+
 def score(
-    galleries: Galleries, suite: MetricSuite, jobs: Sequence[str], *, file: Path
+    galleries: Galleries,
+    suite: MetricSuite,
+    jobs: Sequence[str],
+    *,
+    file: Path,
+    known: Mapping[str, Known] | None = None,
 ) -> pd.DataFrame:
     """Scores the galleries that have no current row in `file`; returns the rows of all of them.
 
     Args:
         jobs: ids of committed galleries.
         file: the score rows of the cell, JSON lines; made if missing.
+        known: by job, of all jobs or of none, the pictures that scores of regions compare with. A
+            job's id must stand for its picture.
 
     Returns:
         One row per gallery and metric, in the order of `jobs`: job, prompt, metric, value, gallery
@@ -69,7 +83,7 @@ def score(
             if out.tell() and not file.read_bytes().endswith(b"\n"):
                 out.write("\n")  # ends a line that a kill has torn
             for batch in _batches(missing):
-                for line in _score_batch(galleries, suite, batch):
+                for line in _score_batch(galleries, suite, batch, known or {}):
                     out.write(json.dumps(line, sort_keys=True) + "\n")
                     scores[line["job"], line["metric"]] = line
                 out.flush()
@@ -115,13 +129,21 @@ def _is_scored(row: GalleryRow, suite: MetricSuite, scores: Mapping) -> bool:
 
 
 def _score_batch(
-    galleries: Galleries, suite: MetricSuite, rows: Sequence[GalleryRow]
+    galleries: Galleries,
+    suite: MetricSuite,
+    rows: Sequence[GalleryRow],
+    known: Mapping[str, Known],
 ) -> Iterator[dict]:
     images = torch.from_numpy(np.stack([galleries.read(row) for row in rows])).movedim(-1, 2)
+    pictures = [known[row.job] for row in rows if known]
+    references = [torch.from_numpy(picture.image).movedim(-1, 0) / 255 for picture in pictures]
+    masks = [torch.from_numpy(picture.mask) for picture in pictures]
     batch = GalleryBatch(
         images=images,
         prompts=tuple(row.prompt for row in rows),
         names=tuple(galleries.where(row) for row in rows),
+        references=torch.stack(references) if known else None,
+        masks=torch.stack(masks) if known else None,
     )
     for metric, values in suite.score(batch).items():
         for row, value in zip(rows, values.tolist(), strict=True):

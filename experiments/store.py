@@ -161,9 +161,10 @@ class GalleryStore:
         temporary.mkdir()
         members = range(gallery.first, gallery.first + len(gallery.images))
         batch = {"galleries": gallery.galleries_per_batch, "members": list(members)}
+        named = {"id": job.id, "prompt": job.prompt}
         hashes = []
         for member, image in zip(members, gallery.images, strict=True):
-            metadata = {**self.inputs, "job": asdict(job), "member": member, "batch": batch}
+            metadata = {**self.inputs, "job": named, "member": member, "batch": batch}
             data = _png(image, metadata)
             hashes.append(hashlib.sha256(data).hexdigest())
             _write_flushed(temporary / f"{member}.png", data)
