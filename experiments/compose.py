@@ -79,6 +79,7 @@ def rows_of(config: Config, overrides: Sequence[str]) -> dict[str, Config]:
     return {
         label: compose([*overrides, *changes])
         for label, changes in {**config.table.rows, **foreign}.items()
+        if changes is not None  # a row that this model has not
     }
 
 

@@ -38,6 +38,10 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
     rows = rows_of(config, overrides)
     cells = cells_of(rows)
 
+    notes = tuple(dict.fromkeys(note for cell in cells for note in cell.notes))
+    for note in notes:
+        print(note)
+
     from experiments.measure import score_galleries
     from experiments.publish import publish, summarise
     from experiments.tables import TableSpec
@@ -56,9 +60,15 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
             title=table["title"],
             rows=list(rows),
             columns={name: column for name, column in table["columns"].items() if name in measured},
-            baselines=table["baselines"],
+            baselines={
+                row: baseline
+                for row, baseline in table["baselines"].items()
+                if table["rows"].get(row, ()) is not None
+            },
             paper=table["paper"],
             jobs=len(cells[0].jobs),
+            unit=table.get("unit", "prompt"),
+            notes=notes,
         ),
         cells,
         scores,
