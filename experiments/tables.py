@@ -40,7 +40,7 @@ class TableSpec:
         title: heading of the table.
         rows: method labels in the order of printing; of a mapping, its keys.
         columns: metric -> Column, or the mapping of a Column's fields.
-        baselines: row -> the row that it is tested against.
+        baselines: row -> the row, or rows, that it is tested against; stars speak of the first.
         paper: the paper's table that these rows mirror ("table1" .. "table9"), or None.
         jobs: how many jobs each cell must have at least.
         unit: what a job is made of, in the singular.
@@ -54,7 +54,7 @@ class TableSpec:
     title: str
     rows: Sequence[str]
     columns: Mapping[str, Column]
-    baselines: Mapping[str, str]
+    baselines: Mapping[str, str | Sequence[str]]
     paper: str | None
     jobs: int
     unit: str = "prompt"
@@ -67,10 +67,14 @@ class TableSpec:
         }
         object.__setattr__(self, "rows", tuple(self.rows))
         object.__setattr__(self, "columns", columns)
-        object.__setattr__(self, "baselines", dict(self.baselines))
+        baselines = {
+            row: (against,) if isinstance(against, str) else tuple(against)
+            for row, against in self.baselines.items()
+        }
+        object.__setattr__(self, "baselines", baselines)
         if not self.rows or not columns or len(set(self.rows)) < len(self.rows):
             raise UsageError(f"{self.name}: rows and columns must be given, each row once")
-        for row, baseline in self.baselines.items():
+        for row, baseline in self.pairs:
             if row == baseline or not {row, baseline} <= set(self.rows):
                 raise UsageError(
                     f"{self.name}: baseline {row!r}: {baseline!r} must name two of its rows: "
@@ -85,24 +89,32 @@ class TableSpec:
         if self.paper is not None:
             paper.table(self.paper)
 
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Every (row, baseline) that is tested."""
+        return tuple((row, one) for row, against in self.baselines.items() for one in against)
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row against its baseline in one column, over the jobs that both have."""
+    """A row against a baseline in one column, over the jobs that both have.
+
+    `paper_percent` is the paper's effect against the same baseline, for each model it has.
+    """
 
     baseline: str
     test: PairedTest
     t_p_holm: float
     wilcoxon_p_holm: float
     percent: float | None  # 100 (mean / baseline mean - 1); None unless the baseline is positive
+    paper_percent: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Cell:
     """One row in one column; mean and sample standard deviation (n - 1) over its n jobs.
 
-    `paper` is the paper's (mean, standard deviation) of the same model, row and metric;
-    `paper_percent` the paper's effect against the same baseline row, for each model it has.
+    `paper` is the paper's (mean, standard deviation) of the same model, row and metric.
     """
 
     row: str
@@ -110,9 +122,13 @@ class Cell:
     n: int
     mean: float | None  # None where n = 0
     std: float | None  # None where n < 2
-    comparison: Comparison | None  # None without a baseline, or with fewer than two pairs
+    comparisons: tuple[Comparison, ...]  # () without a baseline, or with fewer than two pairs
     paper: paper.Reported | None
-    paper_percent: dict[str, float]
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """Against the row's first baseline, if there is one."""
+        return next(iter(self.comparisons), None)
 
 
 @dataclass(frozen=True)
@@ -131,11 +147,16 @@ class Table:
         return next(c for c in self.cells if (c.row, c.metric) == (row, metric))
 
     def frame(self) -> pd.DataFrame:
-        """All cells, one line each, as plain columns at full precision."""
-        return pd.DataFrame([self._record(cell) for cell in self.cells]).astype({"pairs": "Int64"})
+        """All cells as plain columns at full precision: a line each, or one a comparison."""
+        records = [
+            self._record(cell, comparison)
+            for cell in self.cells
+            for comparison in cell.comparisons or (None,)
+        ]
+        return pd.DataFrame(records).astype({"pairs": "Int64"})
 
-    def _record(self, cell: Cell) -> dict:
-        column, comparison = self.spec.columns[cell.metric], cell.comparison
+    def _record(self, cell: Cell, comparison: Comparison | None) -> dict:
+        column = self.spec.columns[cell.metric]
         record = {"table": self.spec.name, "model": self.model, "row": cell.row}
         record |= {"metric": cell.metric, "label": column.label, "better": column.better}
         record |= {"n": cell.n, "mean": cell.mean, "std": cell.std}
@@ -156,7 +177,7 @@ class Table:
         paper_mean, paper_std = cell.paper or (None, None)
         record |= {"paper_mean": paper_mean, "paper_std": paper_std}
         for model in self.paper.values if self.paper else ():
-            record[f"paper_{model}_percent"] = cell.paper_percent.get(model)
+            record[f"paper_{model}_percent"] = comparison and comparison.paper_percent.get(model)
         made = self.provenance[cell.metric]
         return record | {field: " | ".join(found) for field, found in made.items()}
 
@@ -195,7 +216,7 @@ def build(
             "which is printed with its n"
         )
     reference = paper.table(spec.paper) if spec.paper else None
-    comparisons = _compare(spec, values)
+    comparisons = _compare(spec, values, reference.values if reference else {})
     return Table(
         spec=spec,
         model=paper_model,
@@ -204,10 +225,12 @@ def build(
                 row,
                 metric,
                 values[metric][row].dropna().to_numpy(),
-                comparison=comparisons.get((row, metric)),
-                reported=reference.values if reference else {},
-                model=paper_model,
-                baseline=spec.baselines.get(row),
+                comparisons=tuple(
+                    comparisons[row, baseline, metric]
+                    for baseline in spec.baselines.get(row, ())
+                    if (row, baseline, metric) in comparisons
+                ),
+                reported=paper.values(spec.paper, paper_model) if spec.paper else {},
             )
             for row in spec.rows
             for metric in spec.columns
@@ -244,12 +267,12 @@ def write(table: Table, folder: Path, stem: str, *, made_by: Mapping) -> tuple[P
 
 
 def _compare(
-    spec: TableSpec, values: Mapping[str, pd.DataFrame]
-) -> dict[tuple[str, str], Comparison]:
-    """All comparisons of the table, their p-values corrected together."""
+    spec: TableSpec, values: Mapping[str, pd.DataFrame], reported: Mapping
+) -> dict[tuple[str, str, str], Comparison]:
+    """All comparisons (row, baseline, metric) of the table, their p-values corrected together."""
     pairs = {
-        (row, metric): values[metric][[row, baseline]].dropna().to_numpy()
-        for row, baseline in spec.baselines.items()
+        (row, baseline, metric): values[metric][[row, baseline]].dropna().to_numpy()
+        for row, baseline in spec.pairs
         for metric in spec.columns
     }
     pairs = {key: both for key, both in pairs.items() if len(both) >= 2}
@@ -258,14 +281,25 @@ def _compare(
     wilcoxon_holm = holm([test.wilcoxon_p for test in tests.values()])
     return {
         key: Comparison(
-            baseline=spec.baselines[key[0]],
+            baseline=key[1],
             test=test,
             t_p_holm=t_p,
             wilcoxon_p_holm=wilcoxon_p,
             percent=_percent(float(pairs[key][:, 0].mean()), float(pairs[key][:, 1].mean())),
+            paper_percent=_reported_effects(reported, *key),
         )
         for (key, test), t_p, wilcoxon_p in zip(tests.items(), t_holm, wilcoxon_holm, strict=True)
     }
+
+
+def _reported_effects(reported: Mapping, row: str, baseline: str, metric: str) -> dict[str, float]:
+    """The paper's effect of a row against a baseline, for each model that has both."""
+    effects = {}
+    for model, rows in reported.items():
+        ours, theirs = rows.get(row, {}).get(metric), rows.get(baseline, {}).get(metric)
+        if ours and theirs and (percent := _percent(ours[0], theirs[0])) is not None:
+            effects[model] = percent
+    return effects
 
 
 def _cell(
@@ -273,25 +307,17 @@ def _cell(
     metric: str,
     values: np.ndarray,
     *,
-    comparison: Comparison | None,
+    comparisons: tuple[Comparison, ...],
     reported: Mapping,
-    model: str,
-    baseline: str | None,
 ) -> Cell:
-    effects = {}
-    for name, rows in reported.items():
-        ours, theirs = rows.get(row, {}).get(metric), rows.get(baseline, {}).get(metric)
-        if ours and theirs and (percent := _percent(ours[0], theirs[0])) is not None:
-            effects[name] = percent
     return Cell(
         row=row,
         metric=metric,
         n=len(values),
         mean=float(values.mean()) if len(values) else None,
         std=float(values.std(ddof=1)) if len(values) > 1 else None,
-        comparison=comparison,
-        paper=reported.get(model, {}).get(row, {}).get(metric),
-        paper_percent=effects,
+        comparisons=comparisons,
+        paper=reported.get(row, {}).get(metric),
     )
 
 

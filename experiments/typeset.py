@@ -8,7 +8,7 @@ import pandas as pd
 from experiments import paper
 
 if TYPE_CHECKING:
-    from experiments.tables import Cell, Column, Table
+    from experiments.tables import Cell, Column, Comparison, Table
 
 ARROWS = {"higher": "↑", "lower": "↓", "neutral": ""}
 LATEX_ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", "neutral": ""}
@@ -29,7 +29,7 @@ def markdown(table: "Table") -> str:
         *(["**Partial table.** " + "; ".join(table.gaps) + "."] if table.gaps else []),
         _grid(["", *map(_heading, spec.columns.values()), "n"], _mean_rows(table)),
     ]
-    tested = [cell for cell in table.cells if cell.comparison]
+    tested = [(cell, comparison) for cell in table.cells for comparison in cell.comparisons]
     if tested:
         parts += [
             f"Stars: paired t-test against the row's baseline, Holm-corrected "
@@ -37,7 +37,7 @@ def markdown(table: "Table") -> str:
             "## Paired effects",
             _grid(
                 [*("", "", "difference [95 % interval]", "effect", "", "d<sub>z</sub>"), *P_HEADS],
-                [_effect_row(table, cell) for cell in tested],
+                [_effect_row(table, *pair) for pair in tested],
             ),
             f"Differences are taken {spec.unit} by {spec.unit} on the same base noises. p-values are "
             f"Holm-corrected over the whole table: {len(tested)} t-tests as one family, "
@@ -125,8 +125,8 @@ def _mean_rows(table: "Table") -> list[list[str]]:
     return rows
 
 
-def _effect_row(table: "Table", cell: "Cell") -> list[str]:
-    column, comparison = table.spec.columns[cell.metric], cell.comparison
+def _effect_row(table: "Table", cell: "Cell", comparison: "Comparison") -> list[str]:
+    column = table.spec.columns[cell.metric]
     test, digits = comparison.test, column.digits + 1
     interval = f"[{test.ci_low:+z.{digits}f}, {test.ci_high:+z.{digits}f}]"
     return [
@@ -134,7 +134,7 @@ def _effect_row(table: "Table", cell: "Cell") -> list[str]:
         _heading(column),
         f"{test.difference:+z.{digits}f} {interval}",
         DASH if comparison.percent is None else f"{comparison.percent:+z.1f} %",
-        verdict(cell, column),
+        verdict(comparison, column),
         DASH if test.dz is None else f"{test.dz:+z.2f}",
         _p(comparison.t_p_holm),
         _p(comparison.wilcoxon_p_holm),
@@ -142,19 +142,19 @@ def _effect_row(table: "Table", cell: "Cell") -> list[str]:
     ]
 
 
-def verdict(cell: "Cell", column: "Column") -> str:
+def verdict(comparison: "Comparison", column: "Column") -> str:
     """better, worse or differs where the corrected t-test is below 0.05; otherwise empty."""
-    if not cell.comparison or cell.comparison.t_p_holm >= 0.05:
+    if comparison.t_p_holm >= 0.05:
         return ""
     if column.better == "neutral":
         return "differs"
-    rises = cell.comparison.test.difference > 0
+    rises = comparison.test.difference > 0
     return "better" if rises == (column.better == "higher") else "worse"
 
 
-def _beside_paper(table: "Table", tested: list["Cell"]) -> list[str]:
+def _beside_paper(table: "Table", tested: list[tuple["Cell", "Comparison"]]) -> list[str]:
     """Effects as ratios row / baseline, ours and the paper's, whichever models it has."""
-    comparable = [cell for cell in tested if cell.paper_percent]
+    comparable = [(cell, against) for cell, against in tested if against.paper_percent]
     if not comparable:
         return []
     models = list(table.paper.values)
@@ -169,12 +169,12 @@ def _beside_paper(table: "Table", tested: list["Cell"]) -> list[str]:
     inferred = "; ".join(table.paper.inferred)
     rows = [
         [
-            f"{_escape(cell.row)} / {_escape(cell.comparison.baseline)}",
+            f"{_escape(cell.row)} / {_escape(against.baseline)}",
             _heading(table.spec.columns[cell.metric]),
-            _ratio(cell.comparison.percent),
-            *(_ratio(cell.paper_percent.get(model)) for model in models),
+            _ratio(against.percent),
+            *(_ratio(against.paper_percent.get(model)) for model in models),
         ]
-        for cell in comparable
+        for cell, against in comparable
     ]
     head = ["", "", "ours", *(f"paper, {paper.label(model)}" for model in models)]
     return [

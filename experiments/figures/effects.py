@@ -10,7 +10,7 @@ from scipy.stats import gaussian_kde
 from experiments.figures.style import canvas, save, style
 from experiments.results import Results
 from experiments.scorerows import pivot
-from experiments.tables import Cell
+from experiments.tables import Comparison
 from experiments.typeset import ARROWS, verdict
 
 COLOURS = {"better": "#0072B2", "worse": "#D55E00", "differs": "#009E73", "": "#767676"}
@@ -33,15 +33,15 @@ def paired_effect(results: Results, path: Path) -> tuple[Path, Path]:
         path: where to write; its suffix gives way to .png and .pdf.
     """
     table, scores = results.table, results.scores
-    rows = [row for row in table.spec.rows if row in table.spec.baselines]
-    if not rows:
+    pairs = table.spec.pairs
+    if not pairs:
         raise ValueError(
             f"{table.spec.name} has no baselines, so there is no paired effect to draw"
         )
     metrics = list(table.spec.columns)
     across = min(len(metrics), PANELS_ABREAST)
     down = -(-len(metrics) // across)
-    panel = 0.75 + 0.62 * len(rows)
+    panel = 0.75 + 0.62 * len(pairs)
     with style():
         figure = canvas(1.15 + 2.35 * across, panel * down + 0.3, layout="constrained")
         axes = figure.subplots(down, across, squeeze=False).flat
@@ -50,16 +50,16 @@ def paired_effect(results: Results, path: Path) -> tuple[Path, Path]:
         for number, (axis, metric) in enumerate(zip(axes, metrics, strict=False)):
             column = table.spec.columns[metric]
             values = pivot(scores, metric, rows=table.spec.rows)
-            for i, row in enumerate(rows):
-                cell = table.cell(row, metric)
-                if cell.comparison:
-                    differences = (values[row] - values[cell.comparison.baseline]).dropna()
-                    _strip(axis, -i, differences.to_numpy(), cell, verdict(cell, column))
+            for i, (row, baseline) in enumerate(pairs):
+                for comparison in table.cell(row, metric).comparisons:
+                    if comparison.baseline == baseline:
+                        differences = (values[row] - values[baseline]).dropna().to_numpy()
+                        _strip(axis, -i, differences, comparison, verdict(comparison, column))
             axis.axvline(0, color="#222222", linewidth=0.8, zorder=1)
             axis.set_title(f"{column.label} {ARROWS[column.better]}".strip(), parse_math=False)
-            axis.set_ylim(-len(rows) + 0.45, 0.62)
-            axis.set_yticks([-i for i in range(len(rows))])
-            names = [f"{row}\nagainst {table.spec.baselines[row]}" for row in rows]
+            axis.set_ylim(-len(pairs) + 0.45, 0.62)
+            axis.set_yticks([-i for i in range(len(pairs))])
+            names = [f"{row}\nagainst {baseline}" for row, baseline in pairs]
             axis.set_yticklabels(names if number % across == 0 else [], parse_math=False)
             axis.spines["left"].set_visible(False)
             axis.locator_params(axis="x", nbins=4)
@@ -68,9 +68,11 @@ def paired_effect(results: Results, path: Path) -> tuple[Path, Path]:
         return save(figure, path)
 
 
-def _strip(axis: Axes, y: float, differences: np.ndarray, cell: Cell, found: str) -> None:
+def _strip(
+    axis: Axes, y: float, differences: np.ndarray, comparison: Comparison, found: str
+) -> None:
     """One comparison: density above, dots below, mean and interval between, effect as text."""
-    colour, test = COLOURS[found], cell.comparison.test
+    colour, test = COLOURS[found], comparison.test
     if test.dz:  # a density needs a spread
         low, high = differences.min(), differences.max()
         grid = np.linspace(low - 0.1 * (high - low), high + 0.1 * (high - low), 200)
@@ -82,7 +84,7 @@ def _strip(axis: Axes, y: float, differences: np.ndarray, cell: Cell, found: str
     axis.plot([test.ci_low, test.ci_high], [y, y], color="#222222", linewidth=2.2, zorder=3)
     axis.plot(test.difference, y, "o", markersize=5, color=colour, zorder=4,
               markeredgecolor="white", markeredgewidth=0.8)  # fmt: skip
-    percent = cell.comparison.percent
+    percent = comparison.percent
     effect = f"{test.difference:+z.3g}" if percent is None else f"{percent:+z.1f} %"
     axis.annotate(
         effect, (1, y + 0.45), xycoords=("axes fraction", "data"), ha="right", va="center",

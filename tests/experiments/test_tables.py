@@ -113,11 +113,26 @@ def test_all_four_files_say_the_same(scores, tmp_path):
         assert f"{cell.mean:.3f} ({cell.std:.3f})" in texts["md"]
         assert re.search(rf"{cell.mean:.3f}(\{{\$.*?\$\}})? & {cell.std:.3f}", texts["tex"])
         if comparison := cell.comparison:
-            assert line["t_p"] == stored[cell.row, cell.metric]["comparison"]["test"]["t_p"]
+            assert line["t_p"] == stored[cell.row, cell.metric]["comparisons"][0]["test"]["t_p"]
             assert line["ci_low"] == comparison.test.ci_low
             assert f"{comparison.percent:+z.1f} %" in texts["md"]
     l2 = next(line for line in texts["md"].splitlines() if line.startswith("| coupled |"))
     assert l2.count(r"\*\*\*") == texts["tex"].count("{$^{***}$}") == 2
+
+
+def test_a_row_may_be_tested_against_several(scores, tmp_path):
+    third = scores[scores["row"] == "iid"].assign(row="identical", value=lambda x: x["value"] - 1)
+    spec = make_spec(
+        rows=["iid", "identical", "coupled"], baselines={"coupled": ["iid", "identical"]}
+    )
+    table = tables.build(spec, pd.concat([scores, third]), paper_model="tiny")
+    first, second = table.cell("coupled", "l2").comparisons
+    assert table.cell("coupled", "l2").comparison == first
+    assert (first.baseline, second.baseline) == ("iid", "identical")
+    assert second.test.difference == pytest.approx(first.test.difference + 1)
+    frame = table.frame()
+    assert (frame["row"] == "coupled").sum() == 2 * len(COLUMNS)
+    assert "| coupled – identical | L2 ↑ |" in written(table, tmp_path)["md"]
 
 
 def test_the_order_of_the_scores_changes_no_byte(scores, tmp_path):
@@ -138,7 +153,8 @@ def test_the_papers_numbers_stand_beside_ours(scores, tmp_path):
 def test_a_model_the_paper_lacks_is_compared_by_effect_alone(scores, tmp_path):
     table = tables.build(make_spec(), scores, paper_model="tiny")
     assert all(cell.paper is None for cell in table.cells)
-    assert table.cell("coupled", "l2").paper_percent["sd15"] == pytest.approx(100 * 0.030 / 0.126)
+    effects = table.cell("coupled", "l2").comparison.paper_percent
+    assert effects["sd15"] == pytest.approx(100 * 0.030 / 0.126)
     text = written(table, tmp_path)["md"]
     ours = 1 + table.cell("coupled", "l2").comparison.percent / 100
     assert f"| coupled / iid | L2 ↑ | ×{ours:.3f} | ×1.238 | ×1.207 | ×1.176 |" in text
