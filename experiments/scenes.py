@@ -105,7 +105,7 @@ def from_folder(
 def _read(path: Path, mode: str, size: int) -> np.ndarray:
     try:
         with Image.open(path) as image:
-            pixels = np.asarray(image.convert(mode))
+            pixels = np.array(image.convert(mode))
     except (UnidentifiedImageError, OSError) as error:
         raise UsageError(f"{path.name} cannot be read ({error})") from None
     if pixels.shape[:2] != (size, size):

@@ -63,7 +63,9 @@ def paired_effect(results: Results, path: Path) -> tuple[Path, Path]:
             axis.set_yticklabels(names if number % across == 0 else [], parse_math=False)
             axis.spines["left"].set_visible(False)
             axis.locator_params(axis="x", nbins=4)
-        legend = textwrap.fill(LEGEND.format(unit=table.spec.unit), 42 * across + 10, break_on_hyphens=False)
+        legend = textwrap.fill(
+            LEGEND.format(unit=table.spec.unit), 42 * across + 10, break_on_hyphens=False
+        )
         figure.supxlabel(legend, fontsize=7)
         return save(figure, path)
 
