@@ -44,7 +44,8 @@ class Cell:
         galleries: ours, or a folder of somebody else's.
         recipe: None for a folder, to which nothing is ever added.
         score_file: where its score rows are, JSON lines.
-        part: which of the images stand for the gallery, where a method makes it more than once; None for all.
+        part: which of the images stand for the gallery, where a method makes it more than once;
+            None for all.
         notes: what a reader of its scores must know of the jobs, a sentence each.
     """
 

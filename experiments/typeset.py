@@ -39,8 +39,8 @@ def markdown(table: "Table") -> str:
                 [*("", "", "difference [95 % interval]", "effect", "", "d<sub>z</sub>"), *P_HEADS],
                 [_effect_row(table, *pair) for pair in tested],
             ),
-            f"Differences are taken {spec.unit} by {spec.unit} on the same base noises. p-values are "
-            f"Holm-corrected over the whole table: {len(tested)} t-tests as one family, "
+            f"Differences are taken {spec.unit} by {spec.unit} on the same base noises. p-values "
+            f"are Holm-corrected over the whole table: {len(tested)} t-tests as one family, "
             f"{len(tested)} Wilcoxon signed-rank tests as another. Interval and "
             f"d<sub>z</sub> (mean difference / its standard deviation) are uncorrected.",
         ]

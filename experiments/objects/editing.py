@@ -18,7 +18,7 @@ from experiments.models.editing import blend, sdedit
 from experiments.models.inpainting import StableDiffusionInpainting
 from experiments.models.model import Model
 from experiments.objects.given import Given
-from experiments.objects.method import Edit, ObjectMethod, sample
+from experiments.objects.method import Edit, ObjectMethod
 
 
 @dataclass(frozen=True)

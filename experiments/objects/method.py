@@ -53,7 +53,8 @@ class ObjectMethod(ABC):
         """
         if checkpoint is not None:
             raise UsageError(
-                f"task.checkpoint = {checkpoint}, but {type(self).__name__} has none; set it to null"
+                f"task.checkpoint = {checkpoint}, but {type(self).__name__} has none; "
+                "set it to null"
             )
         return None
 

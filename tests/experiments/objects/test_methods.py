@@ -139,10 +139,8 @@ def test_the_drift_is_read_against_the_law_of_both_regions(setting):
 
 
 def test_pictures_and_models_that_do_not_fit_are_named(setting):
-    model, jobs = setting
-    wrong = build(
-        "task", compose(["task=objects", "task.num_pictures=1", f"task.patch={64 // 4}"])
-    ).jobs()
+    model, _ = setting
+    wrong = build("task", compose(["task=objects", "task.num_pictures=1", "task.patch=16"])).jobs()
     if model.image_size == 64:
         with pytest.raises(UsageError, match=r"task\.patch: a pixel .* stands for 4 pixels"):
             Given.of(model, wrong)

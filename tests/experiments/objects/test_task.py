@@ -76,7 +76,7 @@ def test_pictures_that_cannot_be_used_are_named_and_the_others_go_on(pictures):
 
 
 def test_no_usable_picture_ends_in_the_first_reason():
-    with pytest.raises(UsageError, match="no picture can be used.*a: mask_rcnn found no object"):
+    with pytest.raises(UsageError, match=r"no picture can be used.*a: mask_rcnn found no object"):
         objects(Unusable("a", "mask_rcnn found no object")).jobs()
 
 
