@@ -21,7 +21,7 @@ RUN := $(BIN)/python -m experiments.run
 LEARN := $(BIN)/python -m experiments.learn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint tables table1 table2 table3 table4 table5 table6 table8 table9 compute cno-presets table7 learn theory weights calibrate tiny clean
+.PHONY: help setup demo test faults verify lint tables table1 table2 table3 table4 table5 table6 table8 table9 compute cno-presets table7 learn theory report figures dashboard weights calibrate tiny clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -39,7 +39,13 @@ demo: setup ## iid against coupled galleries with the bundled model: numbers and
 	$(RUN) experiment=demo $(ARGS)
 
 test: setup ## the everyday tests
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+
+faults: setup ## everything that may go wrong: killed, hung, full, torn, forged; about ten minutes
+	$(BIN)/python -m pytest -q -m faults tests/faults $(ARGS)
+
+verify: setup ## hash every image again; ARGS='repair=true' sets aside what is damaged
+	$(BIN)/python -m experiments.verify output_dir=outputs $(ARGS)
 
 lint: setup ## style of the code
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -85,6 +91,15 @@ learn: setup ## does a coupling that is learned for diversity become the repulsi
 
 theory: setup ## the paper's statements, checked by measurement
 	$(BIN)/python scripts/theory.py --scores results/table1/tiny-scores.csv --out results/theory
+
+report: setup ## the book of all tables, one page each: results/index.html
+	$(BIN)/python -m experiments.report results
+
+figures: setup ## draw the figures of all tables again, without generating anything
+	$(BIN)/python -m experiments.redraw results
+
+dashboard: setup ## the view of all runs on Weights & Biases: ARGS='--entity NAME'
+	$(BIN)/python scripts/dashboard.py $(ARGS)
 
 weights: setup ## fetch the metrics' networks, or list them: ARGS=--list
 	$(BIN)/python scripts/fetch_weights.py $(ARGS)

@@ -1,37 +1,25 @@
 """A cell: one method over all prompts of a task. It knows what is missing, makes and scores it."""
 
-import platform
-from collections.abc import Callable
+import errno
 from dataclasses import dataclass
-from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
 
 import pandas as pd
-import torch
-from tqdm import tqdm
 
 from experiments.best import BestOf, PartOf
 from experiments.errors import UsageError
 from experiments.folder import Folder
-from experiments.generate import Method, generate
-from experiments.models.model import Model
+from experiments.ledger import Failure, Ledger
 from experiments.objects.task import ObjectJob
+from experiments.progress import Progress
+from experiments.recipe import Recipe
 from experiments.score import Galleries, score, score_noise
+from experiments.shard import Shard
 from experiments.store import GalleryStore, ManifestRow
 from experiments.tasks import Job
-from metrics import ImageError, MetricSuite
+from experiments.workers.dispatch import Workers, dispatch
+from metrics import MetricSuite
 from metrics.weights import WeightsError
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How galleries are made. The model loads only if one is missing."""
-
-    method: Method
-    seed: int
-    galleries_per_batch: int
-    load_model: Callable[[], Model]
 
 
 @dataclass(frozen=True)
@@ -43,7 +31,9 @@ class Cell:
         keep: how many images of a gallery are shown and scored, the most diverse; None for all.
         galleries: ours, or a folder of somebody else's.
         recipe: None for a folder, to which nothing is ever added.
+        workers: who makes the galleries; None for a folder.
         score_file: where its score rows are, JSON lines.
+        shard: the galleries that this process makes; None for all.
         part: which of the images stand for the gallery, where a method makes it more than once;
             None for all.
         notes: what a reader of its scores must know of the jobs, a sentence each.
@@ -56,54 +46,82 @@ class Cell:
     recipe: Recipe | None
     suite: MetricSuite
     score_file: Path
+    workers: Workers | None = None
+    shard: Shard | None = None
     part: slice | None = None
     notes: tuple[str, ...] = ()
 
     def missing(self) -> list[Job]:
-        """The jobs that no committed gallery answers."""
+        """The jobs that no committed gallery answers, as far as they are to be made here."""
+        return [job for job in self.lacking() if self.shard is None or job in self.shard]
+
+    def lacking(self) -> list[Job]:
+        """The jobs that no committed gallery answers, of all shards."""
         committed = self.galleries.committed()
         return [job for job in self.jobs if job.id not in committed]
 
     def committed_rows(self) -> list[ManifestRow]:
-        """The manifest's rows of our own galleries, in the order of the jobs; all must be there."""
+        """The manifest's rows of our own galleries that are there, in the order of the jobs."""
         committed = self.galleries.committed()
-        return [committed[job.id] for job in self.jobs]
+        return [committed[job.id] for job in self.jobs if job.id in committed]
+
+    def given_up(self) -> list[Failure]:
+        """The last failure of every gallery that is missing because its tries failed."""
+        if self.recipe is None:
+            return []
+        missing = {job.id for job in self.missing()}
+        failures = Ledger(self.galleries.folder).read()
+        return list({f.job: f for f in failures if f.job in missing and f.final}.values())
 
     def prepare(self) -> None:
-        """Loads the model and has the metrics' weights here, so that no run fails halfway.
+        """Has the model and the metrics' weights here, so that no run fails halfway.
 
         Raises:
             UsageError: the model cannot be had; or weights of the metrics, a line for each.
         """
-        if self.missing():
-            self.recipe.load_model()
+        if not self.missing():
+            return
+        self.workers.prepare(self.recipe)
+        if self.shard is None:  # a shard scores nothing
             try:
                 self.suite.prepare()
             except WeightsError as error:
                 raise UsageError(str(error)) from error
 
     def generate(self) -> None:
-        """Generates and commits what is missing."""
+        """Generates and commits what is missing; tries that fail go into the ledger.
+
+        A gallery that fails again and again is given up (see `given_up`), and the others finish.
+
+        Raises:
+            UsageError: nothing can be made; another run writes here; the disk is full.
+        """
         if not self.missing():
             return
-        model = self.recipe.load_model()
-        self.recipe.method.check(model)
-        made_with = provenance(model.device)
-        with self.galleries as store:
-            missing = self.missing()  # again, now that nobody else can commit
-            made = chain.from_iterable(
-                generate(
-                    model,
-                    self.recipe.method,
-                    jobs,
-                    seed=self.recipe.seed,
-                    galleries_per_batch=self.recipe.galleries_per_batch,
-                    members=members,
-                )
-                for members, jobs in store.lacking(missing).items()
-            )
-            for gallery in tqdm(made, desc=self.label, total=len(missing), unit="gallery"):
-                store.commit(gallery, made_with=made_with)
+        try:
+            with self.galleries as store:
+                self._generate(store)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise UsageError(
+                f"no space is left for {self.galleries.folder}; make room and run again, "
+                "all that is committed stays"
+            ) from error
+
+    def _generate(self, store: GalleryStore) -> None:
+        missing = self.missing()  # again, now that nobody else can commit
+        if not missing:
+            return
+        ledger = Ledger(store.folder, self.shard)
+        with Progress(self.label, total=len(missing)) as progress:
+            for outcome in dispatch(self.workers, self.recipe, store.lacking(missing)):
+                if isinstance(outcome, Failure):
+                    ledger.append(outcome)
+                    progress.failed()
+                else:
+                    row = store.commit(outcome.gallery, attempts=outcome.attempts)
+                    progress.made(row.peak)
 
     @property
     def shown(self) -> Galleries:
@@ -119,30 +137,17 @@ class Cell:
         losses, and the drift of the noises.
 
         Raises:
-            UsageError: weights cannot be had, or an image is damaged, constant or no picture.
+            UsageError: weights cannot be had, an image is damaged, constant or no picture, or a
+                metric crashes; whatever else could be scored is.
         """
-        jobs = [job.id for job in self.jobs]
+        there = self.galleries.committed()
+        jobs = [job.id for job in self.jobs if job.id in there]
+        known = {job.id: job.picture for job in self.jobs if isinstance(job, ObjectJob)}
         try:
-            known = {job.id: job.picture for job in self.jobs if isinstance(job, ObjectJob)}
             rows = score(self.shown, self.suite, jobs, file=self.score_file, known=known)
-        except (WeightsError, ImageError) as error:
+        except WeightsError as error:
             raise UsageError(str(error)) from error
         if self.recipe is not None:
             made = [line for row in self.committed_rows() for line in score_noise(row)]
             rows = pd.concat([rows, pd.DataFrame(made)])
         return rows.assign(row=self.label)
-
-
-def provenance(device: torch.device) -> dict[str, str]:
-    """The libraries and the device that images are made with."""
-    libraries = {name: version(name) for name in ("torch", "diffusers", "transformers")}
-    processor = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    return {**libraries, "device": f"{device.type}: {processor}"}
-
-
-def _processor() -> str:
-    """The processor's name where the system tells it, its architecture elsewhere."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]}, {len(names)} threads" if names else platform.machine()

@@ -6,7 +6,7 @@ configuration is a UsageError, raised before any model is loaded.
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments.errors import UsageError
 
 if TYPE_CHECKING:  # torch and diffusers load when a run begins, not for --help
+    import torch
+
     from experiments.cell import Cell
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -60,6 +62,11 @@ def plain(config: Config) -> dict[str, Any]:
         raise UsageError(f"{str(error).splitlines()[0]}; --help lists the settings") from error
 
 
+def restored(values: Mapping[str, Any]) -> Config:
+    """A configuration as it was before somebody made plain values of it, and published them."""
+    return OmegaConf.create(dict(values))
+
+
 def with_groups(config: Config, groups: Mapping[str, Mapping]) -> Config:
     """The configuration with whole groups in place of its own."""
     config = config.copy()
@@ -85,8 +92,8 @@ def rows_of(config: Config, overrides: Sequence[str]) -> dict[str, Config]:
 
 def cells_of(rows: dict[str, Config]) -> list["Cell"]:
     """A cell for each row, with all that it needs but the model, which loads at its first use."""
-    models: dict[str, Any] = {}
-    return [_cell(label, row, models) for label, row in rows.items()]
+    workers: dict[str, Any] = {}
+    return [_cell(label, row, workers) for label, row in rows.items()]
 
 
 def build(node: str, config: Config) -> Any:
@@ -110,22 +117,52 @@ def build(node: str, config: Config) -> Any:
     return None if built == {} else built
 
 
-def _cell(label: str, config: Config, models: dict[str, Any]) -> "Cell":
+@dataclass(frozen=True)
+class GroupModel:
+    """The model that plain values of the group `model` describe; see `recipe.ModelSource`."""
+
+    values: Mapping[str, Any]
+
+    def load(self) -> Any:
+        return load_model(OmegaConf.create({"model": self.values}), _loaded)
+
+    def fetch(self) -> None:
+        family, _, _ = self.values["_target_"].rpartition(".")  # of family.load
+        fetch = {**self.values, "_target_": f"{family}.fetch"}
+        build("model", OmegaConf.create({"model": fetch}))
+
+    @property
+    def device(self) -> "torch.device":
+        from experiments.models.device import select_device
+
+        return select_device(self.values["device"])
+
+    def inputs(self) -> dict[str, Any]:
+        return model_inputs(dict(self.values))
+
+
+_loaded: dict[str, Any] = {}  # the model that the cells of this process share
+
+
+def _cell(label: str, config: Config, workers: dict[str, Any]) -> "Cell":
     task = build("task", config)
     suite = build("metrics", config)
     scores = Path(config.results_dir) / "scores"
 
-    from experiments.cell import Cell, Recipe
+    from experiments.cell import Cell
     from experiments.folder import Folder
     from experiments.methods.coupled import Coupled
     from experiments.objects.task import Objects
+    from experiments.recipe import Recipe
+    from experiments.shard import Shard
     from experiments.store import GalleryStore, cell_key
 
     if isinstance(task, Folder):
         name = f"{Path(task.path).stem}-{cell_key({'path': str(Path(task.path).resolve())})}"
-        return Cell(label, task.jobs(), None, task, None, suite, scores / f"{name}.jsonl")
+        file = scores / f"{name}.jsonl"
+        return Cell(label, task.jobs(), None, task, recipe=None, suite=suite, score_file=file)
     if isinstance(task, Objects):
-        return _object_cell(label, config, task, models)
+        return _object_cell(label, config, task, workers)
     if config.get("method"):
         raise UsageError("method: it keeps the object of a picture, so it needs task=objects")
     coupling, optimizer = build("coupling", config), build("optimizer", config)
@@ -145,6 +182,7 @@ def _cell(label: str, config: Config, models: dict[str, Any]) -> "Cell":
         except ValueError as error:
             raise UsageError(f"optimizer: {error}") from error
     inputs = _inputs(config, coupling.size)
+    shard = Shard.parse(config.shard) if config.shard else None
     methods = [_name(group) for group in (config.coupling, config.optimizer) if group]
     name = "-".join([config.model.name, *methods, cell_key(inputs)])
     kept = f"-best{task.keep}" if task.keep else ""
@@ -153,24 +191,28 @@ def _cell(label: str, config: Config, models: dict[str, Any]) -> "Cell":
         jobs=task.jobs(),
         keep=task.keep,
         galleries=GalleryStore(
-            Path(config.output_dir) / name, inputs, gallery_size=task.gallery_size
+            Path(config.output_dir) / name, inputs, gallery_size=task.gallery_size, shard=shard
         ),
         recipe=Recipe(
             method=Coupled(coupling, optimizer),
             seed=config.seed,
-            galleries_per_batch=config.workers.galleries_per_batch,
-            load_model=partial(load_model, config, models),
+            inputs=inputs,
+            model=GroupModel(plain(config.model)),
         ),
+        workers=_workers(config, workers),
         suite=suite,
         score_file=scores / f"{name}{kept}.jsonl",
+        shard=shard,
     )
 
 
-def _object_cell(label: str, config: Config, task: Any, models: dict[str, Any]) -> "Cell":
+def _object_cell(label: str, config: Config, task: Any, workers: dict[str, Any]) -> "Cell":
     """A cell of galleries around the objects of pictures."""
     method, suite = build("method", config), build("metrics", config)
 
-    from experiments.cell import Cell, Recipe
+    from experiments.cell import Cell
+    from experiments.recipe import Recipe
+    from experiments.shard import Shard
     from experiments.store import GalleryStore, cell_key
 
     if method is None:
@@ -181,11 +223,11 @@ def _object_cell(label: str, config: Config, task: Any, models: dict[str, Any]) 
             f"{task.gallery_size}; make them equal"
         )
     shown = method.part(task.checkpoint)
-    values = plain(config)
+    shard = Shard.parse(config.shard) if config.shard else None
     inputs = {
-        "model": model_inputs(values["model"]),
-        "method": _without_cards(values["method"]),
-        "seed": values["seed"],
+        "model": model_inputs(plain(config.model)),
+        "method": _without_cards(OmegaConf.to_container(config.method, resolve=True)),
+        "seed": config.seed,
     }
     coupling = config.method.get("coupling")
     names = [_name(group) for group in (config.method, coupling) if group]
@@ -195,18 +237,27 @@ def _object_cell(label: str, config: Config, task: Any, models: dict[str, Any]) 
         label=label,
         jobs=task.jobs(),
         keep=None,
-        part=shown,
-        notes=task.notes,
-        galleries=GalleryStore(Path(config.output_dir) / name, inputs, gallery_size=method.size),
-        recipe=Recipe(
-            method=method,
-            seed=config.seed,
-            galleries_per_batch=config.workers.galleries_per_batch,
-            load_model=partial(load_model, config, models),
+        galleries=GalleryStore(
+            Path(config.output_dir) / name, inputs, gallery_size=method.size, shard=shard
         ),
+        recipe=Recipe(
+            method=method, seed=config.seed, inputs=inputs, model=GroupModel(plain(config.model))
+        ),
+        workers=_workers(config, workers),
         suite=suite,
         score_file=Path(config.results_dir) / "scores" / f"{name}{part}.jsonl",
+        shard=shard,
+        part=shown,
+        notes=task.notes,
     )
+
+
+def _workers(config: Config, built: dict[str, Any]) -> Any:
+    """The workers of `config`; cells that ask for the same ones share them."""
+    key = OmegaConf.to_yaml(config.workers, resolve=True)
+    if key not in built:
+        built[key] = build("workers", config)
+    return built[key]
 
 
 def load_model(config: Config, models: dict[str, Any]) -> Any:

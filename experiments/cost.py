@@ -5,7 +5,6 @@ moment falls on all of them; a prompt's time under a method is the least of its 
 committed.
 """
 
-import resource
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
@@ -13,10 +12,11 @@ import torch
 from tqdm import tqdm
 
 from experiments.cell import Cell
+from experiments.gallery import Gallery
 from experiments.generate import generate
 from experiments.models.model import Model
-from experiments.store import Gallery
 from experiments.tasks import Job
+from experiments.workers import memory
 
 
 def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.DataFrame:
@@ -47,14 +47,14 @@ def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.Da
                 found[cell.label].append(_time(cell, job))
         best = {label: min(seconds for seconds, _, _ in times) for label, times in found.items()}
         for cell, model in zip(cells, models, strict=True):
-            _, gallery, memory = found[cell.label][-1]
+            _, gallery, peak = found[cell.label][-1]
             passes = gallery.passes
             values = {
                 "seconds": best[cell.label],
                 "relative": best[cell.label] / best[cells[0].label],
                 "forward": float(passes["sample"] + passes.get("forward", 0)),
                 "backward": float(passes.get("backward", 0)),
-                "memory": memory,
+                "memory": peak,
             }
             lines += _rows(cell, job, values, model)
     return pd.DataFrame(lines)
@@ -64,14 +64,9 @@ def _time(cell: Cell, job: Job) -> tuple[float, Gallery, float]:
     """Seconds, the gallery, and the peak of memory in MiB."""
     recipe = cell.recipe
     model = recipe.load_model()
-    if model.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(model.device)
+    memory.reset_peak(model.device)
     (gallery,) = generate(model, recipe.method, [job], seed=recipe.seed, galleries_per_batch=1)
-    if model.device.type == "cuda":
-        memory = torch.cuda.max_memory_allocated(model.device) / 2**20
-    else:
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    return sum(gallery.seconds.values()), gallery, memory
+    return sum(gallery.seconds.values()), gallery, memory.peak(model.device)
 
 
 def _rows(cell: Cell, job: Job, values: dict[str, float], model: Model) -> Iterator[dict]:

@@ -8,8 +8,8 @@ to do.
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from experiments.gallery import Gallery
 from experiments.models.model import Model
-from experiments.store import Gallery
 from experiments.tasks import Job
 
 

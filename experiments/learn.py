@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.compose import CONFIGS, build, compose, load_model, model_inputs
 from experiments.errors import UsageError
+from experiments.preemption import requeueable
 
 if TYPE_CHECKING:
     from experiments.learning.card import Card
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="learn")
 def main(config: DictConfig) -> None:
     try:
-        run(config, overrides=HydraConfig.get().overrides.task)
+        with requeueable():
+            run(config, overrides=HydraConfig.get().overrides.task)
     except UsageError as error:
         sys.exit(f"error: {error}")
 
@@ -82,10 +84,10 @@ def _row(group: str, label: str, config: DictConfig) -> Row:
     """Everything that can be wrong is found out here."""
     import torch
 
-    from experiments.cell import provenance
     from experiments.learning.card import Card, read
     from experiments.learning.problem import Problem
     from experiments.models.device import select_device
+    from experiments.provenance import provenance
     from experiments.store import cell_key
     from metrics.weights import WeightsError
 

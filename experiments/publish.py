@@ -1,4 +1,4 @@
-"""What a finished run leaves for its reader: a summary, or a table with its pictures."""
+"""What a finished run leaves for its reader: a summary or a table, its pictures, and a page."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,15 +8,45 @@ import pandas as pd
 
 from experiments import tables
 from experiments.cell import Cell
+from experiments.report import page, write_page
+from experiments.report.committed import digest
+from experiments.report.noise import averages
 from experiments.results import Figure, Results
-from experiments.tables import TableSpec
+from experiments.tables import Column, TableSpec
 
 
-def summarise(cell: Cell, scores: pd.DataFrame) -> None:
-    """Prints the mean, standard deviation and n of every metric of one cell."""
+def summarise(
+    cell: Cell,
+    scores: pd.DataFrame,
+    *,
+    model: str,
+    configs: Mapping[str, Mapping],
+    report: Mapping[str, int | None],
+) -> None:
+    """Prints the mean, standard deviation and n of every metric of one cell; writes its page.
+
+    Args:
+        configs: the composed configuration, by the cell's label.
+        report: what the page shows, see `experiments.report.page`.
+    """
     values = scores.groupby("metric", sort=False)["value"].agg(["mean", "std", "count"])
     print(values.to_markdown(floatfmt=".4f"))
+    spec = TableSpec(
+        name=cell.label,
+        title=f"Galleries of {cell.label} noises" if cell.recipe else f"Galleries of {cell.label}",
+        rows=[cell.label],
+        columns={name: Column(name, "neutral", 4) for name in cell.suite.scores},
+        baselines={},
+        paper=None,
+        jobs=len(cell.jobs),
+    )
+    results = Results(
+        tables.build(spec, scores, paper_model=model, allow_partial=True), scores, [cell]
+    )
+    made_by = {"configs": configs, "cells": {cell.label: _making_of(cell)}}
+    shown = page(results, made_by=made_by, pictures={}, **report)
     print(f"\ngalleries: {cell.galleries.folder}\nscores:    {cell.score_file}")
+    print(f"page:      {write_page(shown, cell.score_file.with_suffix('.html'))}")
 
 
 def publish(
@@ -28,25 +58,39 @@ def publish(
     folder: Path,
     configs: Mapping[str, Mapping],
     figures: Mapping[str, Figure],
-) -> None:
-    """Writes a table, its pictures and what made them to `folder`, and prints the table.
+    report: Mapping[str, int | None],
+    allow_partial: bool,
+) -> list[Path]:
+    """Writes a table, its pictures, what made them and its page to `folder`, and prints the table.
 
     Args:
         configs: the composed configuration of every row.
         figures: by the name that they get in the folder.
+        report: what the page shows, see `experiments.report.page`.
+        allow_partial: print cells that lack galleries with their n instead of refusing them.
+
+    Returns:
+        All that was written.
     """
-    table = tables.build(spec, scores, paper_model=model)
+    table = tables.build(spec, scores, paper_model=model, allow_partial=allow_partial)
     made_by = {"configs": configs, "cells": {cell.label: _making_of(cell) for cell in cells}}
     markdown = folder / f"{model}.md"
     results = Results(table, scores, cells)
+    drawn = {name: draw(results, folder / f"{model}-{name}") for name, draw in figures.items()}
     paths = [
         *tables.write(table, folder, model, made_by=made_by),
         _write_scores(scores, folder / f"{model}-scores.csv"),
-        *(p for name, draw in figures.items() for p in draw(results, folder / f"{model}-{name}")),
+        *(path for paths in drawn.values() for path in paths),
     ]
+    pictures = {name: paths[0] for name, paths in drawn.items()}
+    digested = digest(folder / f"{model}.json")
+    shown = page(results, made_by=made_by, pictures=pictures, **report, digest=digested)
+    written = write_page(shown, folder / f"{model}.html")
     print(f"\n{markdown.read_text(encoding='utf-8')}")
     print("The pictures, and the table in every form:\n")
     print("\n".join(f"  {path}" for path in paths))
+    print(f"\nAll of it on one page: {written}")
+    return [*paths, written]
 
 
 def _write_scores(scores: pd.DataFrame, path: Path) -> Path:
@@ -57,7 +101,7 @@ def _write_scores(scores: pd.DataFrame, path: Path) -> Path:
 
 
 def _making_of(cell: Cell) -> dict:
-    """Libraries, devices and the median seconds of every stage of a cell's galleries."""
+    """Libraries, devices, noises and the median seconds of every stage of a cell's galleries."""
     if cell.recipe is None:
         return {"path": cell.galleries.path}
     committed = cell.galleries.committed()
@@ -65,8 +109,10 @@ def _making_of(cell: Cell) -> dict:
     if not rows:  # only timed
         return {"inputs": dict(cell.galleries.inputs)}
     seconds = {stage: median(row.seconds[stage] for row in rows) for stage in rows[0].seconds}
+    drifts = [row.drift for row in rows]
     return {
         "inputs": dict(cell.galleries.inputs),
+        "noise": averages(drifts),
         "made_with": [dict(t) for t in sorted({tuple(row.made_with.items()) for row in rows})],
         "median_seconds_per_gallery": seconds,
         "coupling_share": seconds["couple"] / sum(seconds.values()),

@@ -25,11 +25,11 @@ from PIL import Image
 import coupling
 from experiments.compose import Config, build, compose, load_model, with_groups
 from experiments.errors import UsageError
-from experiments.store import image_metadata
+from experiments.gallery import image_metadata
 from experiments.tasks import Job
 
 if TYPE_CHECKING:  # torch's networks load when the image is known to be ours
-    from experiments.store import Gallery
+    from experiments.gallery import Gallery
 
 KNOWN = {f"coupling.{name}" for name in coupling.__all__} | {
     "coupling.contrastive.Contrastive",

@@ -2,10 +2,11 @@
 
 A row stands for exactly one set of image files under exactly one metric: it carries the digest of
 the gallery and the identity of the metric (implementation, weights, library, dtype). When either
-changes, the gallery is scored again and the new row stands.
+changes, the gallery is scored again under that metric alone, and the new row stands.
+
+An image that is no picture and a metric that crashes have no row, and take nobody else's.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,10 +16,16 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from experiments import jsonlines
+from experiments.errors import UsageError
 from experiments.store import ManifestRow
-from metrics import GalleryBatch, MetricSuite
+from metrics import GalleryBatch, ImageError, MetricSuite
+from metrics.weights import WeightsError
 
 GALLERIES_PER_BATCH = 16
+
+Scores = Mapping[tuple[str, str], Mapping]
+"""Score rows by job and metric."""
 
 
 class GalleryRow(Protocol):
@@ -70,29 +77,45 @@ def score(
         (the digest of its images), and the identity of the metric.
 
     Raises:
-        UsageError: an image is not the one that was committed.
-        metrics.ImageError: an image is constant or otherwise no picture.
+        UsageError: an image is not the one that was committed, or is constant or otherwise no
+            picture; or a metric crashes. It is raised when all else is scored and written.
+        WeightsError: the weights of a metric are not to be had.
     """
+    scores = read(file)
     committed = galleries.committed()
     rows = [committed[job] for job in jobs]
-    scores = _read(file)
-    missing = [row for row in rows if not _is_scored(row, suite, scores)]
-    if missing:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("a", encoding="utf-8") as out:
-            if out.tell() and not file.read_bytes().endswith(b"\n"):
-                out.write("\n")  # ends a line that a kill has torn
-            for batch in _batches(missing):
-                for line in _score_batch(galleries, suite, batch, known or {}):
-                    out.write(json.dumps(line, sort_keys=True) + "\n")
+    problems: dict[str, str] = {}
+    if todo := unscored(rows, suite, scores):
+        with jsonlines.appending(file) as append:
+            for metrics, batch in _batches(todo):
+                for line in _score_batch(galleries, suite, batch, metrics, problems, known or {}):
+                    append(line)
                     scores[line["job"], line["metric"]] = line
-                out.flush()
+    if problems:
+        raise UsageError("\n".join(problems.values()))
     lines = [
         {"weights": None, **scores[row.job, metric]}  # a score on pixels reads none
         for row in rows
         for metric in suite.identities
     ]
     return pd.DataFrame(lines).sort_index(axis="columns")  # the same, read back or just made
+
+
+def unscored(
+    rows: Sequence[GalleryRow], suite: MetricSuite, scores: Scores
+) -> dict[tuple[str, ...], list[GalleryRow]]:
+    """The galleries by the metrics under which they have no current score."""
+    todo: dict[tuple[str, ...], list[GalleryRow]] = {}
+    for row in rows:
+        lacks = tuple(
+            metric
+            for metric, identity in suite.identities.items()
+            if not scores.get((row.job, metric), {}).items()
+            >= {"gallery": row.digest, **identity}.items()
+        )
+        if lacks:
+            todo.setdefault(lacks, []).append(row)
+    return todo
 
 
 def score_noise(row: ManifestRow) -> Iterator[dict]:
@@ -120,58 +143,72 @@ def score_noise(row: ManifestRow) -> Iterator[dict]:
         }
 
 
-def _is_scored(row: GalleryRow, suite: MetricSuite, scores: Mapping) -> bool:
-    def is_current(metric: str, identity: Mapping[str, str]) -> bool:
-        line = scores.get((row.job, metric), {})
-        return line.items() >= {"gallery": row.digest, **identity}.items()
-
-    return all(is_current(metric, identity) for metric, identity in suite.identities.items())
-
-
 def _score_batch(
     galleries: Galleries,
     suite: MetricSuite,
     rows: Sequence[GalleryRow],
+    metrics: Sequence[str],
+    problems: dict[str, str],
     known: Mapping[str, Known],
 ) -> Iterator[dict]:
-    images = torch.from_numpy(np.stack([galleries.read(row) for row in rows])).movedim(-1, 2)
-    pictures = [known[row.job] for row in rows if known]
-    references = [torch.from_numpy(picture.image).movedim(-1, 0) / 255 for picture in pictures]
-    masks = [torch.from_numpy(picture.mask) for picture in pictures]
-    batch = GalleryBatch(
-        images=images,
-        prompts=tuple(row.prompt for row in rows),
-        names=tuple(galleries.where(row) for row in rows),
-        references=torch.stack(references) if known else None,
-        masks=torch.stack(masks) if known else None,
-    )
-    for metric, values in suite.score(batch).items():
-        for row, value in zip(rows, values.tolist(), strict=True):
-            yield {
-                "job": row.job,
-                "prompt": row.prompt,
-                "gallery": row.digest,
-                "metric": metric,
-                "value": value,
-                **suite.identities[metric],
-            }
+    """The score rows of a batch. What cannot be scored is named in `problems`: an image by its
+    gallery, after which the others are scored without it, and a crash by its metric.
+    """
+    try:
+        images = torch.from_numpy(np.stack([galleries.read(row) for row in rows])).movedim(-1, 2)
+        pictures = [known[row.job] for row in rows if known]
+        references = [torch.from_numpy(picture.image).movedim(-1, 0) / 255 for picture in pictures]
+        masks = [torch.from_numpy(picture.mask) for picture in pictures]
+        batch = GalleryBatch(
+            images=images,
+            prompts=tuple(row.prompt for row in rows),
+            names=tuple(galleries.where(row) for row in rows),
+            references=torch.stack(references) if known else None,
+            masks=torch.stack(masks) if known else None,
+        )
+        outcomes = suite.attempt(batch, metrics)
+    except (ImageError, UsageError) as error:
+        outcomes = dict.fromkeys(metrics, error)
+    apart = [
+        metric
+        for metric, outcome in outcomes.items()
+        if isinstance(outcome, ImageError | UsageError) and len(rows) > 1
+    ]
+    for row in rows if apart else ():
+        yield from _score_batch(galleries, suite, [row], apart, problems, known)
+    for metric in metrics:
+        outcome = outcomes[metric]
+        if isinstance(outcome, WeightsError):
+            raise outcome
+        if isinstance(outcome, ImageError | UsageError):
+            if len(rows) == 1:
+                problems.setdefault(rows[0].job, str(outcome))
+        elif isinstance(outcome, Exception):
+            reason = " ".join(f"{type(outcome).__name__}: {outcome}".split())
+            problems.setdefault(metric, f"metric {metric} crashed, the others are kept: {reason}")
+        else:
+            for row, value in zip(rows, outcome.tolist(), strict=True):
+                yield {
+                    "job": row.job,
+                    "prompt": row.prompt,
+                    "gallery": row.digest,
+                    "metric": metric,
+                    "value": value,
+                    **suite.identities[metric],
+                }
 
 
-def _batches(rows: Sequence[GalleryRow]) -> Iterator[Sequence[GalleryRow]]:
-    with tqdm(total=len(rows), desc="score", unit="gallery") as progress:
-        for start in range(0, len(rows), GALLERIES_PER_BATCH):
-            yield (batch := rows[start : start + GALLERIES_PER_BATCH])
-            progress.update(len(batch))
+def _batches(
+    todo: Mapping[tuple[str, ...], Sequence[GalleryRow]],
+) -> Iterator[tuple[tuple[str, ...], Sequence[GalleryRow]]]:
+    total = sum(map(len, todo.values()))
+    with tqdm(total=total, desc="score", unit="gallery", disable=None) as progress:
+        for metrics, rows in todo.items():
+            for start in range(0, len(rows), GALLERIES_PER_BATCH):
+                yield metrics, (batch := rows[start : start + GALLERIES_PER_BATCH])
+                progress.update(len(batch))
 
 
-def _read(file: Path) -> dict[tuple[str, str], dict]:
-    """The rows by job and metric, the last one standing. A torn line counts as none."""
-    rows = {}
-    if file.is_file():
-        for text in file.read_text(encoding="utf-8").splitlines():
-            try:
-                line = json.loads(text)
-            except json.JSONDecodeError:
-                continue
-            rows[line["job"], line["metric"]] = line
-    return rows
+def read(file: Path) -> dict[tuple[str, str], dict]:
+    """The rows by job and metric, the last one standing."""
+    return {(line["job"], line["metric"]): line for line in jsonlines.read(file)}

@@ -6,12 +6,22 @@ size, or the size that the coupling plans for. It is one folder, named by a hash
     tiny-repulsive-none-1f0c9a3e/
         cell.json             the inputs
         manifest.jsonl        one row a committed gallery
+        manifest-1-of-4.jsonl the rows of a shard (see `shard`)
+        manifest.damaged      lines that were no rows, set aside
+        failures.jsonl        tries that failed (see `ledger`)
         galleries/JOB/0.png   the images; how each was made is in its metadata
 
 A gallery is committed whole: its images are written to a temporary sibling and flushed, the folder
 is renamed, and then its row is appended to the manifest. A kill at any moment leaves either a
-committed gallery or files that the next run overwrites. A gallery grows within its plan: the images
-of its later members join the earlier ones, which stay as they are, and a longer row stands for it.
+committed gallery or files that the next run overwrites. One that is committed stays: it may be made
+again, where a worker was given up too early, and still counts once. A gallery grows within its
+plan: the images of its later members join the earlier ones, which stay as they are, and a longer
+row stands for it.
+
+Shards write into a cell at the same time, each with a manifest and a lock of its own: to append to
+one file from several machines would need a lock around every row, on file systems where locks are
+least to be trusted. All read all manifests; the next run that is no shard has the cell to itself,
+and joins them into one.
 """
 
 import hashlib
@@ -20,46 +30,20 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from coupling.drift import Drift
 from experiments.errors import UsageError
+from experiments.gallery import EncodedGallery
+from experiments.shard import Shard
 from experiments.tasks import Job
-
-METADATA_KEY = "couple-to-control"
-"""The PNG text chunk that says, as JSON, how an image was made."""
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """Images of one job, and how they came about.
-
-    Attributes:
-        images: (n, H, W, 3) uint8.
-        seconds: that each stage took.
-        passes: guided network passes of one image: "sample", and "forward" and "backward" of an
-            optimiser.
-        loss: of the optimiser, before each of its steps; () without one.
-        drift: statistics of the noises that the sampler started from, of earlier members too.
-        first: the member that the first image shows; those before it are committed already.
-        galleries_per_batch: how many galleries like this one filled the device batch, which decides
-            about the last bits of an image.
-    """
-
-    job: Job
-    images: np.ndarray
-    seconds: Mapping[str, float]
-    passes: Mapping[str, int]
-    loss: tuple[float, ...]
-    drift: Drift
-    first: int = 0
-    galleries_per_batch: int = 1
 
 
 @dataclass(frozen=True)
@@ -68,6 +52,10 @@ class ManifestRow:
 
     One that has grown took the seconds and passes of all its images, and was made with what made
     the last.
+
+    Attributes:
+        attempts: how many tries it took, the good one included.
+        peak: MiB of memory at the most while it was made (see `EncodedGallery`).
     """
 
     job: str
@@ -78,6 +66,8 @@ class ManifestRow:
     loss: tuple[float, ...]
     drift: Drift
     made_with: Mapping[str, str]
+    attempts: int = 1
+    peak: float | None = None
 
     @property
     def digest(self) -> str:
@@ -97,15 +87,23 @@ class GalleryStore:
         folder: the folder of the cell; made at the first commit.
         inputs: what every gallery of the cell is made from, as JSON values.
         gallery_size: how many images of each gallery are wanted, the first of those planned.
+        shard: which part of the galleries this store writes; None for all.
+
+    Attributes:
+        gallery_folder: the folder of all galleries, each in one named by its job.
     """
 
-    def __init__(self, folder: Path, inputs: Mapping, *, gallery_size: int) -> None:
+    def __init__(
+        self, folder: Path, inputs: Mapping, *, gallery_size: int, shard: Shard | None = None
+    ) -> None:
         self.folder = folder
         self.inputs = inputs
         self.gallery_size = gallery_size
-        self._manifest = folder / "manifest.jsonl"
-        self._galleries = folder / "galleries"
-        self._lock = FileLock(folder / "lock", timeout=0)
+        self.gallery_folder = folder / "galleries"
+        self._shard = shard
+        part = f"-{shard}" if shard else ""
+        self._manifest = folder / f"manifest{part}.jsonl"
+        self._lock = FileLock(folder / f"lock{part}", timeout=0)
 
     def committed(self) -> dict[str, ManifestRow]:
         """The manifest's rows by job id, less those whose images were removed or are too few."""
@@ -124,84 +122,156 @@ class GalleryStore:
             lacks.setdefault(range(held, self.gallery_size), []).append(job)
         return lacks
 
+    def read_manifest(self) -> tuple[dict[str, ManifestRow], list[str]]:
+        """All rows by job, the last one standing, and the lines that are no rows.
+
+        Rows of shards are later than those of the one manifest, which they are joined to by the
+        next run that is no shard; among shards, the file that was written last stands.
+        """
+        parts = [_read_rows(path) for path in self._shard_manifests()]
+        # read last: a run that joins the others to it removes them afterwards
+        rows, damaged = _read_rows(self.folder / "manifest.jsonl")
+        for more, torn in parts:
+            rows |= more
+            damaged += torn
+        return rows, damaged
+
+    def _shard_manifests(self) -> list[Path]:
+        """As they were written, the last one last."""
+
+        def written(path: Path) -> int:
+            return path.stat().st_mtime_ns if path.exists() else 0
+
+        return sorted(self.folder.glob("manifest-*.jsonl"), key=written)
+
     def _present(self) -> dict[str, ManifestRow]:
-        rows, _ = self._read_manifest()
-        present = set(os.listdir(self._galleries)) if rows else set()
+        rows, _ = self.read_manifest()
+        present = set(os.listdir(self.gallery_folder)) if self.gallery_folder.is_dir() else set()
         return {job: row for job, row in rows.items() if job in present}
 
-    def __enter__(self) -> "GalleryStore":
-        """Opens the cell for writing: one writer at a time. Damaged rows are set aside."""
-        self._galleries.mkdir(parents=True, exist_ok=True)
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keeps every other writer out.
+
+        Raises:
+            UsageError: there is one.
+        """
+        refusal = UsageError(
+            f"another run is writing to {self.folder}; wait for it or set another output_dir"
+        )
         try:
             self._lock.acquire()
         except Timeout as error:
-            raise UsageError(
-                f"another run is writing to {self.folder}; wait for it or set another output_dir"
-            ) from error
-        inputs = json.dumps(self.inputs, indent=2, sort_keys=True) + "\n"
-        replace_file(self.folder / "cell.json", inputs.encode())
-        self._rows, damaged = self._read_manifest()
+            raise refusal from error
+        try:
+            for path in self.folder.glob("lock*"):  # ours is held: who comes now sees it
+                if self._excludes(path) and not _is_free(path):
+                    raise refusal
+            yield
+        finally:
+            self._lock.release()
+
+    def _excludes(self, lock: Path) -> bool:
+        """Whether its holder may make our galleries; shards of the same count have their own."""
+        sibling = self._shard and lock.name.endswith(f"-of-{self._shard.count}")
+        return not sibling and lock != Path(self._lock.lock_file)
+
+    def mend(self) -> None:
+        """Makes this store's manifest whole: lines that are no rows are set aside; where it is no
+        shard's, the rows of shards join it. Call it where no other can write.
+        """
+        self._rows, damaged = self.read_manifest()
+        rows, joined = self._rows, self._shard_manifests()
+        if self._shard:
+            rows, damaged = _read_rows(self._manifest)
+            joined = []
         if damaged:
             with (self.folder / "manifest.damaged").open("a", encoding="utf-8") as file:
                 file.writelines(line + "\n" for line in damaged)
-        if self._rows:  # whole again: a torn last line would swallow the next row
-            lines = "".join(map(_manifest_line, self._rows.values()))
-            replace_file(self._manifest, lines.encode())
+        if rows or damaged:  # a torn last line would swallow the next row
+            replace_file(self._manifest, "".join(map(_manifest_line, rows.values())).encode())
+        for path in joined:
+            path.unlink()
+
+    def __enter__(self) -> "GalleryStore":
+        """Opens the cell for writing: one writer at a time. Damaged rows are set aside."""
+        self.gallery_folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            stack.enter_context(self.exclusive())
+            inputs = json.dumps(self.inputs, indent=2, sort_keys=True) + "\n"
+            replace_file(self.folder / "cell.json", inputs.encode(), by=self._manifest.stem)
+            self.mend()
+            self._writing = stack.pop_all()
         return self
 
     def __exit__(self, *_) -> None:
-        self._lock.release()
+        self._writing.close()
 
-    def commit(self, gallery: Gallery, *, made_with: Mapping[str, str]) -> ManifestRow:
-        """Writes the images, then the manifest's row. Call within `with store:`."""
+    def commit(self, gallery: EncodedGallery, *, attempts: int = 1) -> ManifestRow:
+        """Writes the images, then the manifest's row. Call within `with store:`.
+
+        Idempotent: a gallery that is committed already stays as it is.
+
+        Raises:
+            OSError: the disk is full, say; nothing of the gallery is committed then.
+        """
         job = gallery.job
-        final = self._galleries / job.id
-        temporary = self._galleries / f".{job.id}"
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        members = range(gallery.first, gallery.first + len(gallery.images))
-        batch = {"galleries": gallery.galleries_per_batch, "members": list(members)}
-        named = {"id": job.id, "prompt": job.prompt}
-        hashes = []
-        for member, image in zip(members, gallery.images, strict=True):
-            metadata = {**self.inputs, "job": named, "member": member, "batch": batch}
-            data = _png(image, metadata)
-            hashes.append(hashlib.sha256(data).hexdigest())
-            _write_flushed(temporary / f"{member}.png", data)
+        standing = self._rows.get(job.id) if (self.gallery_folder / job.id).is_dir() else None
+        if standing and len(standing.images) >= gallery.members.stop:
+            return standing
+        self._write_images(gallery)
         earlier, seconds, passes = (), Counter(gallery.seconds), Counter(gallery.passes)
         if gallery.first:
-            for path in temporary.iterdir():
-                os.replace(path, final / path.name)
-            temporary.rmdir()
             earlier = self._rows[job.id].images
             seconds.update(self._rows[job.id].seconds)
             passes.update(self._rows[job.id].passes)
-        else:
-            shutil.rmtree(final, ignore_errors=True)
-            os.rename(temporary, final)
         row = ManifestRow(
             job=job.id,
             prompt=job.prompt,
-            images=(*earlier, *hashes),
+            images=(*earlier, *gallery.hashes),
             seconds=dict(seconds),
             passes=dict(passes),
             loss=gallery.loss,
             drift=gallery.drift,
-            made_with=dict(made_with),
+            made_with=dict(gallery.made_with),
+            attempts=attempts,
+            peak=gallery.peak,
         )
-        self._rows[job.id] = row
         with self._manifest.open("a", encoding="utf-8") as file:
             file.write(_manifest_line(row))
             file.flush()
             os.fsync(file.fileno())
+        self._rows[job.id] = row
         return row
+
+    def _write_images(self, gallery: EncodedGallery) -> None:
+        """Every file beside its place and flushed, then all into place."""
+        final = self.gallery_folder / gallery.job.id
+        temporary = self.gallery_folder / f".{gallery.job.id}"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        try:
+            for member, data in zip(gallery.members, gallery.files, strict=True):
+                _write_flushed(temporary / f"{member}.png", data)
+        except OSError:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        if gallery.first:
+            for path in temporary.iterdir():
+                os.replace(path, final / path.name)
+            temporary.rmdir()
+        else:
+            shutil.rmtree(final, ignore_errors=True)
+            os.rename(temporary, final)
 
     def where(self, row: ManifestRow) -> str:
         """The folder of a gallery, for messages."""
-        return str(self._galleries / row.job)
+        return str(self.gallery_folder / row.job)
 
     def image_paths(self, row: ManifestRow) -> list[Path]:
-        return [self._galleries / row.job / f"{member}.png" for member in range(len(row.images))]
+        return [
+            self.gallery_folder / row.job / f"{member}.png" for member in range(len(row.images))
+        ]
 
     def read(self, row: ManifestRow) -> np.ndarray:
         """The images of a committed gallery, (K, H, W, 3) uint8.
@@ -214,60 +284,49 @@ class GalleryStore:
             data = path.read_bytes() if path.is_file() else b""
             if hashlib.sha256(data).hexdigest() != expected:
                 raise UsageError(
-                    f"{path} is not the image that was committed; "
-                    f"remove the folder {path.parent} and run again to make it anew"
+                    f"{path} is not the image that was committed: python -m experiments.verify "
+                    f"output_dir={self.folder.parent} repair=true sets it aside, to be made anew"
                 )
             with Image.open(io.BytesIO(data)) as image:
                 images.append(np.asarray(image.convert("RGB")))
         return np.stack(images)
 
-    def _read_manifest(self) -> tuple[dict[str, ManifestRow], list[str]]:
-        """Rows by job, the last one standing, and the lines that are no rows."""
-        rows, damaged = {}, []
-        if self._manifest.is_file():
-            # "replace" keeps a flipped bit from hiding the lines around it
-            for line in self._manifest.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
-                    fields = json.loads(line)
-                    fields["images"] = tuple(fields["images"])
-                    fields["loss"] = tuple(fields["loss"])
-                    fields["drift"] = Drift(**fields["drift"])
-                    row = ManifestRow(**fields)
-                except (ValueError, TypeError, KeyError):
-                    damaged.append(line)
-                else:
-                    rows[row.job] = row
-        return rows, damaged
+
+def _read_rows(manifest: Path) -> tuple[dict[str, ManifestRow], list[str]]:
+    """Rows by job, the last one standing, and the lines that are no rows."""
+    rows, damaged = {}, []
+    if manifest.is_file():
+        # "replace" keeps a flipped bit from hiding the lines around it
+        for line in manifest.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                fields = json.loads(line)
+                fields["images"] = tuple(fields["images"])
+                fields["loss"] = tuple(fields["loss"])
+                fields["drift"] = Drift(**fields["drift"])
+                row = ManifestRow(**fields)
+            except (ValueError, TypeError, KeyError):
+                damaged.append(line)
+            else:
+                rows[row.job] = row
+    return rows, damaged
 
 
-def image_metadata(path: Path) -> dict:
-    """How an image of a store was made: the cell's inputs, its job, its member index, its batch."""
+def _is_free(lock: Path) -> bool:
+    """Whether nobody holds a lock."""
     try:
-        with Image.open(path) as image:
-            text = getattr(image, "text", {})  # no PNG has none
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read as an image: {error}") from error
-    if METADATA_KEY not in text:
-        raise UsageError(f"{path} does not say how it was made; it is no image of this suite")
-    return json.loads(text[METADATA_KEY])
-
-
-def _png(image: np.ndarray, metadata: Mapping) -> bytes:
-    """A PNG file whose bytes depend on nothing but the pixels and the metadata."""
-    text = PngImagePlugin.PngInfo()
-    text.add_text(METADATA_KEY, json.dumps(metadata, sort_keys=True))
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG", pnginfo=text)
-    return buffer.getvalue()
+        with FileLock(lock, timeout=0):
+            return True
+    except Timeout:
+        return False
 
 
 def _manifest_line(row: ManifestRow) -> str:
     return json.dumps(asdict(row), sort_keys=True) + "\n"
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Replaces a file as a whole, never leaving half of it."""
-    temporary = path.with_name(f".{path.name}")
+def replace_file(path: Path, data: bytes, *, by: str = "") -> None:
+    """Replaces a file as a whole, never leaving half of it; `by` tells writers apart."""
+    temporary = path.with_name(f".{path.name}{by}")
     _write_flushed(temporary, data)
     os.replace(temporary, path)
 

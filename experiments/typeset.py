@@ -1,4 +1,4 @@
-"""A table as Markdown and as LaTeX. Every function here is a pure function of the table."""
+"""A table as Markdown and as LaTeX, and its numbers as text; all pure functions of the table."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ def markdown(table: "Table") -> str:
     spec = table.spec
     parts = [
         f"# {spec.title}",
-        f"Model {_model(table)}. Mean (standard deviation over {spec.unit}s); n {spec.unit}s.",
+        f"Model {model_title(table)}. Mean (standard deviation over {spec.unit}s); n {spec.unit}s.",
         *(_escape(note) for note in spec.notes),
         *(["**Partial table.** " + "; ".join(table.gaps) + "."] if table.gaps else []),
         _grid(["", *map(_heading, spec.columns.values()), "n"], _mean_rows(table)),
@@ -58,7 +58,7 @@ def latex(table: "Table") -> str:
         cells = [table.cell(row, metric) for metric in spec.columns]
         lines[row] = [number for cell in cells for number in (cell.mean, cell.std)]
         for cell in cells:
-            formats[row, heads[cell.metric]] = _stars(cell)
+            formats[row, heads[cell.metric]] = marks(cell)
         if any(cell.paper for cell in cells):
             lines[f"{row} (paper)"] = [x for cell in cells for x in cell.paper or (None, None)]
     columns = pd.MultiIndex.from_product([heads.values(), ["mean", "std"]])
@@ -74,9 +74,9 @@ def latex(table: "Table") -> str:
                     subset=pd.IndexSlice[[row], [(heads[metric], "mean")]],
                 )
     caption = (
-        f"{spec.title}. Model {_model(table)}. Stars: paired t-test against the row's "
+        f"{spec.title}. Model {model_title(table)}. Stars: paired t-test against the row's "
         f"baseline, Holm-corrected over the table ({MARKS}). "
-        f"n = {_range(cell.n for cell in table.cells)}."
+        f"n = {count_range(cell.n for cell in table.cells)}."
     )
     for note in spec.notes:
         caption += f" {note}"
@@ -96,7 +96,7 @@ def latex(table: "Table") -> str:
     )
 
 
-def _model(table: "Table") -> str:
+def model_title(table: "Table") -> str:
     """The model's name; one that the paper's table does not have is called a stand-in."""
     stand_in = table.paper is not None and table.model not in table.paper.values
     return paper.label(table.model) + (", a stand-in for the paper's models" if stand_in else "")
@@ -104,20 +104,20 @@ def _model(table: "Table") -> str:
 
 def _mean_rows(table: "Table") -> list[list[str]]:
     rows = []
-    best = {metric: _best(table, metric) for metric in table.spec.columns}
+    best = {metric: best_mean(table, metric) for metric in table.spec.columns}
     for row in table.spec.rows:
         cells = [table.cell(row, metric) for metric in table.spec.columns]
         texts = []
         for cell in cells:
-            text = _number(cell.mean, cell.std, table.spec.columns[cell.metric])
+            text = mean_and_spread(cell.mean, cell.std, table.spec.columns[cell.metric])
             text = (
                 f"**{text}**" if cell.mean is not None and cell.mean == best[cell.metric] else text
             )
-            texts.append(text + _escape(_stars(cell)))
-        rows.append([_escape(row), *texts, _range(cell.n for cell in cells)])
+            texts.append(text + _escape(marks(cell)))
+        rows.append([_escape(row), *texts, count_range(cell.n for cell in cells)])
         if any(cell.paper for cell in cells):
             reported = (
-                _number(*(cell.paper or (None, None)), table.spec.columns[cell.metric])
+                mean_and_spread(*(cell.paper or (None, None)), table.spec.columns[cell.metric])
                 for cell in cells
             )
             n = str(table.paper.n or DASH)
@@ -136,8 +136,8 @@ def _effect_row(table: "Table", cell: "Cell", comparison: "Comparison") -> list[
         DASH if comparison.percent is None else f"{comparison.percent:+z.1f} %",
         verdict(comparison, column),
         DASH if test.dz is None else f"{test.dz:+z.2f}",
-        _p(comparison.t_p_holm),
-        _p(comparison.wilcoxon_p_holm),
+        p_value(comparison.t_p_holm),
+        p_value(comparison.wilcoxon_p_holm),
         str(test.n),
     ]
 
@@ -171,8 +171,8 @@ def _beside_paper(table: "Table", tested: list[tuple["Cell", "Comparison"]]) -> 
         [
             f"{_escape(cell.row)} / {_escape(against.baseline)}",
             _heading(table.spec.columns[cell.metric]),
-            _ratio(against.percent),
-            *(_ratio(against.paper_percent.get(model)) for model in models),
+            ratio(against.percent),
+            *(ratio(against.paper_percent.get(model)) for model in models),
         ]
         for cell, against in comparable
     ]
@@ -211,34 +211,37 @@ def _heading(column: "Column") -> str:
     return f"{_escape(column.label)} {ARROWS[column.better]}".strip()
 
 
-def _number(mean: float | None, std: float | None, column: "Column") -> str:
+def mean_and_spread(mean: float | None, std: float | None, column: "Column") -> str:
     if mean is None:
         return DASH
     spread = "" if std is None else f" ({std:.{column.digits}f})"
     return f"{mean:.{column.digits}f}{spread}"
 
 
-def _best(table: "Table", metric: str) -> float | None:
+def best_mean(table: "Table", metric: str) -> float | None:
+    """The best mean of a column; None where better means nothing, or nothing is compared."""
     means = [table.cell(row, metric).mean for row in table.spec.rows]
     choose = {"higher": max, "lower": min}.get(table.spec.columns[metric].better)
     present = [mean for mean in means if mean is not None]
     return choose(present) if choose and len(present) > 1 else None
 
 
-def _stars(cell: "Cell") -> str:
+def marks(cell: "Cell") -> str:
+    """The stars of the corrected t-test."""
     p = cell.comparison.t_p_holm if cell.comparison else 1.0
     return next((mark for level, mark in LEVELS if p < level), "")
 
 
-def _ratio(percent: float | None) -> str:
+def ratio(percent: float | None) -> str:
+    """An effect as the ratio row / baseline."""
     return DASH if percent is None else f"×{1 + percent / 100:.3f}"
 
 
-def _p(p: float) -> str:
+def p_value(p: float) -> str:
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}" if p >= 1e-99 else "< 1e-99"
 
 
-def _range(counts: Iterable[int]) -> str:
+def count_range(counts: Iterable[int]) -> str:
     low, *_, high = sorted([*counts] * 2)
     return str(low) if low == high else f"{low}{DASH}{high}"
 

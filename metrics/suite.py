@@ -1,6 +1,6 @@
 """The scores of a config, and the networks that they share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 
@@ -83,13 +83,32 @@ class MetricSuite:
         Raises ImageError, naming the gallery, where a score comes out as no number, and
         weights.WeightsError.
         """
-        features = BatchFeatures(batch, self.features)
-        scores = {name: scorer(batch, features) for name, scorer in self.scores.items()}
-        for name, values in scores.items():
-            if not values.isfinite().all():
-                gallery = batch.names[values.isfinite().logical_not().nonzero()[0].item()]
-                raise ImageError(f"gallery {gallery}: its score {name} is no number")
+        scores = self.attempt(batch, tuple(self.scores))
+        for values in scores.values():
+            if isinstance(values, Exception):
+                raise values
         return scores
+
+    def attempt(self, batch: GalleryBatch, names: Sequence[str]) -> dict[str, Tensor | Exception]:
+        """The scores of these names, as `score` gives them; one that fails is its own error, and
+        costs no other.
+        """
+        features = BatchFeatures(batch, self.features)
+        scores: dict[str, Tensor | Exception] = {}
+        for name in names:
+            try:
+                scores[name] = _numbers(name, self.scores[name](batch, features), batch)
+            except Exception as error:
+                scores[name] = error
+        return scores
+
+
+def _numbers(name: str, values: Tensor, batch: GalleryBatch) -> Tensor:
+    """`values`, if they are numbers; else ImageError, naming the gallery."""
+    if not values.isfinite().all():
+        gallery = batch.names[values.isfinite().logical_not().nonzero()[0].item()]
+        raise ImageError(f"gallery {gallery}: its score {name} is no number")
+    return values
 
 
 # of a score that reads pixels and no network

@@ -29,7 +29,8 @@ def gallery_board(
     rows: Sequence[str] | None,
     arrange: Callable[[Tensor], Tensor] | None,
 ) -> tuple[Path, Path]:
-    """The galleries of a table's first prompts: none is chosen.
+    """The galleries of a table's first prompts: none is chosen, but one that a method lacks is left
+    out.
 
     Args:
         rows: the methods shown; None for all.
@@ -49,6 +50,7 @@ def gallery_board(
     galleries = [
         (job.prompt, {cell.label: gallery(cell, job) for cell in cells})
         for job in results.cells[0].jobs[:num_prompts]
+        if all(job.id in there for there in committed.values())
     ]
     return comparison_board(galleries, path)
 

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from coupling.drift import BANDS, Drift
+from experiments.figures.correlation import heat_map
 from experiments.figures.style import canvas, save, style
 from experiments.results import Results
 
@@ -82,12 +83,6 @@ def _correlations(axes: np.ndarray, drifts: Mapping[str, list[Drift]]) -> None:
         correlation = np.mean([d.correlation for d in found], axis=0)
         apart = np.abs(correlation - np.mean([d.target for d in found], axis=0))
         np.fill_diagonal(apart, 0)
-        axis.imshow(correlation, cmap="RdBu_r", vmin=-1, vmax=1)
-        if len(correlation) < 4:
-            for (i, j), value in np.ndenumerate(correlation):
-                axis.text(j, i, f"{value:+.2f}", ha="center", va="center", fontsize=6,
-                          color="white" if abs(value) > 0.8 else "#222222")  # fmt: skip
+        heat_map(axis, correlation, fontsize=6 if len(correlation) < 4 else None)
         axis.set_title(label.replace(", ", "\n"), fontsize=7, parse_math=False)
         axis.set_xlabel(f"off by {apart.max():.3f}", fontsize=6)
-        axis.set_xticks([])
-        axis.set_yticks([])

@@ -65,10 +65,13 @@ def reconstructions(
         again = cell.shown.read(committed[job.id])[0]
         apart = np.abs(again.astype(float) - image) / 255
         error = f"{np.sqrt((apart**2).mean()):.3f}"
+        magnified = (255 * (MAGNIFIED * apart).clip(0, 1)).astype(np.uint8)
         columns = {
             "picture": image,
             "inverted and sampled again": again,
-            f"difference, × {MAGNIFIED}; at the top its root mean square": (255 * (MAGNIFIED * apart).clip(0, 1)).astype(np.uint8),
+            f"difference, × {MAGNIFIED}; at the top its root mean square": (
+                255 * (MAGNIFIED * apart).clip(0, 1)
+            ).astype(np.uint8),
         }
         for name, shown in columns.items():
             pictures.setdefault(name, {})[f"{len(pictures.get(name, {})) + 1}: {error}"] = shown[

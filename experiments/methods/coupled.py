@@ -11,9 +11,9 @@ from coupling.drift import drift
 from coupling.optimizer import NoiseOptimizer, couple
 from experiments.errors import UsageError
 from experiments.first_step import FirstStep
+from experiments.gallery import Gallery
 from experiments.methods.stopwatch import Stopwatch
 from experiments.models.model import Model, repeat_rows, to_uint8
-from experiments.store import Gallery
 from experiments.tasks import Job
 
 

@@ -20,6 +20,8 @@ PARTS = ("unet", "scheduler")
 class DDPM(Model):
     """A pixel-space DDPM as a model of the protocol."""
 
+    parts = PARTS
+
     def __init__(self, *, unet: nn.Module, image_size: int, **rest) -> None:
         if image_size != unet.config.sample_size:
             raise UsageError(

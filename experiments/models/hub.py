@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from filelock import FileLock
+
 from experiments.errors import UsageError
 from experiments.models import snapshot
 from experiments.models.fingerprint import local_folder
@@ -38,6 +40,17 @@ def resolve(
         except snapshot.Incomplete as lack:
             raise UsageError(f"model.source={source} {lack}") from None
         return folder
+    if found := _cached(source, revision, variant, parts):
+        return found
+    with quiet(), _one_at_a_time(source):
+        found = _cached(source, revision, variant, parts)  # another process was faster
+        return found or _fetch(source, revision=revision, variant=variant, parts=parts)
+
+
+def _cached(
+    source: str, revision: str | None, variant: str | None, parts: Sequence[str]
+) -> Path | None:
+    """The snapshot in the cache, None if it is not there or not whole. Asks nobody."""
     import huggingface_hub
 
     cached = huggingface_hub.try_to_load_from_cache(source, "model_index.json", revision=revision)
@@ -45,8 +58,15 @@ def resolve(
         with contextlib.suppress(snapshot.Incomplete):
             snapshot.check(Path(cached).parent, parts, variant)
             return Path(cached).parent
-    with quiet():
-        return _fetch(source, revision=revision, variant=variant, parts=parts)
+    return None
+
+
+def _one_at_a_time(source: str) -> FileLock:
+    """A lock of all processes of this machine, so that many workers do not make the hub busy."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    Path(HF_HUB_CACHE).mkdir(parents=True, exist_ok=True)
+    return FileLock(Path(HF_HUB_CACHE) / f"{source.replace('/', '--')}.lock")
 
 
 def _fetch(source: str, *, revision: str | None, variant: str | None, parts: Sequence[str]) -> Path:

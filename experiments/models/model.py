@@ -9,12 +9,14 @@ choice. The weights themselves never need one.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from experiments.errors import UsageError
+from experiments.models.hub import resolve
 from experiments.models.process import Process, at_least_float32
 
 # Keyword arguments of the network, one row an image. Empty for an unconditional model.
@@ -37,6 +39,8 @@ class Model(ABC):
         identity: what made the images: name, family, source, revision.
     """
 
+    parts: ClassVar[tuple[str, ...]]  # of a pipeline folder in diffusers' layout
+
     def __init__(
         self,
         *,
@@ -58,6 +62,20 @@ class Model(ABC):
         self.image_size = image_size
         self.noise_shape = noise_shape
         self.identity = identity
+
+    @classmethod
+    def fetch(cls, *, source: str, revision: str | None, variant: str | None, **rest: Any) -> None:
+        """Has every file on this machine that `load` needs with these settings; loads nothing.
+
+        Raises:
+            UsageError: the folder is not whole, or the hub does not give the files.
+        """
+        resolve(source, revision=revision, variant=variant, parts=cls.parts_with(**rest))
+
+    @classmethod
+    def parts_with(cls, **_: Any) -> tuple[str, ...]:
+        """The parts of a pipeline folder that `load` reads with these settings."""
+        return cls.parts
 
     @abstractmethod
     def encode_prompts(self, prompts: Sequence[str]) -> Condition:
@@ -188,5 +206,12 @@ def unit_range(images: Tensor) -> Tensor:
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """(N, 3, H, W) in [0, 1] -> (N, H, W, 3) uint8, rounded as diffusers' image processor does."""
+    """(N, 3, H, W) in [0, 1] -> (N, H, W, 3) uint8, rounded as diffusers' image processor does.
+
+    Raises:
+        FloatingPointError: an image is not finite; as integers it would pass for a picture.
+    """
+    broken = images.flatten(1).isfinite().all(dim=1).logical_not().nonzero().flatten().tolist()
+    if broken:
+        raise FloatingPointError(f"image {broken[0]} of {len(images)} is not finite")
     return (images.float() * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)

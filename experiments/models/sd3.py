@@ -5,6 +5,7 @@ with its own FlowMatchEulerDiscreteScheduler; without T5 its tokens are zeros, a
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +38,8 @@ class SD3(LatentModel):
         t5_length: how many T5 tokens condition the network, whether there is a T5 or not.
     """
 
+    parts = PARTS
+
     def __init__(
         self,
         *,
@@ -54,6 +57,10 @@ class SD3(LatentModel):
         self.tokenizers = tokenizers
         self.t5 = t5
         self.t5_length = t5_length
+
+    @classmethod
+    def parts_with(cls, *, t5: bool, **_: Any) -> tuple[str, ...]:
+        return PARTS + T5_PARTS if t5 else PARTS
 
     @classmethod
     def load(
@@ -76,12 +83,11 @@ class SD3(LatentModel):
         Raises:
             UsageError: the files, the device or a setting is not to be had; says the remedy.
         """
-        parts = PARTS + T5_PARTS if t5 else PARTS
         checkpoint = Checkpoint.open(
             source,
             revision=revision,
             variant=variant,
-            parts=parts,
+            parts=cls.parts_with(t5=t5),
             pipelines=PIPELINES,
             dtype=dtype,
             device=device,

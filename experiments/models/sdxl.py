@@ -34,6 +34,8 @@ class SDXL(LatentModel):
         zero_null: the empty prompt's embeddings are zeros, as the published model was trained.
     """
 
+    parts = PARTS
+
     def __init__(
         self,
         *,

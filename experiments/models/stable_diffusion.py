@@ -20,6 +20,7 @@ PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 class StableDiffusion(LatentModel):
     """A pipeline of Stable Diffusion's shape as a model of the protocol."""
 
+    parts = PARTS
     pipelines = ("StableDiffusionPipeline",)  # the published ones that it takes
 
     def __init__(self, *, unet: nn.Module, text_encoder: nn.Module, tokenizer, **rest) -> None:

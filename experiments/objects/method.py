@@ -10,11 +10,11 @@ from torch import Tensor
 from coupling import Coupling
 from coupling.drift import drift
 from experiments.errors import UsageError
+from experiments.gallery import Gallery
 from experiments.methods.stopwatch import Stopwatch
 from experiments.models.model import Model, to_uint8
 from experiments.objects.given import Given, coupled_noise
 from experiments.objects.task import ObjectJob
-from experiments.store import Gallery
 
 
 @dataclass(frozen=True, eq=False)

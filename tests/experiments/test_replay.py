@@ -9,9 +9,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from experiments.compose import compose
+from experiments.gallery import METADATA_KEY, image_metadata
 from experiments.replay import main, replay
 from experiments.run import run
-from experiments.store import METADATA_KEY, image_metadata
 
 OVERRIDES = [
     "model.num_steps=2",

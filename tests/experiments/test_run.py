@@ -12,10 +12,10 @@ import pytest
 from coupling import antithetic
 from experiments.compose import CONFIGS
 from experiments.errors import UsageError
+from experiments.gallery import image_metadata
 from experiments.learning.card import Card
 from experiments.prompts import captions
 from experiments.run import run
-from experiments.store import image_metadata
 
 QUICK = ["model.num_steps=2", "workers.galleries_per_batch=2"]
 

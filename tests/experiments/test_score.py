@@ -1,6 +1,7 @@
 """Scores belong to exactly these images under exactly this metric."""
 
 import json
+import shutil
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +9,13 @@ import pytest
 import torch
 
 from coupling.drift import drift
+from experiments.errors import UsageError
+from experiments.gallery import Gallery, encode
 from experiments.scenes import ObjectImage
 from experiments.score import score, score_noise
-from experiments.store import Gallery, GalleryStore
+from experiments.store import GalleryStore
 from experiments.tasks import jobs_of
-from metrics import GalleryBatch, ImageError, MetricSuite
+from metrics import GalleryBatch, MetricSuite
 from metrics.regions import rmse_foreground
 from metrics.scorers import BackgroundL2
 
@@ -31,7 +34,7 @@ class MeanLevel:
     def identities(self):
         return {"level": {"implementation": "level", "version": self.version}}
 
-    def score(self, batch: GalleryBatch):
+    def attempt(self, batch: GalleryBatch, names):
         self.scored += len(batch.names)
         return {"level": batch.unit.double().mean(dim=(1, 2, 3, 4))}
 
@@ -41,6 +44,12 @@ def gallery(job, images) -> Gallery:
     return Gallery(job, images, seconds={}, passes={"sample": 4}, loss=(3.0, 1.0), drift=white)
 
 
+def commit(store, gallery) -> None:
+    """In place of what is there."""
+    shutil.rmtree(store.folder / "galleries" / gallery.job.id, ignore_errors=True)
+    store.commit(encode(gallery, inputs={"seed": 0}, made_with={}))
+
+
 @pytest.fixture
 def store(tmp_path):
     store = GalleryStore(tmp_path / "cell", {"seed": 0}, gallery_size=2)
@@ -48,7 +57,7 @@ def store(tmp_path):
         for k, job in enumerate(JOBS):
             images = np.full((2, 4, 4, 3), 51 * k, dtype=np.uint8)
             images[:, 0, 0] += 1  # a constant image is refused
-            store.commit(gallery(job, images), made_with={})
+            commit(store, gallery(job, images))
     return store
 
 
@@ -85,7 +94,7 @@ def test_another_gallery_is_scored_anew(store, tmp_path):
     score(store, suite, IDS, file=file)
     with store:
         images = torch.randint(256, (2, 4, 4, 3), dtype=torch.uint8).numpy()
-        store.commit(gallery(JOBS[0], images), made_with={})
+        commit(store, gallery(JOBS[0], images))
     score(store, suite, IDS, file=file)
     assert suite.scored == 4
 
@@ -102,8 +111,8 @@ def test_a_torn_line_costs_one_score(store, tmp_path):
 def test_a_constant_image_is_refused_by_name(store, tmp_path):
     with store:
         black = np.zeros((2, 4, 4, 3), dtype=np.uint8)
-        store.commit(gallery(JOBS[1], black), made_with={})
-    with pytest.raises(ImageError, match=rf"galleries/{IDS[1]}: image 0 is constant"):
+        commit(store, gallery(JOBS[1], black))
+    with pytest.raises(UsageError, match=rf"galleries/{IDS[1]}: image 0 is constant"):
         score(store, MeanLevel(), IDS, file=tmp_path / "scores.jsonl")
 
 
@@ -121,7 +130,7 @@ def test_scores_of_regions_compare_each_gallery_with_its_own_picture(store, tmp_
     class Fidelity:
         identities = {"rmse": {"implementation": "rmse"}}  # noqa: RUF012
 
-        def score(self, batch: GalleryBatch):
+        def attempt(self, batch: GalleryBatch, names):
             return {"rmse": rmse_foreground(batch.unit, batch.references, batch.masks)}
 
     def picture(level: int) -> ObjectImage:
@@ -141,5 +150,5 @@ def test_scores_of_regions_without_pictures_are_refused(store, tmp_path):
     suite = MetricSuite(
         features={}, scores={"l2_b": BackgroundL2()}, device="cpu", dtype="float32", batch_size=1
     )
-    with pytest.raises(ImageError, match="use them with a task that has an object"):
+    with pytest.raises(UsageError, match="use them with a task that has an object"):
         score(store, suite, IDS, file=tmp_path / "scores.jsonl")

@@ -11,7 +11,8 @@ import torch
 
 from coupling.drift import drift
 from experiments.errors import UsageError
-from experiments.store import Gallery, GalleryStore, cell_key, image_metadata
+from experiments.gallery import Gallery, encode, image_metadata
+from experiments.store import GalleryStore, cell_key
 from experiments.tasks import jobs_of
 
 INPUTS = {"model": "m", "coupling": "iid", "seed": 3}
@@ -33,7 +34,7 @@ def store(tmp_path):
 def commit(store, jobs):
     with store:
         for job in jobs:
-            store.commit(gallery(job), made_with={"torch": "2"})
+            store.commit(encode(gallery(job), inputs=INPUTS, made_with={"torch": "2"}))
 
 
 def test_a_committed_gallery_reads_back_with_how_it_was_made(store):
@@ -85,11 +86,11 @@ def test_a_gallery_grows_by_what_it_lacks_and_a_kill_leaves_it_as_it_was(store, 
     later = replace(gallery(JOBS[0], fill=1), first=2)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), larger:
         patch.setattr(Path, "rmdir", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        larger.commit(later, made_with={})
+        larger.commit(encode(later, inputs=INPUTS, made_with={}))
     assert store.committed()[JOBS[0].id] == before and not larger.committed()
 
     with larger:
-        larger.commit(later, made_with={"torch": "2"})
+        larger.commit(encode(later, inputs=INPUTS, made_with={"torch": "2"}))
     row = larger.committed()[JOBS[0].id]
     both = np.concatenate([gallery(JOBS[0]).images, later.images])
     np.testing.assert_array_equal(larger.read(row), both)

@@ -12,8 +12,8 @@ from coupling import MatrixCoupling, SubspaceCoupling, channels, iid, repulsive,
 from coupling.learned import LearningState, learn, random_coupling
 from experiments.compose import CONFIGS, _inputs, build
 from experiments.errors import UsageError
+from experiments.gallery import METADATA_KEY
 from experiments.learning.card import TENSORS, Card, learned, read
-from experiments.store import METADATA_KEY
 
 SETTINGS = {"within": None, "seed": 7}
 

@@ -21,8 +21,8 @@ PATH = re.compile(r"(?:/api/models)?/(?P<repository>owner/[\w-]+)/(?P<verb>\w+)/
 
 
 @contextmanager
-def small_hub(folder: Path) -> Iterator[str]:
-    """Serves `folder` and yields the endpoint."""
+def small_hub(folder: Path, requests: list[str] | None = None) -> Iterator[str]:
+    """Serves `folder` and yields the endpoint; every request is appended to `requests`."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     everything = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     excuses = [503, 429]
@@ -30,6 +30,8 @@ def small_hub(folder: Path) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             request = PATH.fullmatch(self.path.split("?")[0])
+            if requests is not None:
+                requests.append(f"{self.command} {self.path}")
             _, _, name = request["repository"].partition("/")
             behaviour, _, status = name.partition("-")
             files = dict(everything)

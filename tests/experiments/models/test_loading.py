@@ -181,3 +181,17 @@ def test_a_config_states_every_argument_of_its_loader(path):
     arguments = inspect.signature(get_method(config["_target_"])).parameters
     assert set(config) - {"_target_"} == set(arguments)
     assert config.name == path.stem
+
+
+@pytest.mark.parametrize("name", ["sd", "sdxl", "sd3", "ddpm"])
+def test_fetching_wants_every_part_that_loading_reads(families, tmp_path, name):
+    family = families(name)
+    folder = Path(shutil.copytree(family.folder, tmp_path / "copy"))
+    settings = {"source": str(folder), "revision": None, "variant": None, "t5": True}
+    kind = type(family.model())
+    kind.fetch(**settings)
+    for part in kind.parts_with(**settings):
+        moved = (folder / part).rename(tmp_path / part)
+        with pytest.raises(UsageError, match=part):
+            kind.fetch(**settings)
+        moved.rename(folder / part)

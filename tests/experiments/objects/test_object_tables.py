@@ -51,7 +51,7 @@ def test_every_checkpoint_of_a_run_is_scored_on_its_own_and_nothing_is_made_twic
         {line["job"]: line["value"] for line in lines if line["metric"] == "rmse_f"}
         for lines in (
             [json.loads(line) for line in path.read_text().splitlines()]
-            for path in sorted((start.folder / "results" / "scores").iterdir())
+            for path in sorted((start.folder / "results" / "scores").glob("*.jsonl"))
         )
     )
     assert early.keys() == late.keys() and all(late[job] < early[job] for job in early)

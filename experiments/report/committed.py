@@ -1,0 +1,95 @@
+"""Tables as they were published: read back from their files, to be shown again without a run."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from experiments.cell import Cell
+from experiments.errors import UsageError
+from experiments.paper import PaperTable
+from experiments.results import Results
+from experiments.statistics import PairedTest
+from experiments.tables import Cell as TableCell
+from experiments.tables import Comparison, Table, TableSpec
+
+
+@dataclass(frozen=True)
+class Published:
+    """A table's files.
+
+    Attributes:
+        path: its JSON; the others stand beside it.
+        pictures: figures (PNG) by name.
+    """
+
+    path: Path
+    table: Table
+    scores: pd.DataFrame
+    made_by: Mapping[str, Mapping]
+    pictures: Mapping[str, Path]
+
+    def results(self, cells: Sequence[Cell] = ()) -> Results:
+        """What figures and pages are made from; scores have the six digits of their file."""
+        return Results(self.table, self.scores, cells)
+
+
+def digest(path: Path) -> str:
+    """A hash of a file by which a page knows its table."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def published(folder: Path) -> list[Published]:
+    """The tables in the folders of `folder`, by their paths.
+
+    Raises:
+        UsageError: there is no such folder, or a table's scores are not beside it.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder; set results_dir to where tables were written")
+    found = ((path, json.loads(path.read_text())) for path in sorted(folder.glob("*/*.json")))
+    return [_read(path, document) for path, document in found if "spec" in document]
+
+
+def _read(path: Path, document: dict) -> Published:
+    scores = path.with_name(f"{path.stem}-scores.csv")
+    if not scores.is_file():
+        raise UsageError(f"{scores} is missing; run the experiment of {path} again")
+    named = path.stem + "-"
+    return Published(
+        path=path,
+        table=_table(document),
+        scores=pd.read_csv(scores).melt(
+            ["prompt", "job", "row"], var_name="metric", value_name="value"
+        ).dropna(subset=["value"]),
+        made_by=document["made_by"],
+        pictures={
+            picture.stem.removeprefix(named): picture
+            for picture in sorted(path.parent.glob(f"{named}*.png"))
+        },
+    )  # fmt: skip
+
+
+def _table(document: dict) -> Table:
+    return Table(
+        spec=TableSpec(**document["spec"]),
+        model=document["model"],
+        cells=tuple(map(_cell, document["cells"])),
+        provenance={
+            metric: {field: tuple(values) for field, values in made.items()}
+            for metric, made in document["provenance"].items()
+        },
+        gaps=tuple(document["gaps"]),
+        paper=document["paper"] and PaperTable(**document["paper"]),
+    )
+
+
+def _cell(fields: dict) -> TableCell:
+    comparisons = tuple(
+        Comparison(**each | {"test": PairedTest(**each["test"])}) for each in fields["comparisons"]
+    )
+    reported = fields["paper"] and tuple(fields["paper"])
+    return TableCell(**fields | {"comparisons": comparisons, "paper": reported})

@@ -1,0 +1,120 @@
+"""Distributions over prompts, as outlines that a page draws without a script.
+
+Densities are Gaussian kernel estimates with Scott's bandwidth, each as high as it can be: their
+areas are not compared. What is constant has no density and is shown by its mean alone.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import gaussian_kde
+
+from experiments.report.numbers import Head, head
+from experiments.results import Results
+from experiments.scorerows import pivot
+from experiments.typeset import verdict
+
+WIDTH, HEIGHT = 240.0, 30.0
+"""The box of one outline, in units of the drawing."""
+POINTS = 72
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A density: an SVG path in the box, its mean, and the interval of the mean or ()."""
+
+    label: str
+    path: str
+    mean: float
+    interval: tuple[float, ...]
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Outlines above each other over one axis; ticks are (place, text)."""
+
+    outlines: tuple[Outline, ...]
+    ticks: tuple[tuple[float, str], ...]
+    zero: float | None
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A metric: its values under each method, and the paired differences of each comparison."""
+
+    head: Head
+    values: Axis
+    differences: Axis | None
+
+
+def distributions(results: Results) -> tuple[Distribution, ...]:
+    """One for each column of the table."""
+    return tuple(_distribution(results, metric) for metric in results.table.spec.columns)
+
+
+def _distribution(results: Results, metric: str) -> Distribution:
+    table = results.table
+    column = table.spec.columns[metric]
+    values = pivot(results.scores, metric, rows=table.spec.rows)
+    columns = [(row, values[row].dropna().to_numpy(), (), "") for row in table.spec.rows]
+    paired = []
+    for row, baseline in table.spec.pairs:
+        for comparison in table.cell(row, metric).comparisons:
+            if comparison.baseline == baseline:
+                interval = (comparison.test.ci_low, comparison.test.ci_high)
+                differences = (values[row] - values[baseline]).dropna().to_numpy()
+                found = verdict(comparison, column)
+                paired.append((f"{row} – {baseline}", differences, interval, found))
+    return Distribution(
+        head=head(column),
+        values=_axis([entry for entry in columns if len(entry[1])], zero=False),
+        differences=_axis(paired, zero=True) if paired else None,
+    )
+
+
+def _axis(entries: list[tuple[str, np.ndarray, tuple[float, ...], str]], *, zero: bool) -> Axis:
+    """Outlines of (label, values, interval, verdict) on the axis that holds all of them."""
+    pooled = np.concatenate([*(values for _, values, _, _ in entries), [0.0] if zero else []])
+    low, high = float(pooled.min()), float(pooled.max())
+    margin = 0.1 * (high - low) or 0.5 * abs(high) or 0.5
+    low, high = low - margin, high + margin
+
+    def place(value: float) -> float:
+        return round(WIDTH * (value - low) / (high - low), 1)
+
+    outlines = tuple(
+        Outline(
+            label=label,
+            path=_outline(values, low, high),
+            mean=place(float(values.mean())),
+            interval=tuple(map(place, interval)),
+            verdict=found,
+        )
+        for label, values, interval, found in entries
+    )
+    ticks = tuple((place(tick), f"{tick:.6g}") for tick in _ticks(low, high))
+    return Axis(outlines, ticks, place(0.0) if zero else None)
+
+
+def _outline(values: np.ndarray, low: float, high: float) -> str:
+    """The path of a density; "" where values have no spread."""
+    if len(values) < 3 or values.std() <= 1e-9 * max(1.0, abs(values).max()):
+        return ""
+    grid = np.linspace(low, high, POINTS)
+    density = gaussian_kde(values)(grid)
+    if not density.max():  # narrower than the grid's steps
+        return ""
+    x = WIDTH * (grid - low) / (high - low)
+    y = HEIGHT * (1 - 0.92 * density / density.max())
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+    return f"M0,{HEIGHT:g} L{points} L{WIDTH:g},{HEIGHT:g}Z"
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Three to five round numbers between low and high."""
+    raw = (high - low) / 3.5
+    unit = 10.0 ** np.floor(np.log10(raw))
+    step = next(m * unit for m in (1, 2, 2.5, 5, 10) if m * unit >= raw * 0.999)
+    first = np.ceil(low / step)
+    return [float(k * step) + 0.0 for k in np.arange(first, np.floor(high / step) + 1)]

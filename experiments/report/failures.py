@@ -1,0 +1,48 @@
+"""What went wrong on the way: galleries that are missing, damaged rows, tries that failed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from experiments.cell import Cell
+from experiments.ledger import Ledger
+from experiments.store import GalleryStore
+
+
+@dataclass(frozen=True)
+class Account:
+    """The galleries of a method: how many were asked for, how many there are, what failed."""
+
+    label: str
+    asked: int
+    made: int
+    damaged: int
+    failed: tuple[str, ...]
+
+
+def accounts(cells: Sequence[Cell]) -> tuple[Account, ...]:
+    """One for each cell of our own, in their order."""
+    return tuple(
+        Account(
+            label=cell.label,
+            asked=len(cell.jobs),
+            made=len(cell.jobs) - len(cell.missing()),
+            damaged=_damaged(cell.galleries),
+            failed=_failed(cell.galleries),
+        )
+        for cell in cells
+        if cell.recipe is not None
+    )
+
+
+def _damaged(store: GalleryStore) -> int:
+    """Lines that a run found unreadable and set aside; their galleries were made again."""
+    path = store.folder / "manifest.damaged"
+    return len(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else 0
+
+
+def _failed(store: GalleryStore) -> tuple[str, ...]:
+    """A line for each try at a gallery that failed, in their order."""
+    return tuple(
+        f"{failure.prompt}: try {failure.attempt}, {failure.error}"
+        for failure in Ledger(store.folder).read()
+    )

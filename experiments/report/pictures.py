@@ -1,0 +1,67 @@
+"""Pictures inside a page, as data URIs: the page travels as one file."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+FIGURE_PIXELS = 1400  # the width of a figure on a page, at twice its density
+THUMBNAIL_PIXELS = 640
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture with its size in pixels; `alt` says what it shows."""
+
+    uri: str
+    width: int
+    height: int
+    alt: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure and the names of its files beside the page."""
+
+    name: str
+    picture: Picture
+    files: tuple[str, ...]
+
+
+def photo(image: np.ndarray, alt: str, *, pixels: int) -> Picture:
+    """An image (H, W, 3) uint8 of a gallery, reduced to `pixels` on its longer side if larger."""
+    reduced = Image.fromarray(image)
+    reduced.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
+    return _webp(reduced, alt, quality=88)
+
+
+def thumbnail(path: Path, alt: str) -> Picture:
+    """The upper left of a drawing of ours (PNG), small."""
+    with Image.open(path) as image:
+        cut = image.convert("RGB").crop(
+            (0, 0, image.width, min(image.height, image.width * 5 // 8))
+        )
+    cut.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Image.Resampling.LANCZOS)
+    return _webp(cut, alt, quality=82)
+
+
+def figure(path: Path, name: str) -> Figure:
+    """A drawing of ours (PNG), and links to it and to its PDF."""
+    with Image.open(path) as image:
+        reduced = image.convert("RGB")
+    if reduced.width > FIGURE_PIXELS:
+        height = round(reduced.height * FIGURE_PIXELS / reduced.width)
+        reduced = reduced.resize((FIGURE_PIXELS, height), Image.Resampling.LANCZOS)
+    files = [file for file in (path, path.with_suffix(".pdf")) if file.is_file()]
+    alt = f"Figure: {name}"
+    return Figure(name, _webp(reduced, alt, quality=82), tuple(file.name for file in files))
+
+
+def _webp(image: Image.Image, alt: str, *, quality: int) -> Picture:
+    buffer = io.BytesIO()
+    image.save(buffer, format="WEBP", quality=quality, method=5)
+    encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return Picture(f"data:image/webp;base64,{encoded}", *image.size, alt)

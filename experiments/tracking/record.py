@@ -1,0 +1,161 @@
+"""What is told of a cell or a table, in plain values: a function of their results alone."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.cell import Cell
+from experiments.store import cell_key
+
+Value = str | float | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run of a tracking service.
+
+    Attributes:
+        id: of the cell, so that its next run goes on with this one.
+        group: the table, if there is one.
+        job_type: "cell" or "table".
+        summary: metric -> mean, sample standard deviation and n over the galleries.
+        columns, lines: the scores, a line for each prompt.
+        galleries: (K, H, W, 3) uint8 of the first lines.
+        matrices: correlations (K, K) of a gallery's noises, by what they are.
+        figures: by name.
+        artifacts: files by (name, type).
+    """
+
+    id: str
+    name: str
+    group: str | None
+    job_type: str
+    tags: tuple[str, ...]
+    config: Mapping[str, Any]
+    summary: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    lines: tuple[tuple[Value, ...], ...] = ()
+    galleries: tuple[np.ndarray, ...] = ()
+    matrices: Mapping[str, np.ndarray] = field(default_factory=dict)
+    figures: Mapping[str, Path] = field(default_factory=dict)
+    artifacts: Mapping[tuple[str, str], tuple[Path, ...]] = field(default_factory=dict)
+
+
+def of_cell(
+    cell: Cell, scores: pd.DataFrame, *, config: Mapping, table: str | None, num_galleries: int
+) -> Record:
+    """The record of a cell.
+
+    Args:
+        scores: of all cells of the run.
+        config: its composed configuration; its groups become tags, its coupling's card an artifact.
+        num_galleries: how many galleries are shown.
+
+    Raises:
+        UsageError: an image is not the one that was committed.
+    """
+    scores = scores[scores["row"] == cell.label]
+    values = scores.pivot(index="job", columns="metric", values="value")
+    values = values[list(dict.fromkeys(scores["metric"]))]
+    committed = cell.shown.committed()
+    jobs = [job for job in cell.jobs if job.id in values.index]
+    shown = takewhile(lambda job: job.id in committed, jobs[:num_galleries])
+    name = _allowed(cell.score_file.stem)
+    files = {
+        ("scores", "scores"): [cell.score_file],
+        ("card", "coupling-card"): _card(config) if cell.recipe else [],
+    }
+    return Record(
+        id=name,
+        name=cell.label,
+        group=table,
+        job_type="cell",
+        tags=tuple(_tags(config)),
+        config=config,
+        summary={metric: _moments(values[metric].dropna()) for metric in values},
+        columns=("prompt", "job", *values.columns),
+        lines=tuple(
+            (job.prompt, job.id, *map(_finite, values.loc[job.id].tolist())) for job in jobs
+        ),
+        galleries=tuple(cell.shown.read(committed[job.id]) for job in shown),
+        matrices=_correlations(cell),
+        artifacts={
+            (f"{name}-{what}", kind): tuple(path for path in paths if path.is_file())
+            for (what, kind), paths in files.items()
+            if any(path.is_file() for path in paths)
+        },
+    )
+
+
+def of_table(
+    table: str, cells: Sequence[Record], *, model: str, config: Mapping, files: Sequence[Path]
+) -> Record:
+    """The record of a table: its figures, and its files as an artifact.
+
+    Args:
+        cells: the records of its rows.
+        files: all that was written of it; pictures are the PNGs.
+    """
+    name = _allowed(f"{model}-{table}-{cell_key({'cells': [cell.id for cell in cells]})}")
+    kept = tuple(path for path in files if path.suffix not in (".png", ".pdf"))
+    return Record(
+        id=name,
+        name=table,
+        group=table,
+        job_type="table",
+        tags=(model,),
+        config=config,
+        figures={
+            path.stem.removeprefix(f"{model}-"): path for path in files if path.suffix == ".png"
+        },
+        artifacts={(name, "table"): kept} if kept else {},
+    )
+
+
+def _tags(config: Mapping) -> list[str]:
+    """Model, coupling and optimiser; of galleries from elsewhere, that they are foreign."""
+    if "path" in config["task"]:
+        return ["foreign"]
+    methods = [config["coupling"], config["optimizer"]]
+    names = [method["_target_"].rsplit(".")[-1].lower() if method else "none" for method in methods]
+    return [config["model"]["name"], *names]
+
+
+def _card(config: Mapping) -> list[Path]:
+    """The files of the coupling's card, if it was learned."""
+    card = config["coupling"].get("card")
+    return [Path(card), Path(card).with_suffix(".json")] if card else []
+
+
+def _correlations(cell: Cell) -> dict[str, np.ndarray]:
+    """The coupling's law, and what the noises that were sampled from have, on average."""
+    committed = cell.galleries.committed() if cell.recipe else {}
+    drifts = [committed[job.id].drift for job in cell.jobs if job.id in committed]
+    if not drifts:
+        return {}
+    return {
+        "coupling": np.mean([drift.target for drift in drifts], axis=0),
+        "measured": np.mean([drift.correlation for drift in drifts], axis=0),
+    }
+
+
+def _moments(values: pd.Series) -> dict[str, float | None]:
+    moments = {"mean": values.mean(), "std": values.std(), "n": len(values)}
+    return {name: _finite(value) for name, value in moments.items()}
+
+
+def _finite(value: float) -> float | None:
+    """The value; None where there is none."""
+    return value if math.isfinite(value) else None
+
+
+def _allowed(name: str) -> str:
+    """A name in the characters that ids and artifacts may have."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", name)

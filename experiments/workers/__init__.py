@@ -1,0 +1,6 @@
+"""Who makes the galleries: this process, or many (one file each). They hand out whole galleries.
+
+A worker makes a batch, encodes it, and answers with bytes; the one process that holds the store's
+lock commits them. So a worker may die at any moment, or do a thing twice, and costs at most the
+batch in its hand.
+"""

@@ -1,0 +1,112 @@
+"""What becomes of a batch: committed, tried again, made smaller, or given up.
+
+A failed try costs its batch alone, and no gallery is tried without end:
+
+    the worker is lost     once more as it was, since that is rarely a gallery's fault; then
+    anything else          each gallery alone, in a batch of the same shape, up to `retries` times
+    out of memory          half as many galleries a batch, from here to the end of the cell
+    a UsageError           ends the run: every other batch would meet it too
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from experiments.errors import UsageError
+from experiments.gallery import EncodedGallery
+from experiments.ledger import Failure
+from experiments.recipe import Recipe
+from experiments.tasks import Job
+from experiments.workers.batch import Batch, Queue
+from experiments.workers.worker import OutOfMemory, Result, WorkerLost
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What every kind of workers is told.
+
+    Raises:
+        UsageError: out of range.
+    """
+
+    galleries_per_batch: int | str
+    retries: int
+
+    def __post_init__(self) -> None:
+        size = self.galleries_per_batch
+        if size != "auto" and not (isinstance(size, int) and size >= 1):
+            raise UsageError(f"workers.galleries_per_batch = {size} must be auto or at least 1")
+        if self.retries < 0:
+            raise UsageError(f"workers.retries = {self.retries} must be at least 0")
+
+
+class Workers(Protocol):
+    """Those who make galleries, up to `num` batches at once."""
+
+    limits: Limits
+    num: int
+
+    def prepare(self, recipe: Recipe) -> None:
+        """Has what can be missing, before any work starts. Raises UsageError."""
+
+    def probe(self, recipe: Recipe, job: Job) -> int:
+        """How many galleries a batch may have."""
+
+    def results(self, recipe: Recipe, queue: Queue) -> Iterator[tuple[Batch, Result]]:
+        """Batches of the queue with what came of them, in whatever order they are done.
+
+        Takes from the queue until it is empty and nothing is in hand. Between two results the
+        caller may put batches back.
+        """
+
+    def close(self) -> None:
+        """Ends the workers; they start again when they are needed."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A gallery that is ready to be committed."""
+
+    gallery: EncodedGallery
+    attempts: int
+
+
+def dispatch(
+    workers: Workers, recipe: Recipe, lacking: Mapping[range, Sequence[Job]]
+) -> Iterator[Made | Failure]:
+    """Has every gallery made, or given up; yields what was made and every try that failed.
+
+    Raises:
+        UsageError: nothing can be made, or a single gallery does not fit the memory.
+    """
+    size = workers.limits.galleries_per_batch
+    if size == "auto":
+        size = workers.probe(recipe, next(job for jobs in lacking.values() for job in jobs))
+    queue = Queue(lacking, size)
+    for batch, result in workers.results(recipe, queue):
+        match result:
+            case UsageError():
+                raise result
+            case OutOfMemory():
+                queue.shrink(batch)
+                yield from _failures(batch, result, final=False)
+            case Exception():
+                next_tries = _next_tries(batch, result, retries=workers.limits.retries)
+                queue.put_back(next_tries)
+                yield from _failures(batch, result, final=not next_tries)
+            case galleries:
+                for gallery in galleries:
+                    yield Made(gallery, batch.attempt)
+
+
+def _next_tries(batch: Batch, error: Exception, *, retries: int) -> list[Batch]:
+    if isinstance(error, WorkerLost) and batch.attempt == 1 and retries:
+        return [batch.again()]
+    if len(batch.jobs) > 1:
+        return batch.alone()
+    return [batch.again()] if batch.attempt <= retries else []
+
+
+def _failures(batch: Batch, error: Exception, *, final: bool) -> Iterator[Failure]:
+    for job in batch.jobs:
+        yield Failure.now(job, attempt=batch.attempt, error=str(error), final=final)

@@ -1,0 +1,81 @@
+"""What a worker does, wherever it lives: a batch -> encoded galleries, or what went wrong."""
+
+import torch
+
+from experiments.errors import UsageError
+from experiments.gallery import EncodedGallery, encode
+from experiments.generate import generate
+from experiments.provenance import provenance
+from experiments.recipe import Recipe
+from experiments.tasks import Job
+from experiments.workers import memory
+from experiments.workers.batch import Batch
+
+ON_CPU = 8  # galleries a batch of workers.galleries_per_batch=auto, where memory decides nothing
+
+
+class OutOfMemory(Exception):
+    """The batch did not fit the device."""
+
+
+class Crash(Exception):
+    """The batch failed; one line."""
+
+
+class WorkerLost(Exception):
+    """The worker died, or was given up."""
+
+
+Result = list[EncodedGallery] | OutOfMemory | Crash | WorkerLost | UsageError
+
+
+def attempt(recipe: Recipe, batch: Batch) -> Result:
+    """A try: the galleries of a batch in the order of its jobs, or why there are none.
+
+    What is wrong with everything (a UsageError) is told from what is wrong with a batch.
+    """
+    try:
+        return _make(recipe, batch)
+    except UsageError as error:
+        return error
+    except Exception as error:
+        line = " ".join(f"{type(error).__name__}: {error}".split())
+        failure = OutOfMemory(line) if memory.ran_out(error) else Crash(line)
+    memory.release()  # here the failed frames are gone, and what they held
+    return failure
+
+
+def probe(recipe: Recipe, job: Job) -> int:
+    """How many galleries a batch may have on this device, by trying."""
+    model = recipe.load_model()
+    if model.device.type != "cuda":
+        return ON_CPU
+    total = torch.cuda.get_device_properties(model.device).total_memory / 2**20
+
+    def share(size: int) -> float:
+        members = range(recipe.method.size)
+        return _make(recipe, Batch((job,), members, size))[0].peak / total
+
+    return memory.largest_batch(share)
+
+
+def _make(recipe: Recipe, batch: Batch) -> list[EncodedGallery]:
+    model = recipe.load_model()
+    recipe.method.check(model)
+    memory.reset_peak(model.device)
+    made = generate(
+        model,
+        recipe.method,
+        batch.jobs,
+        seed=recipe.seed,
+        galleries_per_batch=batch.size,
+        members=batch.members,
+    )
+    galleries = list(made)
+    peak = memory.peak(model.device)
+    return [
+        encode(
+            gallery, inputs=recipe.inputs, made_with=provenance(model.device), peak=round(peak, 1)
+        )
+        for gallery in galleries
+    ]

@@ -1,0 +1,177 @@
+"""The page of a small table in a real browser: it shows, sorts and finds, and asks for nothing."""
+
+import shutil
+from pathlib import Path
+
+import hydra
+import pytest
+
+from experiments.compose import CONFIGS
+from experiments.run import run
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), "")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PROMPTS = 5
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    """The page of a small demo, and beside it that of one cell."""
+    folder = tmp_path_factory.mktemp("report")
+    overrides = [
+        "experiment=demo",
+        f"task.num_prompts={PROMPTS}",
+        "model.num_steps=2",
+        f"output_dir={folder / 'outputs'}",
+        f"results_dir={folder / 'results'}",
+    ]
+    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        for chosen in (overrides, [*overrides[1:], "report.galleries=2"]):
+            run(hydra.compose("config", overrides=chosen), overrides=chosen)
+    return folder / "results" / "demo" / "tiny.html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with (
+        sync_api.sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as browser,
+    ):
+        yield browser
+
+
+@pytest.fixture
+def show(browser):
+    """Opens a file at a width and in a colour scheme; complaints of the page fail the test."""
+    complaints = []
+
+    def show(path: Path, *, width: int = 1200, scheme: str = "light"):
+        view = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        view.requests = []
+        view.on("request", lambda request: view.requests.append(request.url))
+        view.on("pageerror", lambda error: complaints.append(str(error)))
+        view.on("console", lambda message: complaints.append(message.text))
+        view.goto(path.as_uri())
+        return view
+
+    yield show
+    assert not complaints
+
+
+def prompts(view) -> list[str]:
+    """The headings of the galleries that are seen, in their order."""
+    return view.locator(".gallery:visible h3").all_text_contents()
+
+
+def test_every_image_is_shown_and_nothing_is_asked_of_the_network(report, show):
+    view = show(report)
+    widths = view.evaluate(
+        """async () => Promise.all([...document.images].map(async (image) => {
+             image.scrollIntoView(); await image.decode(); return image.naturalWidth; }))"""
+    )
+    assert len(widths) == PROMPTS * 2 * 3 + 3 and min(widths) > 0
+    assert not [url for url in view.requests if not url.startswith(("file:", "data:"))]
+    assert [url for url in view.requests if url.startswith("file:")] == [report.as_uri()]
+
+
+def test_images_and_tables_have_names_for_those_who_cannot_see_them(report, show):
+    view = show(report)
+    assert all(view.eval_on_selector_all("img", "images => images.map(image => image.alt)"))
+    drawings = "svg:not([aria-hidden])"
+    assert all(view.eval_on_selector_all(drawings, "all => all.map(e => e.ariaLabel)"))
+    assert view.locator("table:not(:has(th))").count() == 0
+    ids = view.eval_on_selector_all("nav a", "links => links.map(link => link.hash.slice(1))")
+    assert ids and all(view.locator(f"#{id}").count() == 1 for id in ids)
+
+
+def test_galleries_sort_by_the_effect_of_any_metric(report, show):
+    view = show(report)
+    in_order = prompts(view)
+    keys = view.eval_on_selector_all(
+        ".gallery", "cards => cards.map(card => JSON.parse(card.dataset.keys))"
+    )
+    options = view.locator("#sort option").all_inner_texts()
+    assert options[1:] == [f"{m}, coupled – iid" for m in ("L2", "MSS", "Vendi", "CLIPScore")]
+    for k in range(4):
+        view.select_option("#sort", str(k))
+        effects = dict(zip(in_order, (key[k] for key in keys), strict=True))
+        falling = sorted(in_order, key=lambda prompt: -effects[prompt])
+        assert prompts(view) == falling
+        view.click("#order")
+        assert prompts(view) == falling[::-1]
+        view.click("#order")
+    view.select_option("#sort", "")
+    assert prompts(view) == in_order
+
+
+def test_galleries_are_found_by_words_of_their_prompt(report, show):
+    view = show(report)
+    before = prompts(view)
+    word = before[0].split()[-1]
+    view.fill("#find", f"{word.upper()} bedroom")
+    assert prompts(view) == [prompt for prompt in before if word in prompt]
+    assert view.inner_text("#count") == f"{len(prompts(view))} shown"
+    view.fill("#find", "no such words")
+    assert prompts(view) == []
+    view.fill("#find", "")
+    assert prompts(view) == before
+
+
+def test_a_heading_sorts_its_table(report, show):
+    view = show(report)
+    column = view.locator("#scores tbody td[data-value]:nth-of-type(1)")
+    button = view.locator("#scores thead th:nth-child(2) button")
+    for sign, sort in ((1, "ascending"), (-1, "descending")):
+        button.click()
+        values = [float(cell.get_attribute("data-value")) for cell in column.all()]
+        assert len(values) == 2 and values == sorted(values, key=lambda value: sign * value)
+        assert button.locator("..").get_attribute("aria-sort") == sort
+
+
+def background(view) -> int:
+    """How bright the page is, 0 to 255."""
+    view.wait_for_timeout(50)
+    colour = view.evaluate(
+        """() => { const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+           canvas.fillStyle = getComputedStyle(document.body).backgroundColor;
+           canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; }"""
+    )
+    return sum(colour[:3]) // 3
+
+
+@pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
+def test_it_follows_the_system_until_the_button_is_pressed(report, show, scheme, is_dark):
+    view = show(report, scheme=scheme)
+    assert (background(view) < 128) == is_dark
+    view.click("#theme")
+    assert (background(view) < 128) != is_dark
+    view.click("#theme")
+    assert (background(view) < 128) == is_dark
+
+
+@pytest.mark.parametrize("width", [360, 768])
+def test_a_phone_scrolls_down_only(report, show, width):
+    view = show(report, width=width)
+    view.evaluate("document.querySelectorAll('details').forEach((all) => { all.open = true; })")
+    assert view.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_single_cell_says_how_many_of_its_galleries_it_shows(report, show):
+    (page,) = (report.parents[1] / "scores").glob("tiny-repulsive-*.html")
+    view = show(page)
+    assert len(prompts(view)) == 2
+    assert f"first 2 of {PROMPTS} prompts" in view.inner_text("#galleries")
+    assert view.locator("#effects").count() == 0

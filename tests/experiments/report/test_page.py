@@ -1,0 +1,148 @@
+"""The view model holds what the table has, and a page repeats byte by byte."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import tables
+from experiments.report.distribution import HEIGHT, WIDTH, distributions
+from experiments.report.failures import _failed
+from experiments.report.noise import averages, noise_view
+from experiments.report.numbers import comparisons
+from experiments.report.page import page
+from experiments.report.pictures import photo
+from experiments.report.render import html
+from experiments.report.settings import settings
+from experiments.results import Results
+from experiments.store import GalleryStore
+
+HOSTILE = '</script><img src="http://example.com/x.png">'
+
+
+def results(effects=(0.1, -0.3), *, prompt="a bed") -> Results:
+    """Two rows over 20 prompts against a third, in two metrics; `passes` is constant."""
+    rng = np.random.default_rng(0)
+    base = rng.normal(1.0, 0.1, 20)
+    made = dict.fromkeys(("implementation", "weights", "library", "dtype", "device"), "-")
+    rows = {"iid": base, "one": base + effects[0] + rng.normal(0, 0.05, 20)}
+    rows["two"] = base + effects[1] + rng.normal(0, 0.05, 20)
+    scores = pd.DataFrame(
+        {"row": row, "job": f"{j}", "prompt": f"{prompt} {j}", "metric": metric, "value": v, **made}
+        for row, values in rows.items()
+        for j, value in enumerate(values)
+        for metric, v in (("l2", value), ("passes", 75.0))
+    )
+    spec = tables.TableSpec(
+        name="own",
+        title=f"Own {HOSTILE}",
+        rows=list(rows),
+        columns={
+            "l2": {"label": "L2", "better": "higher", "digits": 3},
+            "passes": {"label": "passes", "better": "neutral", "digits": 0},
+        },
+        baselines={"one": "iid", "two": "iid"},
+        paper=None,
+        jobs=20,
+    )
+    return Results(tables.build(spec, scores, paper_model="tiny"), scores, cells=())
+
+
+MADE_BY = {
+    "configs": {
+        row: {"seed": 0, "coupling": {"size": size}, "table": {"rows": {"two": ["task.K=4"]}}}
+        for row, size in (("iid", 3), ("one", 3), ("two", 4))
+    },
+    "cells": {
+        row: {
+            "median_seconds_per_gallery": {"couple": 0.5, "denoise": seconds},
+            "coupling_share": 0.5 / (0.5 + seconds),
+        }
+        for row, seconds in (("iid", 1.5), ("one", 1.5), ("two", 3.5))
+    },
+}
+
+
+def shown(results: Results):
+    return page(results, made_by=MADE_BY, pictures={}, galleries=None, pixels=64)
+
+
+def test_a_page_repeats_byte_by_byte_and_believes_no_text():
+    first, second = (html("page.html", page=shown(results())) for _ in range(2))
+    assert first == second
+    assert HOSTILE not in first and "&lt;/script&gt;" in first
+
+
+def test_bars_of_a_metric_have_one_scale_with_no_effect_in_the_middle():
+    found = {each.row: each.effects[0] for each in comparisons(results().table)}
+    ends = [end for effect in found.values() for end in (effect.low, effect.high)]
+    assert min(ends) == pytest.approx(3) or max(ends) == pytest.approx(97)
+    assert found["two"].high < 50 < found["one"].low
+    for row, effect in found.items():
+        assert effect.low < effect.centre < effect.high
+        test = results().table.cell(row, "l2").comparison.test
+        ratio = (effect.centre - 50) / (found["one"].centre - 50)
+        one = results().table.cell("one", "l2").comparison.test
+        assert ratio == pytest.approx(test.difference / one.difference, rel=1e-3)
+
+
+def test_a_density_fills_its_box_and_a_constant_has_none():
+    l2, passes = distributions(results())
+    for axis in (l2.values, l2.differences):
+        for outline in axis.outlines:
+            points = [pair.split(",") for pair in outline.path[1:-1].replace("L", "").split()]
+            x, y = np.array(points, dtype=float).T
+            assert x.min() == 0 and x.max() == WIDTH
+            assert y.min() == pytest.approx(0.08 * HEIGHT, abs=0.1) and y.max() <= HEIGHT
+            assert 0 < outline.mean < WIDTH
+    assert not any(outline.path for outline in passes.values.outlines)
+    places = [place for place, _ in l2.differences.ticks]
+    assert l2.differences.zero in places and 2 <= len(places) <= 6
+
+
+def test_bars_of_cost_add_up_to_the_longest():
+    bars = {
+        cost.label: sum(stage.share for stage in cost.stages) for cost in shown(results()).costs
+    }
+    assert bars == {"iid": 50.0, "one": 50.0, "two": 100.0}
+
+
+def test_settings_are_what_rows_share_and_what_makes_each():
+    found = settings(MADE_BY)
+    assert found.shared == "seed: 0\n"
+    assert dict(found.changes)["two"] == ("coupling.size=4",)
+    assert dict(found.overrides) == {"iid": (), "one": (), "two": ("task.K=4",)}
+
+
+def test_a_heat_map_holds_means_and_the_distance_from_the_law():
+    class Drift:
+        def __init__(self, rho):
+            self.correlation, self.target = [[1.0, rho], [rho, 1.0]], [[1.0, -1.0], [-1.0, 1.0]]
+            self.spectrum = [1.0, None]
+
+    noise = averages([Drift(-0.8), Drift(-0.9)])
+    assert noise["correlation"][0] == [1.0, -0.85] and noise["spectrum"] == [1.0, None]
+    own = results()
+    white = own.scores[own.scores["metric"] == "l2"].assign(metric="noise_norm", value=1.0)
+    own = Results(own.table, pd.concat([own.scores, white]), ())
+    (map_,) = noise_view(own, {"iid": {"noise": noise}}).heat_maps
+    assert map_.entries[0] == (("+1.00", 1.0), ("-0.85", -0.85)) and map_.off == "0.150"
+
+
+@pytest.mark.parametrize(("size", "shown"), [((64, 48), (64, 48)), ((1024, 512), (256, 128))])
+def test_large_images_are_reduced_and_small_ones_kept(size, shown):
+    image = np.zeros((size[1], size[0], 3), np.uint8)
+    picture = photo(image, "black", pixels=256)
+    assert (picture.width, picture.height) == shown
+    assert picture.uri.startswith("data:image/webp;base64,")
+
+
+def test_failed_tries_are_told_and_a_torn_line_is_none(tmp_path: Path):
+    store = GalleryStore(tmp_path, {}, gallery_size=3)
+    assert _failed(store) == ()
+    line = {"job": "1", "prompt": "a bed", "attempt": 2, "error": "no memory", "final": True}
+    line["when"] = "2026-01-01T00:00:00+00:00"
+    (tmp_path / "failures.jsonl").write_text(json.dumps(line) + '\n{"job": "2", "pro')
+    assert _failed(store) == ("a bed: try 2, no memory",)

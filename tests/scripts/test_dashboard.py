@@ -1,0 +1,55 @@
+"""The dashboard as code: what the configurations make of it, and what is said if it cannot be."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "scripts" / "dashboard.py"
+
+
+@pytest.fixture(scope="module")
+def dashboard():
+    spec = importlib.util.spec_from_file_location("dashboard", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_table_has_its_columns_and_figures_in_it(dashboard):
+    keys = [panel.key for section in dashboard.described() for panel in section.panels]
+    assert {"l2.mean", "gap.mean", "seconds.mean", "galleries", "effects", "drift"} <= set(keys)
+    assert len(keys) == len(set(keys))
+
+
+def test_the_workspace_has_what_is_described(dashboard):
+    pytest.importorskip("wandb_workspaces")
+    described = dashboard.described()
+    built = dashboard.workspace(described, entity="someone", project="p")
+    assert [section.name for section in built.sections] == [s.title for s in described]
+    bars = built.sections[0].panels
+    assert [bar.title for bar in bars] == [panel.title for panel in described[0].panels]
+    assert built._to_model().project == "p"  # the form that is sent can be made of it
+
+
+@pytest.mark.parametrize(
+    ("stub", "message"),
+    [
+        ("raise ImportError", "pip install 'couple-to-control[dashboard]'"),
+        ("", "set WANDB_API_KEY, or run wandb login"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(stub, message, tmp_path):
+    (tmp_path / "wandb_workspaces.py").write_text(stub)
+    environment = {key: value for key, value in os.environ.items() if key != "WANDB_API_KEY"}
+    environment |= {"PYTHONPATH": f"{tmp_path}:{ROOT}", "NETRC": str(tmp_path / "netrc")}
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "--entity", "someone"],
+        env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1 and done.stderr.startswith("error: ")
+    assert message in done.stderr and done.stderr.count("\n") == 1
