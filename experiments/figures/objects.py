@@ -69,9 +69,7 @@ def reconstructions(
         columns = {
             "picture": image,
             "inverted and sampled again": again,
-            f"difference, × {MAGNIFIED}; at the top its root mean square": (
-                255 * (MAGNIFIED * apart).clip(0, 1)
-            ).astype(np.uint8),
+            f"difference, × {MAGNIFIED}; at the top its root mean square": magnified,
         }
         for name, shown in columns.items():
             pictures.setdefault(name, {})[f"{len(pictures.get(name, {})) + 1}: {error}"] = shown[
