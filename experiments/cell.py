@@ -10,12 +10,13 @@ from experiments.best import BestOf, PartOf
 from experiments.errors import UsageError
 from experiments.folder import Folder
 from experiments.ledger import Failure, Ledger
+from experiments.manifest import ManifestRow
 from experiments.objects.task import ObjectJob
 from experiments.progress import Progress
 from experiments.recipe import Recipe
 from experiments.score import Galleries, score, score_noise
 from experiments.shard import Shard
-from experiments.store import GalleryStore, ManifestRow
+from experiments.store import GalleryStore
 from experiments.tasks import Job
 from experiments.workers.dispatch import Workers, dispatch
 from metrics import MetricSuite

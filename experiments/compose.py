@@ -119,12 +119,18 @@ def build(node: str, config: Config) -> Any:
 
 @dataclass(frozen=True)
 class GroupModel:
-    """The model that plain values of the group `model` describe; see `recipe.ModelSource`."""
+    """The model that plain values of the group `model` describe; see `recipe.ModelSource`.
+
+    Attributes:
+        execution: of the group `execution`; says how it is run.
+    """
 
     values: Mapping[str, Any]
+    execution: Mapping[str, Any]
 
     def load(self) -> Any:
-        return load_model(OmegaConf.create({"model": self.values}), _loaded)
+        groups = {"model": self.values, "execution": self.execution}
+        return load_model(OmegaConf.create(groups), _loaded)
 
     def fetch(self) -> None:
         family, _, _ = self.values["_target_"].rpartition(".")  # of family.load
@@ -197,7 +203,7 @@ def _cell(label: str, config: Config, workers: dict[str, Any]) -> "Cell":
             method=Coupled(coupling, optimizer),
             seed=config.seed,
             inputs=inputs,
-            model=GroupModel(plain(config.model)),
+            model=GroupModel(plain(config.model), plain(config.execution)),
         ),
         workers=_workers(config, workers),
         suite=suite,
@@ -241,7 +247,10 @@ def _object_cell(label: str, config: Config, task: Any, workers: dict[str, Any])
             Path(config.output_dir) / name, inputs, gallery_size=method.size, shard=shard
         ),
         recipe=Recipe(
-            method=method, seed=config.seed, inputs=inputs, model=GroupModel(plain(config.model))
+            method=method,
+            seed=config.seed,
+            inputs=inputs,
+            model=GroupModel(plain(config.model), plain(config.execution)),
         ),
         workers=_workers(config, workers),
         suite=suite,
@@ -262,10 +271,10 @@ def _workers(config: Config, built: dict[str, Any]) -> Any:
 
 def load_model(config: Config, models: dict[str, Any]) -> Any:
     """The model of `config`; cells with the same one share it."""
-    key = OmegaConf.to_yaml(config.model, resolve=True)
+    key = OmegaConf.to_yaml({"model": config.model, "execution": config.execution}, resolve=True)
     if key not in models:
         models.clear()  # two at once might not fit the device
-        models[key] = build("model", config)
+        models[key] = build("execution", config)(build("model", config))
     return models[key]
 
 

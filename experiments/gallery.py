@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class Gallery:
         first: the member that the first image shows; those before it are committed already.
         galleries_per_batch: how many galleries like this one filled the device batch, which decides
             about the last bits of an image.
+        execution: how the networks were run, and in a lane in how many threads, which do, too.
     """
 
     job: Job
@@ -47,6 +48,7 @@ class Gallery:
     drift: Drift
     first: int = 0
     galleries_per_batch: int = 1
+    execution: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,11 @@ def encode(
     how = {
         **inputs,
         "job": {"id": gallery.job.id, "prompt": gallery.job.prompt},
-        "batch": {"galleries": gallery.galleries_per_batch, "members": list(members)},
+        "batch": {
+            "galleries": gallery.galleries_per_batch,
+            "members": list(members),
+            **({"execution": dict(gallery.execution)} if gallery.execution else {}),
+        },
     }
     return EncodedGallery(
         job=gallery.job,

@@ -6,6 +6,7 @@ to do.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from typing import Protocol
 
 from experiments.gallery import Gallery
@@ -46,4 +47,5 @@ def generate(
     for start in range(0, len(jobs), galleries_per_batch):
         batch = jobs[start : start + galleries_per_batch]
         full = [*batch, *[batch[-1]] * (galleries_per_batch - len(batch))]
-        yield from method.make(model, full, seed=seed, members=members)[: len(batch)]
+        for gallery in method.make(model, full, seed=seed, members=members)[: len(batch)]:
+            yield replace(gallery, execution=asdict(model.execution))

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 import coupling
@@ -37,6 +38,9 @@ KNOWN = {f"coupling.{name}" for name in coupling.__all__} | {
     "coupling.reward.PairwiseDistance",
 }
 """What an image may name; anything else that it names is not called."""
+
+THREADS = torch.get_num_threads()
+"""For images that were not made in a lane, which has a number of its own."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -105,6 +109,7 @@ def _galleries(
     from experiments.methods.coupled import Coupled
 
     members = made["batch"]["members"]
+    torch.set_num_threads(made["batch"].get("execution", {}).get("threads", THREADS))
     return generate(
         load_model(config, models),
         Coupled(law, optimizer),
@@ -142,7 +147,14 @@ def _config(path: Path, made: Mapping, overrides: Sequence[str]) -> Config:
             "set model.source and model.revision to where they are"
         )
     recorded["dtype"] = recorded["dtype"].removeprefix("torch.")
-    return with_groups(config, {"model": {**config.model, **recorded}, **noise})
+    how = made["batch"].get("execution", {})
+    execution = {name: how[name] for name in ("channels_last", "compiled") if name in how}
+    groups = {
+        "model": {**config.model, **recorded},
+        "execution": {**config.execution, **execution},
+        **noise,
+    }
+    return with_groups(config, groups)
 
 
 def _targets(node: Any) -> set[str]:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from experiments import jsonlines
 from experiments.errors import UsageError
-from experiments.store import ManifestRow
+from experiments.manifest import ManifestRow
 from metrics import GalleryBatch, ImageError, MetricSuite
 from metrics.weights import WeightsError
 

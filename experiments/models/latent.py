@@ -6,10 +6,14 @@ latents = scale (E(2 x - 1) - shift), with scale and shift from the VAE's own co
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from experiments.errors import UsageError
 from experiments.models.model import Model, unit_range
+
+DECODED_PIXELS = 4 * 2**20
+"""At once: a decoder keeps hundreds of channels at the full size, and has no use for more rows."""
 
 
 class LatentModel(Model):
@@ -37,9 +41,15 @@ class LatentModel(Model):
         )
         self.vae = vae
 
+    @property
+    def busy_modules(self) -> Sequence[nn.Module]:
+        return (*super().busy_modules, self.vae.decoder)
+
     def decode(self, latents: Tensor) -> Tensor:
         latents = latents.to(self.vae.dtype) / self.vae.config.scaling_factor
-        return unit_range(self.vae.decode(latents + (self.vae.config.shift_factor or 0)).sample)
+        latents = latents + (self.vae.config.shift_factor or 0)
+        parts = latents.split(max(1, DECODED_PIXELS // self.image_size**2))
+        return torch.cat([unit_range(self.vae.decode(part).sample) for part in parts])
 
     def encode_images(self, images: Tensor) -> Tensor:
         """Images (N, 3, H, W) in [0, 1] -> latents: the posterior's mode."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from experiments.errors import UsageError
+from experiments.models.execution import EAGER, Execution
 from experiments.models.hub import resolve
 from experiments.models.process import Process, at_least_float32
 
@@ -37,8 +38,11 @@ class Model(ABC):
         image_size: side of the images in pixels.
         noise_shape: (C, h, w) of one noise.
         identity: what made the images: name, family, source, revision.
+        modules: everything that has weights, the network first.
+        execution: how they are run.
     """
 
+    execution: Execution = EAGER
     parts: ClassVar[tuple[str, ...]]  # of a pipeline folder in diffusers' layout
 
     def __init__(
@@ -56,7 +60,7 @@ class Model(ABC):
             raise UsageError(f"model.guidance = {guidance} must be at least 1, which is none")
         for module in modules:
             module.eval().requires_grad_(False)
-        self._network = modules[0]
+        self.modules = tuple(modules)
         self.process = process
         self.guidance = guidance
         self.image_size = image_size
@@ -94,12 +98,17 @@ class Model(ABC):
         """Images (N, 3, H, W) in [0, 1] -> clean latents (N, C, h, w), without sampling."""
 
     @property
+    def busy_modules(self) -> Sequence[nn.Module]:
+        """Those that a gallery spends its time in."""
+        return self.modules[:1]
+
+    @property
     def device(self) -> torch.device:
-        return next(self._network.parameters()).device
+        return next(self.modules[0].parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
-        return next(self._network.parameters()).dtype
+        return next(self.modules[0].parameters()).dtype
 
     @cached_property
     def null_condition(self) -> Condition:

@@ -1,9 +1,12 @@
 """What a worker does, wherever it lives: a batch -> encoded galleries, or what went wrong."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import torch
 
 from experiments.errors import UsageError
-from experiments.gallery import EncodedGallery, encode
+from experiments.gallery import EncodedGallery, Gallery, encode
 from experiments.generate import generate
 from experiments.provenance import provenance
 from experiments.recipe import Recipe
@@ -29,13 +32,14 @@ class WorkerLost(Exception):
 Result = list[EncodedGallery] | OutOfMemory | Crash | WorkerLost | UsageError
 
 
-def attempt(recipe: Recipe, batch: Batch) -> Result:
+def attempt(recipe: Recipe, batch: Batch, *, threads: int | None = None) -> Result:
     """A try: the galleries of a batch in the order of its jobs, or why there are none.
 
+    In a lane every operation has its own number of `threads`, which is recorded with the images.
     What is wrong with everything (a UsageError) is told from what is wrong with a batch.
     """
     try:
-        return _make(recipe, batch)
+        return _make(recipe, batch, threads)
     except UsageError as error:
         return error
     except Exception as error:
@@ -59,7 +63,7 @@ def probe(recipe: Recipe, job: Job) -> int:
     return memory.largest_batch(share)
 
 
-def _make(recipe: Recipe, batch: Batch) -> list[EncodedGallery]:
+def _make(recipe: Recipe, batch: Batch, threads: int | None = None) -> list[EncodedGallery]:
     model = recipe.load_model()
     recipe.method.check(model)
     memory.reset_peak(model.device)
@@ -71,11 +75,13 @@ def _make(recipe: Recipe, batch: Batch) -> list[EncodedGallery]:
         galleries_per_batch=batch.size,
         members=batch.members,
     )
-    galleries = list(made)
+    lane = {"threads": threads} if threads else {}
+    galleries = [replace(each, execution={**each.execution, **lane}) for each in made]
     peak = memory.peak(model.device)
-    return [
-        encode(
-            gallery, inputs=recipe.inputs, made_with=provenance(model.device), peak=round(peak, 1)
-        )
-        for gallery in galleries
-    ]
+    made_with = {**provenance(model.device), "execution": str(model.execution)}
+
+    def encoded(gallery: Gallery) -> EncodedGallery:
+        return encode(gallery, inputs=recipe.inputs, made_with=made_with, peak=round(peak, 1))
+
+    with ThreadPoolExecutor() as pool:  # compression is slow, and releases Python's lock
+        return list(pool.map(encoded, galleries))

@@ -1,0 +1,1 @@
+"""How fast galleries are made, against what a user would otherwise write; same pictures, shown."""

@@ -1,0 +1,90 @@
+"""The same pictures: how far an arm may be from the reference before its speed counts for nothing.
+
+Rounding is the only excuse. The reference arm itself shows what rounding does when nothing but the
+shape of its batches changes: its images one at a time, against K at a time. Other kernels round as
+often, but elsewhere, so an arm may deviate by SLACK times that, and its images by a grey level. And
+the mean of every metric over the galleries must lie in the reference's bootstrap interval.
+
+As a scale for the eye, the same is measured for the reference in bfloat16: that is what a user
+accepts who turns on half precision. On a float32 model it is thousands of times further away.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+SLACK = 4.0
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """From the reference, over all galleries.
+
+    Attributes:
+        latents: root mean square of the difference over that of the reference.
+        images: root mean square of the difference, in grey levels of 255.
+        worst: the largest difference of a value of an image, in grey levels.
+    """
+
+    latents: float
+    images: float
+    worst: int
+
+
+def deviation(
+    latents: Tensor, images: np.ndarray, *, of_latents: Tensor, of_images: np.ndarray
+) -> Deviation:
+    """How far latents (G, K, C, h, w) and images (G, K, H, W, 3) are from `of_` the reference."""
+    reference = of_latents.double()
+    apart = latents.double() - reference
+    grey = images.astype(int) - of_images.astype(int)
+    return Deviation(
+        latents=float(apart.square().mean().sqrt() / reference.square().mean().sqrt()),
+        images=float(np.sqrt(np.square(grey).mean())),
+        worst=int(np.abs(grey).max()),
+    )
+
+
+def bootstrap(values: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
+    """The percentile interval of the mean of `values` (G,), resampled."""
+    rng = np.random.default_rng(seed)
+    means = rng.choice(values, (RESAMPLES, len(values))).mean(axis=1)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(means, (tail, 1 - tail))
+    return float(low), float(high)
+
+
+def failures(
+    found: Deviation,
+    *,
+    yardstick: Deviation,
+    metrics: Mapping[str, np.ndarray],
+    of_metrics: Mapping[str, np.ndarray],
+) -> list[str]:
+    """Why an arm does not make the reference's pictures; empty if it does.
+
+    Args:
+        yardstick: what the shape of a batch alone does to the reference.
+        metrics: a value for each gallery (G,), of the arm; `of_metrics`: of the reference.
+    """
+    reasons = []
+    if not found.latents <= SLACK * yardstick.latents:
+        reasons.append(
+            f"latents deviate by {found.latents:.1e}, batch shape alone by {yardstick.latents:.1e}"
+        )
+    if not found.images <= SLACK * yardstick.images and found.worst > 1:
+        reasons.append(
+            f"images deviate by {found.images:.1e} grey levels, "
+            f"batch shape alone by {yardstick.images:.1e}"
+        )
+    if found.worst > max(1, yardstick.worst):
+        reasons.append(f"a value of an image deviates by {found.worst} grey levels")
+    for metric, values in metrics.items():
+        low, high = bootstrap(of_metrics[metric])
+        if not low <= values.mean() <= high:
+            reasons.append(f"{metric} {values.mean():.5f} is outside [{low:.5f}, {high:.5f}]")
+    return reasons

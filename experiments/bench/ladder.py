@@ -1,0 +1,97 @@
+"""The arms of the comparison: diffusers' ways, then ours, one thing after the other added."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler, DiffusionPipeline
+
+from coupling import Coupling
+from experiments.bench.arms import Arm, PlainLoop, Suite
+from experiments.lanes import cores
+from experiments.models.execution import EAGER, Execution
+from experiments.models.hub import resolve
+from experiments.models.model import Model
+from experiments.models.process import DDIM
+from experiments.models.quiet import no_progress_bars, quiet
+from experiments.models.snapshot import read_index
+
+FINAL = "C"
+"""The arm that has everything."""
+
+
+def published_pipeline(settings: Mapping[str, Any], model: Model) -> DiffusionPipeline:
+    """The pipeline that diffusers loads from the files of `model`, in its best documented form."""
+    folder = resolve(
+        settings["source"], revision=settings["revision"], variant=settings["variant"], parts=()
+    )
+    needless = {"safety_checker", "feature_extractor", "image_encoder"}
+    needless |= set() if settings.get("t5", True) else {"text_encoder_3", "tokenizer_3"}
+    with quiet(), no_progress_bars():
+        pipeline = DiffusionPipeline.from_pretrained(
+            folder,
+            torch_dtype=model.dtype,
+            variant=settings["variant"],
+            **dict.fromkeys(needless & read_index(folder).keys()),
+        )
+    if isinstance(model.process, DDIM):
+        pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
+    return pipeline.to(model.device)
+
+
+def diffusers_arms(
+    pipeline: DiffusionPipeline, model: Model, law: Coupling, *, seed: int, embedded: bool
+) -> dict[str, Arm]:
+    """A: eager; A channels_last; A': compiled, both as diffusers documents.
+
+    huggingface.co/docs/diffusers/optimization/fp16: channels_last and torch.compile of the denoiser
+    and of the decoder; its mode max-autotune is for GPUs.
+    """
+    pipeline.set_progress_bar_config(disable=True)
+    part = "unet" if hasattr(pipeline, "unet") else "transformer"
+
+    def loop(label: str, own: DiffusionPipeline) -> PlainLoop:
+        return PlainLoop(label, own, model, law, seed, embedded, images_per_call=law.size)
+
+    last = copy.deepcopy(pipeline)
+    for module in (getattr(last, part), last.vae):
+        module.to(memory_format=torch.channels_last)
+    compiled = copy.deepcopy(last)
+    mode = "max-autotune" if model.device.type == "cuda" else "default"
+    setattr(compiled, part, torch.compile(getattr(compiled, part), mode=mode, fullgraph=True))
+    compiled.vae.decode = torch.compile(compiled.vae.decode, mode=mode, fullgraph=True)
+    return {
+        "A": loop("diffusers, a call for each prompt", pipeline),
+        "A channels_last": loop("the same, channels_last", last),
+        "A'": loop("the same, channels_last and compiled", compiled),
+    }
+
+
+def our_arms(model: Model, law: Coupling, *, seed: int, galleries_per_batch: int) -> dict[str, Arm]:
+    """B: ours, eager, a gallery at a time; then batches, lanes, channels_last and compilation."""
+    lanes = 1 if model.device.type == "cuda" else cores()
+
+    def suite(label: str, execution: Execution, *, batch: int, lanes: int) -> Suite:
+        own = model if execution == EAGER else execution(copy.deepcopy(model))
+        return Suite(label, own, law, seed, batch, lanes)
+
+    last = Execution(channels_last=True, compiled=False)
+    everything = Execution(channels_last=True, compiled=True)
+    batch = galleries_per_batch
+    return {
+        "B": suite("ours, a gallery at a time", EAGER, batch=1, lanes=0),
+        "B batches": suite(f"+ batches of {batch} galleries", EAGER, batch=batch, lanes=0),
+        "B lanes": suite(f"+ lanes: {lanes}", EAGER, batch=batch, lanes=lanes),
+        "B channels_last": suite("+ channels_last", last, batch=batch, lanes=lanes),
+        FINAL: suite("+ compiled: everything", everything, batch=batch, lanes=lanes),
+    }
+
+
+def yardstick_arms(arms: Mapping[str, Arm]) -> tuple[PlainLoop, PlainLoop]:
+    """A with its images one at a time, and A in bfloat16."""
+    plain = arms["A"]
+    single = PlainLoop(**{**vars(plain), "label": "A, an image at a time", "images_per_call": 1})
+    with quiet():
+        half = copy.deepcopy(plain.pipeline).to(torch.bfloat16)
+    return single, PlainLoop(**{**vars(plain), "label": "A in bfloat16", "pipeline": half})

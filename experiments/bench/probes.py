@@ -1,0 +1,90 @@
+"""What the hardware could do, and what a gallery asks of it; measured in the same run."""
+
+import re
+import resource
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from experiments.models.model import Model
+
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def count_flops(work: Callable[[], object]) -> int:
+    """Floating point operations of the matrix products and convolutions in `work`.
+
+    A multiplication and an addition are two. Attention is counted as the matrix products that it
+    is, whichever kernel runs it.
+    """
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
+        work()
+    return counter.get_total_flops()
+
+
+def gallery_flops(model: Model, size: int) -> int:
+    """Of a gallery of `size` images: every guided network call, and the decoder."""
+    noise = torch.zeros(1, *model.noise_shape, device=model.device, dtype=model.dtype)
+    condition = model.encode_prompts(["a bed"])
+    step = count_flops(lambda: model.predict(noise, 0, condition))
+    decoded = count_flops(lambda: model.decode(noise))
+    return size * (model.process.num_steps * step + decoded)
+
+
+def matmul_peak(device: torch.device, dtype: torch.dtype, *, repeats: int = 10) -> float:
+    """FLOP/s of the fastest of some large square matrix products."""
+    side = 8192 if device.type == "cuda" else 2048
+    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    best = float("inf")
+    for _ in range(repeats):
+        _wait(device)
+        start = perf_counter()
+        torch.mm(a, b)
+        _wait(device)
+        best = min(best, perf_counter() - start)
+    return 2 * side**3 / best
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """From now on `peak_memory` tells of what comes; on a CPU only where Linux forgets its mark."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif CLEAR.exists():
+        CLEAR.write_text("5")  # proc(5): resets the high-water mark
+
+
+def peak_memory(device: torch.device) -> float:
+    """MiB at the peak: of the device, or on a CPU of the whole process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    marked = re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text()) if STATUS.exists() else None
+    kib = int(marked[1]) if marked else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kib / 2**10
+
+
+def synchronisations(device: torch.device, work: Callable[[], object]) -> int | None:
+    """How often `work` made the host wait for the device; None where there is nothing to wait for.
+
+    PyTorch warns at each of those that it knows, which are those that its own operations cause.
+    """
+    if device.type != "cuda":
+        return None
+    torch.cuda.synchronize(device)
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            work()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    return sum("synchronizing" in str(warning.message) for warning in caught)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

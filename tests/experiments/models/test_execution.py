@@ -1,0 +1,45 @@
+"""However the networks are run, the latents and images are those of the eager ones."""
+
+import pytest
+import torch
+
+from coupling import repulsive
+from experiments.compose import build, compose
+from experiments.models.execution import EAGER, Execution
+from experiments.models.model import repeat_rows
+
+PROMPTS = ["a bedroom with a red bed", "a bedroom at night"]
+
+
+def run(model) -> tuple[torch.Tensor, torch.Tensor]:
+    with torch.no_grad():
+        noise = torch.cat([repulsive(3).sample(model.noise_shape, seed=k) for k in range(2)])
+        latents = model.sample(noise, repeat_rows(model.encode_prompts(PROMPTS), 3))
+        return latents, model.decode(latents)
+
+
+def model():
+    return build("model", compose(["model=tiny", "model.num_steps=3"]))
+
+
+@pytest.mark.parametrize(
+    "execution",
+    [
+        Execution(channels_last=True, compiled=False),
+        pytest.param(Execution(channels_last=True, compiled=True), marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_the_same_pictures(execution):
+    latents, images = run(model())
+    other = execution(model())
+    assert other.execution == execution
+    again, pictures = run(other)
+    torch.testing.assert_close(again, latents, rtol=0, atol=1e-4)
+    torch.testing.assert_close(pictures, images, rtol=0, atol=1 / 255)
+
+
+def test_the_default_changes_nothing():
+    assert build("execution", compose([])) == EAGER
+    assert str(EAGER) == "eager"
+    assert str(build("execution", compose(["execution=compiled"]))) == "channels_last, compiled"
