@@ -31,6 +31,11 @@ class ObjectJob(Job):
     picture: ObjectImage = field(compare=False, repr=False)
     region: Tensor = field(compare=False, repr=False)
 
+    @property
+    def title(self) -> str:
+        """The name of the picture; all may have the same prompt."""
+        return self.picture.id
+
 
 @dataclass(frozen=True)
 class Objects:

@@ -81,7 +81,7 @@ def _table(table: Published, folder: Path) -> Entry:
         title=title,
         link=path.relative_to(folder).as_posix(),
         about=f"model {model_title(table.table)}; "
-        f"{count_range(cell.n for cell in table.table.cells)} prompts",
+        f"{count_range(cell.n for cell in table.table.cells)} {table.table.spec.unit}s",
         headlines=tuple(
             (f"{each.row} – {each.baseline}", first.head.label, first.percent or first.difference,
              first.verdict)
