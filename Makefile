@@ -12,13 +12,16 @@ TABLE_tiny := metrics=tiny_open
 TABLE_sd15 := $(PROMPTS_sd15)
 TABLE_sdxl := $(PROMPTS_sdxl)
 TABLE_sd3  := $(PROMPTS_sd3)
+# The unconditional model beside it, for Table 9.
+PIXELS_tiny := tiny_ddpm
+PIXELS_sd15 := ddpm_bedroom scale=paper
 
 BIN := .venv/bin
 RUN := $(BIN)/python -m experiments.run
 LEARN := $(BIN)/python -m experiments.learn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults verify lint tables table1 table3 table4 table5 table6 compute cno-presets table7 learn theory report figures dashboard weights calibrate bench scaling tiny clean
+.PHONY: help setup demo test faults verify lint tables table1 table2 table3 table4 table5 table6 table8 table9 compute cno-presets table7 learn theory report figures dashboard weights calibrate bench scaling tiny clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -47,10 +50,13 @@ verify: setup ## hash every image again; ARGS='repair=true' sets aside what is d
 lint: setup ## style of the code
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-tables: table1 table3 table4 table5 table6 table7 compute ## every table there is
+tables: table1 table2 table3 table4 table5 table6 table7 table8 table9 compute ## every table there is
 
 table1: setup ## Table 1: diverse galleries, without and with noise optimisation
 	$(RUN) experiment=table1 model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
+
+table2: setup ## Table 2: new backgrounds for a given object
+	$(RUN) experiment=table2 model=$(MODEL) $(ARGS)
 
 table3: setup ## Table 3: settings of noise optimisation, from the configurations
 	$(BIN)/python -m experiments.settings
@@ -73,6 +79,12 @@ cno-presets: setup ## the paper's form of noise optimisation against its authors
 table7: setup ## Table 7: a brightness split, learned; APPLY='sd15 sdxl' applies it to other models
 	$(LEARN) study=brightness model=$(MODEL) $(PROMPTS_$(MODEL))
 	$(foreach model,$(APPLY),$(RUN) experiment=table7 model=$(model) learned_on=$(MODEL) $(PROMPTS_$(model)) $(ARGS) &&) true
+
+table8: setup ## Table 8: steps of refinement of the object
+	$(RUN) experiment=table8 model=$(MODEL) $(ARGS)
+
+table9: setup ## Table 9: new backgrounds from the unconditional model beside MODEL
+	$(RUN) experiment=table9 model=$(PIXELS_$(MODEL)) $(ARGS)
 
 learn: setup ## does a coupling that is learned for diversity become the repulsive one?
 	$(LEARN) study=diversity model=$(MODEL) $(PROMPTS_$(MODEL)) $(ARGS)

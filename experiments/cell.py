@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.best import BestOf
+from experiments.best import BestOf, PartOf
 from experiments.errors import UsageError
 from experiments.folder import Folder
 from experiments.ledger import Failure, Ledger
+from experiments.manifest import ManifestRow
+from experiments.objects.task import ObjectJob
 from experiments.progress import Progress
 from experiments.recipe import Recipe
 from experiments.score import Galleries, score, score_noise
 from experiments.shard import Shard
-from experiments.store import GalleryStore, ManifestRow
+from experiments.store import GalleryStore
 from experiments.tasks import Job
 from experiments.workers.dispatch import Workers, dispatch
 from metrics import MetricSuite
@@ -33,6 +35,9 @@ class Cell:
         workers: who makes the galleries; None for a folder.
         score_file: where its score rows are, JSON lines.
         shard: the galleries that this process makes; None for all.
+        part: which of the images stand for the gallery, where a method makes it more than once;
+            None for all.
+        notes: what a reader of its scores must know of the jobs, a sentence each.
     """
 
     label: str
@@ -44,6 +49,8 @@ class Cell:
     score_file: Path
     workers: Workers | None = None
     shard: Shard | None = None
+    part: slice | None = None
+    notes: tuple[str, ...] = ()
 
     def missing(self) -> list[Job]:
         """The jobs that no committed gallery answers, as far as they are to be made here."""
@@ -119,7 +126,9 @@ class Cell:
 
     @property
     def shown(self) -> Galleries:
-        """What is scored and put in pictures: the galleries, or the best of each."""
+        """What is scored and put in pictures: the galleries, the best of each, or a part."""
+        if self.part:
+            return PartOf(self.galleries, self.part)
         return BestOf(self.galleries, self.keep) if self.keep else self.galleries
 
     def score(self) -> pd.DataFrame:
@@ -134,8 +143,9 @@ class Cell:
         """
         there = self.galleries.committed()
         jobs = [job.id for job in self.jobs if job.id in there]
+        known = {job.id: job.picture for job in self.jobs if isinstance(job, ObjectJob)}
         try:
-            rows = score(self.shown, self.suite, jobs, file=self.score_file)
+            rows = score(self.shown, self.suite, jobs, file=self.score_file, known=known)
         except WeightsError as error:
             raise UsageError(str(error)) from error
         if self.recipe is not None:

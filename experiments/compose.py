@@ -86,6 +86,7 @@ def rows_of(config: Config, overrides: Sequence[str]) -> dict[str, Config]:
     return {
         label: compose([*overrides, *changes])
         for label, changes in {**config.table.rows, **foreign}.items()
+        if changes is not None  # a row that this model has not
     }
 
 
@@ -157,6 +158,7 @@ def _cell(label: str, config: Config, workers: dict[str, Any]) -> "Cell":
     from experiments.cell import Cell
     from experiments.folder import Folder
     from experiments.methods.coupled import Coupled
+    from experiments.objects.task import Objects
     from experiments.recipe import Recipe
     from experiments.shard import Shard
     from experiments.store import GalleryStore, cell_key
@@ -165,6 +167,10 @@ def _cell(label: str, config: Config, workers: dict[str, Any]) -> "Cell":
         name = f"{Path(task.path).stem}-{cell_key({'path': str(Path(task.path).resolve())})}"
         file = scores / f"{name}.jsonl"
         return Cell(label, task.jobs(), None, task, recipe=None, suite=suite, score_file=file)
+    if isinstance(task, Objects):
+        return _object_cell(label, config, task, workers)
+    if config.get("method"):
+        raise UsageError("method: it keeps the object of a picture, so it needs task=objects")
     coupling, optimizer = build("coupling", config), build("optimizer", config)
     if coupling.size < task.gallery_size:
         raise UsageError(
@@ -206,6 +212,55 @@ def _cell(label: str, config: Config, workers: dict[str, Any]) -> "Cell":
     )
 
 
+def _object_cell(label: str, config: Config, task: Any, workers: dict[str, Any]) -> "Cell":
+    """A cell of galleries around the objects of pictures."""
+    method, suite = build("method", config), build("metrics", config)
+
+    from experiments.cell import Cell
+    from experiments.recipe import Recipe
+    from experiments.shard import Shard
+    from experiments.store import GalleryStore, cell_key
+
+    if method is None:
+        raise UsageError("task=objects needs a method, such as method=refined; --help lists them")
+    if method.coupling.size != task.gallery_size:
+        raise UsageError(
+            f"coupling: it couples {method.coupling.size} noises, but task.gallery_size is "
+            f"{task.gallery_size}; make them equal"
+        )
+    shown = method.part(task.checkpoint)
+    shard = Shard.parse(config.shard) if config.shard else None
+    inputs = {
+        "model": model_inputs(plain(config.model)),
+        "method": _without_cards(OmegaConf.to_container(config.method, resolve=True)),
+        "seed": config.seed,
+    }
+    coupling = config.method.get("coupling")
+    names = [_name(group) for group in (config.method, coupling) if group]
+    name = "-".join([config.model.name, *names, cell_key(inputs)])
+    part = f"-from{shown.start}" if shown else ""
+    return Cell(
+        label=label,
+        jobs=task.jobs(),
+        keep=None,
+        galleries=GalleryStore(
+            Path(config.output_dir) / name, inputs, gallery_size=method.size, shard=shard
+        ),
+        recipe=Recipe(
+            method=method,
+            seed=config.seed,
+            inputs=inputs,
+            model=GroupModel(plain(config.model), plain(config.execution)),
+        ),
+        workers=_workers(config, workers),
+        suite=suite,
+        score_file=Path(config.results_dir) / "scores" / f"{name}{part}.jsonl",
+        shard=shard,
+        part=shown,
+        notes=task.notes,
+    )
+
+
 def _workers(config: Config, built: dict[str, Any]) -> Any:
     """The workers of `config`; cells that ask for the same ones share them."""
     key = OmegaConf.to_yaml(config.workers, resolve=True)
@@ -227,19 +282,27 @@ def _inputs(config: Config, planned_size: int) -> dict[str, Any]:
     """What the images of a cell are made from. Where a card lies is no input, its matrix is; nor is
     how many of the planned images are made.
     """
-    from experiments.learning.card import read
-
     values = OmegaConf.to_container(config, resolve=True)
-    coupling = values["coupling"]
-    if "card" in coupling:
-        coupling["matrix"] = read(Path(coupling.pop("card"))).matrix.tolist()
     return {
         "model": model_inputs(values["model"]),
-        "coupling": coupling,
+        "coupling": _without_cards(values["coupling"]),
         "optimizer": values["optimizer"],
         "gallery_size": planned_size,
         "seed": values["seed"],
     }
+
+
+def _without_cards(values: dict[str, Any]) -> dict[str, Any]:
+    """A group's values with the matrix of every learned coupling in place of where its card is."""
+    from experiments.learning.card import read
+
+    values = {
+        key: _without_cards(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+    }
+    if "card" in values:
+        values["matrix"] = read(Path(values.pop("card"))).matrix.tolist()
+    return values
 
 
 def model_inputs(model: dict[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from typing import Any
 
 from experiments import score
 from experiments.cell import Cell
+from experiments.manifest import ManifestRow
 from experiments.provenance import provenance
-from experiments.store import GalleryStore, ManifestRow
+from experiments.store import GalleryStore
 
 LONG = 40  # characters of a value that is told
 

@@ -75,6 +75,11 @@ def replay(
     alike: dict[str, dict[Job, list[tuple[Path, int]]]] = {}
     for path in paths:
         made = image_metadata(path)
+        if "method" in made:
+            raise UsageError(
+                f"{path} was made around the object of a picture, which it does not hold; "
+                "remove its folder and run its table again to make it anew"
+            )
         missing = {"model", "coupling", "optimizer", "seed", "job", "member", "batch"} - made.keys()
         if missing:
             raise UsageError(f"{path} does not say its {', '.join(sorted(missing))}")

@@ -47,6 +47,9 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
     """
     rows = rows_of(config, overrides)
     cells = cells_of(rows)
+    notes = tuple(dict.fromkeys(note for cell in cells for note in cell.notes))
+    for note in notes:
+        print(note)
     if config.plan:
         from experiments.plan import plan
 
@@ -92,9 +95,15 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
             columns=_columns(
                 table["columns"], measured=set(scores["metric"]), suite=cells[0].suite
             ),
-            baselines=table["baselines"],
+            baselines={
+                row: baselines
+                for row, baselines in table["baselines"].items()
+                if table["rows"].get(row, ()) is not None
+            },
             paper=table["paper"],
             jobs=len(cells[0].jobs),
+            unit=table.get("unit", "prompt"),
+            notes=notes,
         ),
         cells,
         scores,

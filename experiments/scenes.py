@@ -1,7 +1,7 @@
 """Where images of an object come from: a picture, its object's mask and a prompt (paper, 4.2).
 
-A source is a callable `count -> list of ObjectImage`. The first `n` of a source never depend on
-`count`, as with prompts.
+A source is a callable `count -> list of ObjectImage`, or of what says why there is none. The first
+`n` of a source never depend on `count`, as with prompts.
 """
 
 import json
@@ -16,6 +16,7 @@ from experiments.errors import UsageError
 CARD = "card.json"
 # Training draws its scenes from stream 0, the bundled model's assessment from 1 and 2.
 STREAM = 3
+EXACT = "exact, from the renderer"
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +28,22 @@ class ObjectImage:
         prompt: what a text-to-image model is told.
         image: (H, W, 3) uint8.
         mask: (H, W) bool, true on the object.
+        segmenter: what made the mask, for the reader of a table.
     """
 
     id: str
     prompt: str
     image: np.ndarray
     mask: np.ndarray
+    segmenter: str
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A picture that is left out, and why."""
+
+    id: str
+    reason: str
 
 
 def rendered(count: int, *, seed: int, image_size: int, prompt: str) -> list[ObjectImage]:
@@ -45,54 +56,59 @@ def rendered(count: int, *, seed: int, image_size: int, prompt: str) -> list[Obj
     images = []
     for index in range(count):
         image, mask = render(sample_scene(np.random.default_rng((STREAM, seed, index))), image_size)
-        images.append(ObjectImage(f"scene-{seed}-{index}", prompt, image, mask))
+        images.append(ObjectImage(f"scene-{seed}-{index}", prompt, image, mask, EXACT))
     return images
 
 
 def from_folder(
     count: int, *, path: str, image_size: int, prompt: str, remedy: str
-) -> list[ObjectImage]:
+) -> list[ObjectImage | Unusable]:
     """The first `count` pictures of a folder that `scripts/prepare_lsun.py` has written.
 
-    Its card.json lists them: {"images": [{"id": ..., "image": FILE, "mask": FILE}, ...]}, masks
-    white on the object. `remedy` is what to do when there is no such folder.
+    Its card.json lists them: {"segmenter": {"segmenter": NAME, "implementation": ...}, "images":
+    [{"id": ..., "image": FILE, "mask": FILE}, ...], "failures": [ID, ...]}, masks white on the
+    object. Failures, in which the segmenter found no object, come last. `remedy` is what to do when
+    there is no such folder.
+
+    A file that cannot be read, or of another size, makes its picture unusable, and no other.
 
     Raises:
-        UsageError: no card, too few pictures, a file that cannot be read or is of another size.
+        UsageError: no card, or too few pictures.
     """
     folder = Path(path)
     try:
-        rows = json.loads((folder / CARD).read_text(encoding="utf-8"))["images"]
-        rows = [(row["id"], folder / row["image"], folder / row["mask"]) for row in rows]
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        made_by = card["segmenter"]
+        segmenter = ", ".join(made_by[k] for k in ("segmenter", "implementation") if k in made_by)
+        rows = [(row["id"], folder / row["image"], folder / row["mask"]) for row in card["images"]]
+        failures = [Unusable(name, f"{segmenter} found no object") for name in card["failures"]]
     except OSError:
         raise UsageError(f"{folder / CARD} does not exist: {remedy}") from None
     except (ValueError, KeyError, TypeError):
         raise UsageError(f"{folder / CARD} is no card of object images: {remedy}") from None
-    if len(rows) < count:
+    if (there := len(rows) + len(failures)) < count:
         raise UsageError(
-            f"{path} has {len(rows)} object images, {count} were asked for: "
-            f"ask for {len(rows)}, or prepare more"
+            f"{path} has {there} object images, {count} were asked for: "
+            f"ask for {there}, or prepare more"
         )
-    return [
-        ObjectImage(
-            name,
-            prompt,
-            image=_read(image, "RGB", image_size, remedy),
-            mask=_read(mask, "L", image_size, remedy) > 127,
-        )
-        for name, image, mask in rows[:count]
-    ]
+    pictures: list[ObjectImage | Unusable] = []
+    for name, image, mask in rows[:count]:
+        try:
+            pixels, object_mask = _read(image, "RGB", image_size), _read(mask, "L", image_size)
+        except UsageError as error:
+            pictures.append(Unusable(name, str(error)))
+        else:
+            pictures.append(ObjectImage(name, prompt, pixels, object_mask > 127, segmenter))
+    return [*pictures, *failures][:count]
 
 
-def _read(path: Path, mode: str, size: int, remedy: str) -> np.ndarray:
+def _read(path: Path, mode: str, size: int) -> np.ndarray:
     try:
         with Image.open(path) as image:
-            pixels = np.asarray(image.convert(mode))
+            pixels = np.array(image.convert(mode))
     except (UnidentifiedImageError, OSError) as error:
-        raise UsageError(f"{path} cannot be read ({error}): {remedy}") from None
+        raise UsageError(f"{path.name} cannot be read ({error})") from None
     if pixels.shape[:2] != (size, size):
         height, width = pixels.shape[:2]
-        raise UsageError(
-            f"{path} is {height} x {width}, the model's images are {size} x {size}: {remedy}"
-        )
+        raise UsageError(f"{path.name} is {height} x {width}, the model's images {size} x {size}")
     return pixels

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from experiments import jsonlines
 from experiments.errors import UsageError
-from experiments.store import ManifestRow
+from experiments.manifest import ManifestRow
 from metrics import GalleryBatch, ImageError, MetricSuite
 from metrics.weights import WeightsError
 
@@ -49,14 +49,28 @@ class Galleries(Protocol):
         """Its folder, for messages."""
 
 
+class Known(Protocol):
+    """A picture that a gallery was made around: (H, W, 3) uint8, and its object (H, W), bool."""
+
+    image: np.ndarray
+    mask: np.ndarray
+
+
 def score(
-    galleries: Galleries, suite: MetricSuite, jobs: Sequence[str], *, file: Path
+    galleries: Galleries,
+    suite: MetricSuite,
+    jobs: Sequence[str],
+    *,
+    file: Path,
+    known: Mapping[str, Known] | None = None,
 ) -> pd.DataFrame:
     """Scores the galleries that have no current row in `file`; returns the rows of all of them.
 
     Args:
         jobs: ids of committed galleries.
         file: the score rows of the cell, JSON lines; made if missing.
+        known: by job, of all jobs or of none, the pictures that scores of regions compare with. A
+            job's id must stand for its picture.
 
     Returns:
         One row per gallery and metric, in the order of `jobs`: job, prompt, metric, value, gallery
@@ -74,7 +88,7 @@ def score(
     if todo := unscored(rows, suite, scores):
         with jsonlines.appending(file) as append:
             for metrics, batch in _batches(todo):
-                for line in _score_batch(galleries, suite, batch, metrics, problems):
+                for line in _score_batch(galleries, suite, batch, metrics, problems, known or {}):
                     append(line)
                     scores[line["job"], line["metric"]] = line
     if problems:
@@ -135,16 +149,22 @@ def _score_batch(
     rows: Sequence[GalleryRow],
     metrics: Sequence[str],
     problems: dict[str, str],
+    known: Mapping[str, Known],
 ) -> Iterator[dict]:
     """The score rows of a batch. What cannot be scored is named in `problems`: an image by its
     gallery, after which the others are scored without it, and a crash by its metric.
     """
     try:
         images = torch.from_numpy(np.stack([galleries.read(row) for row in rows])).movedim(-1, 2)
+        pictures = [known[row.job] for row in rows if known]
+        references = [torch.from_numpy(picture.image).movedim(-1, 0) / 255 for picture in pictures]
+        masks = [torch.from_numpy(picture.mask) for picture in pictures]
         batch = GalleryBatch(
             images=images,
             prompts=tuple(row.prompt for row in rows),
             names=tuple(galleries.where(row) for row in rows),
+            references=torch.stack(references) if known else None,
+            masks=torch.stack(masks) if known else None,
         )
         outcomes = suite.attempt(batch, metrics)
     except (ImageError, UsageError) as error:
@@ -155,7 +175,7 @@ def _score_batch(
         if isinstance(outcome, ImageError | UsageError) and len(rows) > 1
     ]
     for row in rows if apart else ():
-        yield from _score_batch(galleries, suite, [row], apart, problems)
+        yield from _score_batch(galleries, suite, [row], apart, problems, known)
     for metric in metrics:
         outcome = outcomes[metric]
         if isinstance(outcome, WeightsError):

@@ -32,51 +32,19 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from coupling.drift import Drift
+from experiments.durable import replace_file, write_flushed
 from experiments.errors import UsageError
 from experiments.gallery import EncodedGallery
+from experiments.manifest import Manifest, ManifestRow
 from experiments.shard import Shard
 from experiments.tasks import Job
-
-
-@dataclass(frozen=True)
-class ManifestRow:
-    """A committed gallery: the SHA-256 of every image file, and how they came about.
-
-    One that has grown took the seconds and passes of all its images, and was made with what made
-    the last.
-
-    Attributes:
-        attempts: how many tries it took, the good one included.
-        peak: MiB of memory at the most while it was made (see `EncodedGallery`).
-    """
-
-    job: str
-    prompt: str
-    images: tuple[str, ...]
-    seconds: Mapping[str, float]
-    passes: Mapping[str, int]
-    loss: tuple[float, ...]
-    drift: Drift
-    made_with: Mapping[str, str]
-    attempts: int = 1
-    peak: float | None = None
-
-    @property
-    def digest(self) -> str:
-        """One hash for the gallery: its scores are scores of exactly these files."""
-        return hashlib.sha256("".join(self.images).encode()).hexdigest()[:16]
-
-
-Parsed = tuple[dict[str, ManifestRow], list[str]]
-"""Of a manifest: rows by job, and the lines that are no rows."""
 
 
 def cell_key(inputs: Mapping) -> str:
@@ -106,9 +74,9 @@ class GalleryStore:
         self.gallery_folder = folder / "galleries"
         self._shard = shard
         part = f"-{shard}" if shard else ""
-        self._manifest = folder / f"manifest{part}.jsonl"
+        self._manifests: dict[Path, Manifest] = {}
+        self._manifest = self._manifest_at(folder / f"manifest{part}.jsonl")
         self._lock = FileLock(folder / f"lock{part}", timeout=0)
-        self._known: dict[Path, tuple[tuple[int, ...], Parsed]] = {}
 
     def committed(self) -> dict[str, ManifestRow]:
         """The manifest's rows by job id, less those whose images were removed or are too few."""
@@ -127,41 +95,28 @@ class GalleryStore:
             lacks.setdefault(range(held, self.gallery_size), []).append(job)
         return lacks
 
-    def read_manifest(self) -> Parsed:
+    def read_manifest(self) -> tuple[dict[str, ManifestRow], list[str]]:
         """All rows by job, the last one standing, and the lines that are no rows.
 
         Rows of shards are later than those of the one manifest, which they are joined to by the
         next run that is no shard; among shards, the file that was written last stands.
         """
-        parts = [self._rows_of(path) for path in self._shard_manifests()]
+        parts = [shard.read() for shard in self._shard_manifests()]
         # read last: a run that joins the others to it removes them afterwards
-        rows, damaged = self._rows_of(self.folder / "manifest.jsonl")
+        rows, damaged = self._manifest_at(self.folder / "manifest.jsonl").read()
         for more, torn in parts:
             rows |= more
             damaged += torn
         return rows, damaged
 
-    def _rows_of(self, manifest: Path) -> Parsed:
-        """Read again only when the file has changed: a run asks often, and 100,000 rows take
-        seconds. Appending changes the size, and replacing the inode, however coarse the clock.
-        """
-        try:
-            stat = manifest.stat()
-        except FileNotFoundError:
-            return {}, []
-        state = stat.st_ino, stat.st_size, stat.st_mtime_ns
-        if manifest not in self._known or self._known[manifest][0] != state:
-            self._known[manifest] = state, _read_rows(manifest)
-        rows, damaged = self._known[manifest][1]
-        return dict(rows), list(damaged)
-
-    def _shard_manifests(self) -> list[Path]:
+    def _shard_manifests(self) -> list[Manifest]:
         """As they were written, the last one last."""
+        found = map(self._manifest_at, self.folder.glob("manifest-*.jsonl"))
+        return sorted(found, key=lambda manifest: manifest.written)
 
-        def written(path: Path) -> int:
-            return path.stat().st_mtime_ns if path.exists() else 0
-
-        return sorted(self.folder.glob("manifest-*.jsonl"), key=written)
+    def _manifest_at(self, path: Path) -> Manifest:
+        """One for each file, since it remembers what it has read."""
+        return self._manifests.setdefault(path, Manifest(path))
 
     def _present(self) -> dict[str, ManifestRow]:
         rows, _ = self.read_manifest()
@@ -202,15 +157,15 @@ class GalleryStore:
         self._rows, damaged = self.read_manifest()
         rows, joined = self._rows, self._shard_manifests()
         if self._shard:
-            rows, damaged = self._rows_of(self._manifest)
+            rows, damaged = self._manifest.read()
             joined = []
         if damaged:
             with (self.folder / "manifest.damaged").open("a", encoding="utf-8") as file:
                 file.writelines(line + "\n" for line in damaged)
-        if damaged or joined or not _ends_a_line(self._manifest):  # it would swallow the next row
-            replace_file(self._manifest, "".join(map(_manifest_line, rows.values())).encode())
-        for path in joined:
-            path.unlink()
+        if damaged or joined or not self._manifest.ends_a_line:
+            self._manifest.replace(rows.values())
+        for shard in joined:
+            shard.path.unlink()
 
     def __enter__(self) -> "GalleryStore":
         """Opens the cell for writing: one writer at a time. Damaged rows are set aside."""
@@ -218,7 +173,7 @@ class GalleryStore:
         with ExitStack() as stack:
             stack.enter_context(self.exclusive())
             inputs = json.dumps(self.inputs, indent=2, sort_keys=True) + "\n"
-            replace_file(self.folder / "cell.json", inputs.encode(), by=self._manifest.stem)
+            replace_file(self.folder / "cell.json", inputs.encode(), by=self._manifest.path.stem)
             self.mend()
             self._writing = stack.pop_all()
         return self
@@ -256,10 +211,7 @@ class GalleryStore:
             attempts=attempts,
             peak=gallery.peak,
         )
-        with self._manifest.open("a", encoding="utf-8") as file:
-            file.write(_manifest_line(row))
-            file.flush()
-            os.fsync(file.fileno())
+        self._manifest.append(row)
         self._rows[job.id] = row
         return row
 
@@ -271,7 +223,7 @@ class GalleryStore:
         temporary.mkdir()
         try:
             for member, data in zip(gallery.members, gallery.files, strict=True):
-                _write_flushed(temporary / f"{member}.png", data)
+                write_flushed(temporary / f"{member}.png", data)
         except OSError:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -311,34 +263,6 @@ class GalleryStore:
         return np.stack(images)
 
 
-def _ends_a_line(file: Path) -> bool:
-    """True of one that is empty or not there, too."""
-    if not file.is_file() or not file.stat().st_size:
-        return True
-    with file.open("rb") as opened:
-        opened.seek(-1, os.SEEK_END)
-        return opened.read() == b"\n"
-
-
-def _read_rows(manifest: Path) -> Parsed:
-    """Rows by job, the last one standing, and the lines that are no rows."""
-    rows, damaged = {}, []
-    if manifest.is_file():
-        # "replace" keeps a flipped bit from hiding the lines around it
-        for line in manifest.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                fields = json.loads(line)
-                fields["images"] = tuple(fields["images"])
-                fields["loss"] = tuple(fields["loss"])
-                fields["drift"] = Drift(**fields["drift"])
-                row = ManifestRow(**fields)
-            except (ValueError, TypeError, KeyError):
-                damaged.append(line)
-            else:
-                rows[row.job] = row
-    return rows, damaged
-
-
 def _is_free(lock: Path) -> bool:
     """Whether nobody holds a lock."""
     try:
@@ -346,21 +270,3 @@ def _is_free(lock: Path) -> bool:
             return True
     except Timeout:
         return False
-
-
-def _manifest_line(row: ManifestRow) -> str:
-    return json.dumps(asdict(row), sort_keys=True) + "\n"
-
-
-def replace_file(path: Path, data: bytes, *, by: str = "") -> None:
-    """Replaces a file as a whole, never leaving half of it; `by` tells writers apart."""
-    temporary = path.with_name(f".{path.name}{by}")
-    _write_flushed(temporary, data)
-    os.replace(temporary, path)
-
-
-def _write_flushed(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

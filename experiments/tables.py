@@ -43,6 +43,8 @@ class TableSpec:
         baselines: row -> the row, or rows, that it is tested against; stars speak of the first.
         paper: the paper's table that these rows mirror ("table1" .. "table9"), or None.
         jobs: how many jobs each cell must have at least.
+        unit: what a job is made of, in the singular.
+        notes: sentences that a reader needs, such as what made the masks.
 
     Raises:
         UsageError: the parts do not fit together.
@@ -55,6 +57,8 @@ class TableSpec:
     baselines: Mapping[str, str | Sequence[str]]
     paper: str | None
     jobs: int
+    unit: str = "prompt"
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         columns = {

@@ -19,6 +19,11 @@ class Job:
     id: str
     prompt: str
 
+    @property
+    def title(self) -> str:
+        """What it is called where a person looks."""
+        return self.prompt
+
 
 @dataclass(frozen=True)
 class Diversity:

@@ -24,7 +24,8 @@ def markdown(table: "Table") -> str:
     spec = table.spec
     parts = [
         f"# {spec.title}",
-        f"Model {model_title(table)}. Mean (standard deviation over prompts); n prompts.",
+        f"Model {model_title(table)}. Mean (standard deviation over {spec.unit}s); n {spec.unit}s.",
+        *(_escape(note) for note in spec.notes),
         *(["**Partial table.** " + "; ".join(table.gaps) + "."] if table.gaps else []),
         _grid(["", *map(_heading, spec.columns.values()), "n"], _mean_rows(table)),
     ]
@@ -38,8 +39,8 @@ def markdown(table: "Table") -> str:
                 [*("", "", "difference [95 % interval]", "effect", "", "d<sub>z</sub>"), *P_HEADS],
                 [_effect_row(table, *pair) for pair in tested],
             ),
-            f"Differences are taken prompt by prompt on the same base noises. p-values are "
-            f"Holm-corrected over the whole table: {len(tested)} t-tests as one family, "
+            f"Differences are taken {spec.unit} by {spec.unit} on the same base noises. p-values "
+            f"are Holm-corrected over the whole table: {len(tested)} t-tests as one family, "
             f"{len(tested)} Wilcoxon signed-rank tests as another. Interval and "
             f"d<sub>z</sub> (mean difference / its standard deviation) are uncorrected.",
         ]
@@ -77,6 +78,8 @@ def latex(table: "Table") -> str:
         f"baseline, Holm-corrected over the table ({MARKS}). "
         f"n = {count_range(cell.n for cell in table.cells)}."
     )
+    for note in spec.notes:
+        caption += f" {note}"
     if table.gaps:
         caption += f" Partial: {'; '.join(table.gaps)}."
     return (

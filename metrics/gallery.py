@@ -50,9 +50,9 @@ class GalleryBatch:
             raise ImageError(f"gallery {self.names[gallery]}: image {image} {why}")
 
     def with_regions(self) -> "GalleryBatch":
-        """The batch itself. Raises ValueError if it has no references and masks."""
+        """The batch itself. Raises ImageError if it has no references and masks."""
         if self.references is None or self.masks is None:
-            raise ValueError(
+            raise ImageError(
                 "scores of regions need reference images and masks: use them with a task that has "
                 "an object"
             )

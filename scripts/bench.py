@@ -27,10 +27,10 @@ from experiments.bench.gate import deviation
 from experiments.bench.probes import gallery_flops, matmul_peak, synchronisations
 from experiments.bench.report import chart, markdown
 from experiments.compose import build, compose, plain
+from experiments.durable import replace_file
 from experiments.errors import UsageError
 from experiments.paper import values
 from experiments.provenance import provenance
-from experiments.store import replace_file
 
 SIZE = 3
 SEED = 0

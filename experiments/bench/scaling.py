@@ -23,9 +23,10 @@ from experiments import tables, verify
 from experiments.bench.arms import Suite
 from experiments.bench.probes import peak_memory, reset_peak_memory
 from experiments.gallery import Gallery, encode
+from experiments.manifest import ManifestRow
 from experiments.models.model import Condition, Model
 from experiments.models.process import DDIM
-from experiments.store import GalleryStore, ManifestRow, cell_key
+from experiments.store import GalleryStore, cell_key
 from experiments.tasks import Job, jobs_of
 
 SHAPE = (4, 16, 16)

@@ -10,7 +10,9 @@ from experiments.figures.compute import equal_compute
 from experiments.figures.curve import effect_curve
 from experiments.figures.effects import paired_effect
 from experiments.figures.noise import noise_drift
+from experiments.figures.objects import object_board, reconstructions
 from experiments.figures.style import save, style
+from experiments.figures.tradeoff import tradeoff
 
 __all__ = [
     "comparison_board",
@@ -18,7 +20,10 @@ __all__ = [
     "equal_compute",
     "gallery_board",
     "noise_drift",
+    "object_board",
     "paired_effect",
+    "reconstructions",
     "save",
     "style",
+    "tradeoff",
 ]

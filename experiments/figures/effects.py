@@ -15,7 +15,7 @@ from experiments.typeset import ARROWS, verdict
 
 COLOURS = {"better": "#0072B2", "worse": "#D55E00", "differs": "#009E73", "": "#767676"}
 LEGEND = (
-    "difference per prompt, mean with 95\N{NO-BREAK SPACE}% interval; "
+    "difference per {unit}, mean with 95\N{NO-BREAK SPACE}% interval; "
     "blue better, orange worse, grey undecided (Holm-corrected t-test)"
 )
 PANELS_ABREAST = 3
@@ -63,7 +63,9 @@ def paired_effect(results: Results, path: Path) -> tuple[Path, Path]:
             axis.set_yticklabels(names if number % across == 0 else [], parse_math=False)
             axis.spines["left"].set_visible(False)
             axis.locator_params(axis="x", nbins=4)
-        legend = textwrap.fill(LEGEND, 42 * across + 10, break_on_hyphens=False)
+        legend = textwrap.fill(
+            LEGEND.format(unit=table.spec.unit), 42 * across + 10, break_on_hyphens=False
+        )
         figure.supxlabel(legend, fontsize=7)
         return save(figure, path)
 

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from experiments.durable import replace_file
 from experiments.learning.card import Card
 from experiments.statistics import PairedTest, holm, paired
-from experiments.store import replace_file
 
 BASELINES = ("repulsive", "iid")
 

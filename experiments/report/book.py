@@ -12,12 +12,12 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from experiments.durable import replace_file
 from experiments.report.committed import Published, digest, published
 from experiments.report.numbers import comparisons
 from experiments.report.page import page
 from experiments.report.pictures import Picture, thumbnail
 from experiments.report.render import html, write_page
-from experiments.store import replace_file
 from experiments.typeset import count_range, model_title
 
 HEADLINES = 4
@@ -81,7 +81,7 @@ def _table(table: Published, folder: Path) -> Entry:
         title=title,
         link=path.relative_to(folder).as_posix(),
         about=f"model {model_title(table.table)}; "
-        f"{count_range(cell.n for cell in table.table.cells)} prompts",
+        f"{count_range(cell.n for cell in table.table.cells)} {table.table.spec.unit}s",
         headlines=tuple(
             (f"{each.row} – {each.baseline}", first.head.label, first.percent or first.difference,
              first.verdict)

@@ -21,9 +21,9 @@ class Strip:
 
 @dataclass(frozen=True)
 class Card:
-    """A prompt under every method. `keys` are what it can be sorted by, in the wall's order."""
+    """A job under every method. `keys` are what it can be sorted by, in the wall's order."""
 
-    prompt: str
+    title: str
     strips: tuple[Strip, ...]
     keys: tuple[float | None, ...]
 
@@ -62,13 +62,13 @@ def wall(results: Results, *, galleries: int | None, pixels: int) -> Wall | None
             if job.id not in committed[cell.label]:
                 continue
             images = cell.shown.read(committed[cell.label][job.id])
-            what = f"image {{}} of {len(images)}, {cell.label}: {job.prompt}"
+            what = f"image {{}} of {len(images)}, {cell.label}: {job.title}"
             pictures = (
                 photo(image, what.format(k), pixels=pixels)
                 for k, image in enumerate(images, start=1)
             )
             strips.append(Strip(cell.label, tuple(pictures), numbers.scores(job.id, cell.label)))
-        cards.append(Card(job.prompt, tuple(strips), numbers.keys(job.id)))
+        cards.append(Card(job.title, tuple(strips), numbers.keys(job.id)))
     labels = tuple(column.label for column in spec.columns.values())
     return Wall(tuple(cards), len(jobs), tuple((group, labels) for group in numbers.groups))
 

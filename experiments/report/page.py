@@ -33,6 +33,7 @@ class Page:
         provenance: (metric's label, what made it) by column, under `provenance_heads`.
         paper: where the paper's numbers are from, or "".
         galleries: None where no images are at hand.
+        unit: what a job is made of, in the singular: a prompt, a picture.
         digest: of the table's JSON, so that a page is known to be of it; "" of a single cell.
     """
 
@@ -40,6 +41,8 @@ class Page:
     title: str
     model: str
     n: str
+    unit: str
+    notes: tuple[str, ...]
     gaps: tuple[str, ...]
     heads: tuple[Head, ...]
     methods: tuple[Method, ...]
@@ -89,6 +92,8 @@ def page(
         title=spec.title,
         model=model_title(table),
         n=count_range(cell.n for cell in table.cells),
+        unit=spec.unit,
+        notes=tuple(spec.notes),
         gaps=table.gaps,
         heads=tuple(head(column) for column in spec.columns.values()),
         methods=methods(table),

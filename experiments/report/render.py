@@ -7,8 +7,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from experiments.durable import replace_file
 from experiments.report.page import Page
-from experiments.store import replace_file
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("experiments.report", "templates"),

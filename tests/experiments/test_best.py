@@ -1,10 +1,10 @@
-"""Best of more keeps the images that the L2 metric finds most diverse."""
+"""Best of more keeps the images that the L2 metric finds most diverse; a part keeps its members."""
 
 from itertools import combinations
 
 import numpy as np
 
-from experiments.best import BestOf
+from experiments.best import BestOf, PartOf
 
 
 class One:
@@ -30,4 +30,10 @@ def test_the_kept_images_have_the_largest_l2():
     best = max(combinations(range(5), 3), key=l2)
     shown = BestOf(One(), keep=3)
     np.testing.assert_array_equal(shown.read("row"), One.images[list(best)])
+    assert shown.committed() == {"job": "row"} and shown.where("row") == "here"
+
+
+def test_a_part_is_seen_in_place_of_the_whole():
+    shown = PartOf(One(), slice(2, 4))
+    np.testing.assert_array_equal(shown.read("row"), One.images[2:4])
     assert shown.committed() == {"job": "row"} and shown.where("row") == "here"

@@ -16,10 +16,10 @@ LEARNING = ("reward", "start", "estimator", "within", "study")
 
 
 def rows_of(config):
-    """The overrides of every row of a table or study."""
+    """The overrides of every row of a table or study; a row that a model has not is null."""
     if config.get("study"):
         return [row for starts in config.study.rows.values() for row in starts.values()]
-    return list(config.table.rows.values()) if config.get("table") else []
+    return [row or [] for row in config.table.rows.values()] if config.get("table") else []
 
 
 def targets(node):

@@ -105,6 +105,7 @@ def test_figures_repeat_byte_by_byte_and_leave_matplotlib_alone(tmp_path):
     for name, draw in {
         "board": lambda path: figures.comparison_board(galleries((256, 256), members=2), path),
         "effect": lambda path: figures.paired_effect(results, path),
+        "tradeoff": lambda path: figures.tradeoff(results, path, x="l2", y="l2", path_rows=["iid"]),
     }.items():
         first, second = draw(tmp_path / "1" / name), draw(tmp_path / "2" / name)
         for one, other in zip(first, second, strict=True):

@@ -111,3 +111,8 @@ def test_a_file_that_is_no_image_of_ours_is_refused(tmp_path, capsys):
     }.items():
         assert main([str(tmp_path / name)]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_an_image_made_around_an_object_says_that_it_needs_its_picture(images, tmp_path, capsys):
+    assert main([altered(images[0], tmp_path / "x.png", method={"coupling": {}})]) == 2
+    assert "made around the object of a picture, which it does not hold" in capsys.readouterr().err

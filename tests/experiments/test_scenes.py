@@ -8,9 +8,10 @@ from PIL import Image
 
 from experiments.bedrooms import sample_scene
 from experiments.errors import UsageError
-from experiments.scenes import STREAM, from_folder, rendered
+from experiments.scenes import STREAM, Unusable, from_folder, rendered
 
 PROMPT = "a bedroom"
+SEGMENTER = {"segmenter": "mask_rcnn", "weights": "sha256:0", "implementation": "torchvision 1"}
 
 
 def test_scenes_are_a_function_of_the_seed_and_their_place():
@@ -49,8 +50,12 @@ def folder(tmp_path):
         Image.fromarray(scene.image).save(tmp_path / row["image"])
         Image.fromarray(scene.mask).save(tmp_path / row["mask"])
         rows.append(row)
-    (tmp_path / "card.json").write_text(json.dumps({"images": rows}))
+    write(tmp_path, {"segmenter": SEGMENTER, "images": rows, "failures": ["bedless"]})
     return tmp_path
+
+
+def write(folder, card):
+    (folder / "card.json").write_text(json.dumps(card))
 
 
 def read(folder, count=3, image_size=32):
@@ -66,18 +71,27 @@ def test_a_folder_gives_back_what_was_written(folder):
         assert (ours.id, ours.prompt) == (theirs.id, theirs.prompt)
         assert np.array_equal(ours.image, theirs.image) and np.array_equal(ours.mask, theirs.mask)
     assert [scene.id for scene in read(folder, count=2)] == ["scene-0-0", "scene-0-1"]
+    assert {scene.segmenter for scene in read(folder)} == {"mask_rcnn, torchvision 1"}
 
 
 def test_failures_of_a_folder_say_what_to_do(folder, tmp_path):
     with pytest.raises(UsageError, match=r"nowhere/card\.json does not exist: run the script"):
         read(tmp_path / "nowhere")
-    with pytest.raises(UsageError, match="has 3 object images, 4 were asked for"):
-        read(folder, count=4)
-    with pytest.raises(UsageError, match=r"0-0\.png is 32 x 32, the model's images are 64 x 64"):
-        read(folder, image_size=64)
-    (folder / "scene-0-1-mask.png").write_bytes(b"no image")
-    with pytest.raises(UsageError, match=r"scene-0-1-mask\.png cannot be read"):
-        read(folder)
+    with pytest.raises(UsageError, match="has 4 object images, 5 were asked for"):
+        read(folder, count=5)
     (folder / "card.json").write_text("[]")
     with pytest.raises(UsageError, match="is no card of object images"):
         read(folder)
+
+
+def test_a_picture_that_cannot_be_had_costs_itself_alone(folder):
+    """A damaged mask, and after all images what the segmenter found nothing in."""
+    (folder / "scene-0-1-mask.png").write_bytes(b"no image")
+    first, damaged, third, bedless = read(folder, count=4)
+    assert (first.id, third.id) == ("scene-0-0", "scene-0-2")
+    assert isinstance(damaged, Unusable) and damaged.id == "scene-0-1"
+    assert damaged.reason.startswith("scene-0-1-mask.png cannot be read")
+    assert bedless == Unusable("bedless", "mask_rcnn, torchvision 1 found no object")
+    for picture in read(folder, image_size=64):
+        assert isinstance(picture, Unusable)
+    assert picture.reason == "scene-0-2.png is 32 x 32, the model's images 64 x 64"

@@ -11,10 +11,13 @@ import torch
 from coupling.drift import drift
 from experiments.errors import UsageError
 from experiments.gallery import Gallery, encode
+from experiments.scenes import ObjectImage
 from experiments.score import score, score_noise
 from experiments.store import GalleryStore
 from experiments.tasks import jobs_of
-from metrics import GalleryBatch
+from metrics import GalleryBatch, MetricSuite
+from metrics.regions import rmse_foreground
+from metrics.scorers import BackgroundL2
 
 JOBS = jobs_of(["a cat", "a dog", "a fox"])
 IDS = [job.id for job in JOBS]
@@ -118,3 +121,34 @@ def _is_json(line: str) -> bool:
         return bool(json.loads(line))
     except json.JSONDecodeError:
         return False
+
+
+def test_scores_of_regions_compare_each_gallery_with_its_own_picture(store, tmp_path):
+    """Gallery k is grey level 51 k, and so is picture k on its object, the right half."""
+
+    @dataclass
+    class Fidelity:
+        identities = {"rmse": {"implementation": "rmse"}}  # noqa: RUF012
+
+        def attempt(self, batch: GalleryBatch, names):
+            return {"rmse": rmse_foreground(batch.unit, batch.references, batch.masks)}
+
+    def picture(level: int) -> ObjectImage:
+        image = np.full((4, 4, 3), 200, np.uint8)
+        image[:, 2:] = level
+        return ObjectImage("", "", image, np.arange(4) >= np.full((4, 1), 2), "exact")
+
+    known = {id: picture(51 * k) for k, id in enumerate(IDS)}
+    rows = score(store, Fidelity(), IDS, file=tmp_path / "own.jsonl", known=known)
+    assert rows["value"].tolist() == pytest.approx([0, 0, 0])
+    exchanged = dict(zip(IDS, [known[IDS[1]], *[known[IDS[0]]] * 2], strict=True))
+    rows = score(store, Fidelity(), IDS, file=tmp_path / "others.jsonl", known=exchanged)
+    assert rows["value"].tolist() == pytest.approx([0.2, 0.2, 0.4])
+
+
+def test_scores_of_regions_without_pictures_are_refused(store, tmp_path):
+    suite = MetricSuite(
+        features={}, scores={"l2_b": BackgroundL2()}, device="cpu", dtype="float32", batch_size=1
+    )
+    with pytest.raises(UsageError, match="use them with a task that has an object"):
+        score(store, suite, IDS, file=tmp_path / "scores.jsonl")

@@ -167,6 +167,16 @@ def test_a_table_of_our_own_mentions_no_paper(scores, tmp_path):
     assert "paper" not in written(table, tmp_path)["md"].lower()
 
 
+def test_what_a_reader_must_know_stands_in_every_form(scores, tmp_path):
+    notes = ["Masks of the objects: mask_rcnn, torchvision 1.", "Left out: a: its mask is empty."]
+    table = tables.build(make_spec(notes=notes, unit="picture"), scores, paper_model="tiny")
+    texts = written(table, tmp_path)
+    assert "mask\\_rcnn, torchvision 1.\n\nLeft out: a: its mask is empty.\n" in texts["md"]
+    assert r"Masks of the objects: mask\_rcnn, torchvision 1. Left out: a" in texts["tex"]
+    assert "over pictures); n pictures" in texts["md"] and "picture by picture" in texts["md"]
+    assert json.loads(texts["json"])["spec"]["notes"] == notes
+
+
 def test_a_partial_cell_is_refused_by_row_and_count(scores):
     lacking = without(scores, "coupled", "mss", ["03", "04"])
     with pytest.raises(UsageError, match="'coupled' has 28 of 30 galleries for mss"):

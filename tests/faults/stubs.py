@@ -17,6 +17,7 @@ import torch
 
 from coupling.drift import drift
 from experiments.gallery import Gallery
+from experiments.models.execution import EAGER
 from experiments.recipe import Recipe
 from experiments.tasks import Job
 
@@ -141,6 +142,7 @@ class NoModel:
     """Where no model comes from, and the model."""
 
     device = torch.device("cpu")
+    execution = EAGER
 
     def load(self) -> "NoModel":
         return self

@@ -33,10 +33,10 @@ SAID = {
 
 
 def _tables(folder: Path) -> dict[str, bytes]:
-    """Every form of the table; the JSON less its configurations, which name the tracking."""
+    """Every form of the table, less what names the tracking: configurations, and so the page."""
     tables = {path.name: path.read_bytes() for path in folder.glob("results/demo/*")}
     document = json.loads(tables["tiny.json"])
-    del document["made_by"]["configs"]
+    del document["made_by"]["configs"], tables["tiny.html"]
     return tables | {"tiny.json": json.dumps(document).encode()}
 
 

@@ -115,7 +115,7 @@ def test_05_what_is_lost_foreign_or_stale_is_named(stub):
 
 def test_17_disk_full(stub, monkeypatch):
     """The run ends in one line; what is committed stays, and no part of the next gallery."""
-    full, write = stub(4), store_module._write_flushed
+    full, write = stub(4), store_module.write_flushed
 
     def nearly_full(path: Path, data: bytes) -> None:
         if path.parts[-2] == f".{full.cell.jobs[2].id}" and path.name == "1.png":
@@ -123,7 +123,7 @@ def test_17_disk_full(stub, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         write(path, data)
 
-    monkeypatch.setattr(store_module, "_write_flushed", nearly_full)
+    monkeypatch.setattr(store_module, "write_flushed", nearly_full)
     with pytest.raises(UsageError, match=r"no space is left for .* run again"):
         full.cell.generate()
     assert set(full.hashes()) == {job.id for job in full.cell.jobs[:2]}

@@ -4,9 +4,13 @@ import diffusers
 import pytest
 import torch
 
+from coupling import iid
 from experiments.errors import UsageError
+from experiments.methods.stopwatch import Stopwatch
 from experiments.models.inpainting import MASK, MASKED
 from experiments.models.model import repeat_rows
+from experiments.objects.editing import Inpainting
+from experiments.objects.given import Given
 
 STEPS, SIZE = 20, 16
 PROMPTS = ["a red bed", "two lamps by a window"]
@@ -74,6 +78,23 @@ def test_a_gallery_shares_its_image_and_mask(families, known):
         gallery = repeat_rows(model.with_known(prompts, images=images, keep=keep), 3)
     assert len(gallery[MASK]) == len(gallery[MASKED]) == 6
     assert torch.equal(gallery[MASKED][0], gallery[MASKED][2])
+
+
+def test_as_a_method_it_fills_in_around_the_object_of_every_image(families, known):
+    """Rows of a gallery share picture and mask, and differ in noise alone."""
+    model = families("inpainting").model()
+    images, keep = known
+    noise = noise_of(model, 4)
+    with torch.inference_mode():
+        condition, clean = model.encode_prompts(PROMPTS), model.encode_images(images)
+        given = Given(condition, images, keep, keep[:, ::2, ::2], clean)
+        edit = Inpainting(iid(2)).edit(model, given, noise, Stopwatch(model.device))
+        for row, image in enumerate(edit.images.flatten(0, 1)):
+            one = slice(row // 2, row // 2 + 1)
+            alone = {name: rows[one] for name, rows in condition.items()}
+            alone = model.with_known(alone, images=images[one], keep=keep[one])
+            expected = model.decode(model.sample(noise[row : row + 1], alone))[0]
+            torch.testing.assert_close(image, expected, atol=TOLERANCE, rtol=0)
 
 
 def test_a_prompt_alone_is_refused(families):

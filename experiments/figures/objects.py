@@ -1,0 +1,78 @@
+"""Boards of galleries around an object: a picture a block of columns, a method a row."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from experiments.figures.board import comparison_board
+from experiments.objects.task import ObjectJob
+from experiments.results import Results
+from experiments.scenes import ObjectImage
+
+GIVEN = "picture, mask and object"
+MAGNIFIED = 4  # of a difference, so that the eye sees it
+
+
+def object_board(
+    results: Results, path: Path, *, num_pictures: int, rows: Sequence[str] | None
+) -> tuple[Path, Path]:
+    """The galleries of a table's first pictures, none of them chosen, under what was given.
+
+    Args:
+        rows: the methods shown; None for all.
+    """
+    cells = [cell for cell in results.cells if rows is None or cell.label in rows]
+    jobs = [job for job in cells[0].jobs[:num_pictures] if isinstance(job, ObjectJob)]
+    galleries = {
+        cell.label: {
+            job.picture.id: cell.shown.read(committed[job.id])
+            for committed in [cell.shown.committed()]
+            for job in jobs
+        }
+        for cell in cells
+    }
+    size = len(next(iter(galleries[cells[0].label].values())))
+    given = {job.picture.id: _given(job.picture, size) for job in jobs}
+    return comparison_board([(GIVEN, given), *galleries.items()], path)
+
+
+def _given(picture: ObjectImage, size: int) -> np.ndarray:
+    """The picture, its mask and what the mask keeps, as far as `size` images go; white after."""
+    mask = picture.mask[..., None]
+    shown = [
+        picture.image,
+        np.where(mask, np.uint8(255), np.uint8(0)).repeat(3, axis=-1),
+        np.where(mask, picture.image, np.uint8(255)),
+    ]
+    white = np.full_like(picture.image, 255)
+    return np.stack([*shown, *[white] * size][:size])
+
+
+def reconstructions(
+    results: Results, path: Path, *, row: str, num_pictures: int
+) -> tuple[Path, Path]:
+    """What inversion and sampling make of a table's first pictures, with the error of each.
+
+    Each picture, the first image of its gallery in `row`, and their absolute difference, magnified;
+    the number is the root mean square of the difference, over the whole image in [0, 1].
+    """
+    (cell,) = [cell for cell in results.cells if cell.label == row]
+    committed = cell.shown.committed()
+    pictures: dict[str, dict[str, np.ndarray]] = {}
+    for job in cell.jobs[:num_pictures]:
+        image = job.picture.image
+        again = cell.shown.read(committed[job.id])[0]
+        apart = np.abs(again.astype(float) - image) / 255
+        error = f"{np.sqrt((apart**2).mean()):.3f}"
+        magnified = (255 * (MAGNIFIED * apart).clip(0, 1)).astype(np.uint8)
+        columns = {
+            "picture": image,
+            "inverted and sampled again": again,
+            f"difference, × {MAGNIFIED}; at the top its root mean square": magnified,
+        }
+        for name, shown in columns.items():
+            pictures.setdefault(name, {})[f"{len(pictures.get(name, {})) + 1}: {error}"] = shown[
+                None
+            ]
+    return comparison_board(list(pictures.items()), path)
