@@ -1,7 +1,7 @@
 """Compare speeds: diffusers' own loop against this suite, with the same pictures; exit 1 if not.
 
     python scripts/bench.py --model tiny
-    python scripts/bench.py --model sdxl --weights random --device-note "H100 SXM"
+    python scripts/bench.py --model sdxl --weights random
 
 Arms take turns in one process: the same weights, prompts and noises. `--weights random` builds the
 published networks at full size without a checkpoint. Writes MODEL-DEVICE.{json,md,png,pdf}.
