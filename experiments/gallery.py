@@ -37,7 +37,7 @@ class Gallery:
         first: the member that the first image shows; those before it are committed already.
         galleries_per_batch: how many galleries like this one filled the device batch, which decides
             about the last bits of an image.
-        execution: how the networks were run, and in a lane in how many threads, which do, too.
+        execution: how the networks were run, and with how many threads, which do, too.
     """
 
     job: Job

@@ -1,15 +1,17 @@
 """Several device batches at once, in order: a lane is a thread that makes one batch after another.
 
 The operations of a small model are too short to be shared among cores, which then wait for each
-other. Lanes share batches instead, a core for each, so that nobody waits. On a GPU one lane is
-enough: it is busy with the next batch while the caller writes the last one. PyTorch, zlib and the
-disk release Python's lock while they work.
+other. Lanes share batches instead, so that nobody waits. On a GPU one lane is enough: it is busy
+with the next batch while the caller writes the last one. PyTorch, zlib and the disk release
+Python's lock while they work.
 """
 
+import ctypes
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import get_ident
 from typing import TypeVar
 
 import torch
@@ -18,39 +20,49 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def in_lanes(work: Callable[[T], R], items: Iterable[T], *, lanes: int) -> Iterator[R]:
-    """Yields `work(item)` for every item, in order, computed in `lanes` threads.
+def in_lanes(
+    work: Callable[[T], R], items: Iterable[T], *, lanes: int, threads: int
+) -> Iterator[R]:
+    """Yields `work(item)` for every item, in order, computed in `lanes` threads at once.
 
-    One item waits beside those in the making. Without lanes (0) the work is done here, when its
-    result is asked for. An error is raised where its result would have been
-    yielded; what has begun is then waited for, and nothing else is begun.
+    One item waits beside those in the making. An error is raised where its result would have been
+    yielded. Whoever stops asking stops the lanes: what has begun is interrupted, as a signal
+    interrupts the main thread, and nothing else is begun.
 
-    The cores are divided among the lanes: each has as many threads for its operations as it has
-    cores, at least one.
+    Args:
+        threads: that every lane has for each operation of PyTorch.
     """
-    if lanes == 0:
-        yield from map(work, items)
-        return
-    here, threads = torch.get_num_threads(), threads_of_a_lane(lanes)
+    here = torch.get_num_threads()
+    busy: set[int] = set()
     ahead: deque = deque()
+
+    def in_a_lane(item: T) -> R:
+        busy.add(get_ident())
+        try:
+            return work(item)
+        finally:
+            busy.discard(get_ident())
+
     pool = ThreadPoolExecutor(lanes, "lane", initializer=torch.set_num_threads, initargs=(threads,))
     try:
         for item in items:
-            ahead.append(pool.submit(work, item))
+            ahead.append(pool.submit(in_a_lane, item))
             if len(ahead) > lanes:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
     finally:
+        for lane in list(busy):
+            _interrupt(lane)
         pool.shutdown(wait=True, cancel_futures=True)
         torch.set_num_threads(here)  # libraries take the lanes' number as everybody's
-
-
-def threads_of_a_lane(lanes: int) -> int | None:
-    """How many each of `lanes` has for its operations; None without lanes: not ours to say."""
-    return max(1, cores() // lanes) if lanes else None
 
 
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _interrupt(lane: int) -> None:
+    """Raises SystemExit in a thread, between two operations."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(lane), ctypes.py_object(SystemExit))

@@ -86,7 +86,7 @@ def _cost(cell: Cell, missing: int) -> str:
     if not rows:
         return "time and memory unknown, as none was made here with this model"
     seconds = median(sum(row.seconds.values()) / len(row.images) for row in rows)
-    seconds *= missing * cell.galleries.gallery_size / cell.workers.num
+    seconds *= missing * cell.galleries.gallery_size / cell.workers.at_once(cell.recipe)
     told = f"about {timedelta(seconds=round(seconds))}{'' if same else ', by other methods'}"
     peaks = [row.peak for row in rows if row.peak]
     return f"{told}; {max(peaks):.0f} MiB at the peak" if peaks else f"{told}; memory unknown"

@@ -39,8 +39,7 @@ KNOWN = {f"coupling.{name}" for name in coupling.__all__} | {
 }
 """What an image may name; anything else that it names is not called."""
 
-THREADS = torch.get_num_threads()
-"""For images that were not made in a lane, which has a number of its own."""
+NEEDED = {"model", "coupling", "optimizer", "seed", "job", "member", "batch", "execution"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -80,8 +79,7 @@ def replay(
                 f"{path} was made around the object of a picture, which it does not hold; "
                 "remove its folder and run its table again to make it anew"
             )
-        missing = {"model", "coupling", "optimizer", "seed", "job", "member", "batch"} - made.keys()
-        if missing:
+        if missing := NEEDED - made.keys() - made.get("batch", {}).keys():
             raise UsageError(f"{path} does not say its {', '.join(sorted(missing))}")
         job, member = Job(**made.pop("job")), made.pop("member")
         jobs = alike.setdefault(json.dumps(made, sort_keys=True), {})
@@ -109,7 +107,7 @@ def _galleries(
     from experiments.methods.coupled import Coupled
 
     members = made["batch"]["members"]
-    torch.set_num_threads(made["batch"].get("execution", {}).get("threads", THREADS))
+    torch.set_num_threads(made["batch"]["execution"]["threads"])
     return generate(
         load_model(config, models),
         Coupled(law, optimizer),
@@ -147,8 +145,8 @@ def _config(path: Path, made: Mapping, overrides: Sequence[str]) -> Config:
             "set model.source and model.revision to where they are"
         )
     recorded["dtype"] = recorded["dtype"].removeprefix("torch.")
-    how = made["batch"].get("execution", {})
-    execution = {name: how[name] for name in ("channels_last", "compiled") if name in how}
+    execution = dict(made["batch"]["execution"])
+    execution.pop("threads")
     groups = {
         "model": {**config.model, **recorded},
         "execution": {**config.execution, **execution},

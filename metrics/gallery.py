@@ -61,5 +61,5 @@ class GalleryBatch:
     @cached_property
     def unit(self) -> Tensor:
         """The images in [0, 1], float32 on the CPU."""
-        images = self.images.cpu()
+        images = self.images.cpu().contiguous()  # files are read channel by channel
         return images / 255 if images.dtype == torch.uint8 else images.float()

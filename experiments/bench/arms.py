@@ -107,7 +107,6 @@ class PlainLoop:
             for start in range(0, self.coupling.size, self.images_per_call):
                 made += self.pipeline(
                     **self._prompt(job.prompt),
-                    num_images_per_prompt=self.images_per_call,
                     latents=noise[start : start + self.images_per_call],
                     num_inference_steps=self.model.process.num_steps,
                     guidance_scale=self.model.guidance,
@@ -121,13 +120,17 @@ class PlainLoop:
     def pipeline_dtype(self) -> torch.dtype:
         return self.pipeline.vae.dtype
 
-    def _prompt(self, prompt: str) -> dict[str, str | Tensor]:
+    def _prompt(self, prompt: str) -> dict[str, str | int | Tensor]:
         if not self.embedded:
-            return {"prompt": prompt}
+            return {"prompt": prompt, "num_images_per_prompt": self.images_per_call}
 
         def named(prefix: str, condition: Condition) -> dict[str, Tensor]:
-            kept = PIPELINE_NAMES.keys() & condition.keys()
-            return {prefix + PIPELINE_NAMES[name]: condition[name] for name in kept}
+            # a row an image: the pipeline of SD3 repeats no embeddings that it is given
+            rows = repeat_rows(condition, self.images_per_call)
+            kept = PIPELINE_NAMES.keys() & rows.keys()
+            return {
+                prefix + PIPELINE_NAMES[name]: rows[name].to(self.pipeline_dtype) for name in kept
+            }
 
         condition, null = self.model.encode_prompts([prompt]), self.model.null_condition
         return named("", condition) | named("negative_", null)
@@ -148,7 +151,7 @@ class Suite:
     """This project's own path, from jobs to committed galleries.
 
     Attributes:
-        lanes: see `experiments.lanes`; 0 for none.
+        lanes, threads: how many batches at once, and with how many threads each.
     """
 
     label: str
@@ -157,12 +160,16 @@ class Suite:
     seed: int
     galleries_per_batch: int
     lanes: int
+    threads: int
 
     def run(self, jobs: Sequence[Job], folder: Path) -> Mapping[str, float]:
         shutil.rmtree(folder, ignore_errors=True)
         seconds: Counter[str] = Counter()
         workers = LocalWorkers(
-            galleries_per_batch=self.galleries_per_batch, retries=0, lanes=self.lanes
+            galleries_per_batch=self.galleries_per_batch,
+            threads=self.threads,
+            retries=0,
+            lanes=self.lanes,
         )
         recipe = Recipe(
             method=Coupled(self.coupling, None),
@@ -193,7 +200,8 @@ class Suite:
                 condition = self.model.encode_prompts([job.prompt for job in batch])
                 return self.model.sample(torch.cat(noise), repeat_rows(condition, K))
 
-        batches = in_lanes(sample, range(0, len(full), size), lanes=self.lanes)
+        starts = range(0, len(full), size)
+        batches = in_lanes(sample, starts, lanes=self.lanes, threads=self.threads)
         return torch.cat(list(batches)).unflatten(0, (len(full), K))[: len(jobs)].cpu()
 
     def images(self, jobs: Sequence[Job], folder: Path) -> np.ndarray:

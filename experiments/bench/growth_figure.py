@@ -39,7 +39,8 @@ def growth(points: Sequence[Point], path: Path) -> tuple[Path, Path]:
             axis.set_ylabel("seconds")
             memory.set_ylabel("MiB at the peak (dotted)")
             memory.set_ylim(bottom=0)
-            axis.legend(fontsize="x-small")
+            if axis.has_data():
+                axis.legend(fontsize="x-small")
         for axis in list(axes):
             axis.set_axis_off()
         return save(figure, path)

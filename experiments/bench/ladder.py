@@ -74,15 +74,15 @@ def our_arms(model: Model, law: Coupling, *, seed: int, galleries_per_batch: int
 
     def suite(label: str, execution: Execution, *, batch: int, lanes: int) -> Suite:
         own = model if execution == EAGER else execution(copy.deepcopy(model))
-        return Suite(label, own, law, seed, batch, lanes)
+        return Suite(label, own, law, seed, batch, lanes, threads=cores() // lanes)
 
     last = Execution(channels_last=True, compiled=False)
     everything = Execution(channels_last=True, compiled=True)
     batch = galleries_per_batch
     return {
-        "B": suite("ours, a gallery at a time", EAGER, batch=1, lanes=0),
-        "B batches": suite(f"+ batches of {batch} galleries", EAGER, batch=batch, lanes=0),
-        "B lanes": suite(f"+ lanes: {lanes}", EAGER, batch=batch, lanes=lanes),
+        "B": suite("ours, a gallery at a time", EAGER, batch=1, lanes=1),
+        "B batches": suite(f"+ batches of {batch} galleries", EAGER, batch=batch, lanes=1),
+        "B lanes": suite(f"+ lanes: {lanes}, the default", EAGER, batch=batch, lanes=lanes),
         "B channels_last": suite("+ channels_last", last, batch=batch, lanes=lanes),
         FINAL: suite("+ compiled: everything", everything, batch=batch, lanes=lanes),
     }

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from experiments.bench.gate import SLACK, Deviation
+from experiments.bench.scoring import ScoreRate
 from experiments.bench.verdict import Hardware, Row
 from experiments.figures.style import canvas, save, style
 
-STAGES = ("encode", "couple", "denoise", "decode", "pipeline", "write")
+STAGES = ("encode", "couple", "denoise", "decode", "pipeline", "write", "score")
 
 
 def markdown(
@@ -17,9 +18,10 @@ def markdown(
     title: str,
     settings: str,
     yardsticks: Mapping[str, Deviation],
+    scores: Sequence[ScoreRate],
     notes: Sequence[str],
 ) -> str:
-    """The tables of a comparison: speeds, stages, and how equal the pictures are."""
+    """The tables of a comparison: speeds, stages, how equal the pictures are, and scoring."""
     parts = [
         f"# {title}",
         f"{hardware.device}, {hardware.dtype}, {hardware.threads} threads; its matrix products "
@@ -30,12 +32,17 @@ def markdown(
         "prompts to PNG files on disk; ours also hash, flush and describe them.",
         "## Seconds of a gallery by stage",
         _stages(table),
-        "In lanes several batches share the time, so stages add up to more than a gallery takes.",
+        "In lanes several batches share the time, so stages add up to more than a gallery takes. "
+        "Scoring, with `metrics=tiny`, comes after and is not among the galleries a second.",
         "## The same pictures",
         _equality(table, yardsticks),
         "Deviation from A: of latents, relative; of images, in grey levels of 255. The gate "
         f"allows {SLACK:g} times what the shape of a batch alone does to A, one grey level, and "
         "metrics within the bootstrap interval of A's.",
+        "## Scoring, galleries a second",
+        _scoring(scores),
+        "Ours takes all galleries at once, the others one after another; the same images, features "
+        "and weights. *apart* is the largest difference of a score.",
         *notes,
     ]
     return "\n\n".join(parts) + "\n"
@@ -50,9 +57,9 @@ def chart(table: Sequence[Row], hardware: Hardware, path: Path) -> tuple[Path, P
         colours = ["C7" if "pipeline" in row.stages else "C0" for row in table]
         slow, rate, fast = zip(*(row.rates for row in table), strict=True)
         axis.barh(places, rate, color=colours, height=0.7)
-        spread = [
-            [r - s for r, s in zip(rate, slow, strict=True)],
-            [f - r for f, r in zip(fast, rate, strict=True)],
+        spread = [  # a median of equal rounds may lie beside them, by rounding
+            [max(0.0, r - s) for r, s in zip(rate, slow, strict=True)],
+            [max(0.0, f - r) for f, r in zip(fast, rate, strict=True)],
         ]
         axis.errorbar(rate, places, xerr=spread, fmt="none", ecolor="black", elinewidth=0.8)
         for place, row in zip(places, table, strict=True):
@@ -110,6 +117,23 @@ def _equality(table: Sequence[Row], yardsticks: Mapping[str, Deviation]) -> str:
     scale = [line(f"*{name}*", found, "") for name, found in yardsticks.items()]
     rows = [line(r.name, r.deviation, "; ".join(r.reasons) or "equal") for r in table]
     return _grid(("arm", "latents", "images", "largest", "gate"), [*scale, *rows])
+
+
+def _scoring(scores: Sequence[ScoreRate]) -> str:
+    return _grid(
+        ("score", "one at a time", "by it", "ours", "factor", "apart"),
+        [
+            (
+                rate.score,
+                rate.package,
+                f"{rate.theirs:.3g}",
+                f"{rate.ours:.3g}",
+                f"{rate.ours / rate.theirs:.1f}",
+                f"{rate.apart:.0e}",
+            )
+            for rate in scores
+        ],
+    )
 
 
 def _grid(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -90,10 +90,10 @@ def measured(curve: str, x: float, work: Callable[[], object]) -> Point:
 
 def galleries(
     curve: str, x: float, model: Model, folder: Path, *, size: int, prompts: int, batch: int = 8,
-    lanes: int = 0,
+    lanes: int = 1,
 ) -> Point:  # fmt: skip
     """A point: `prompts` galleries of `size` images, from prompts to committed files."""
-    suite = Suite("", model, coupling.repulsive(size), 0, batch, lanes)
+    suite = Suite("", model, coupling.repulsive(size), 0, batch, lanes, threads=1)
     jobs = jobs_of([f"a bedroom, the {k}th" for k in range(prompts)])
     point = measured(curve, x, lambda: suite.run(jobs, folder))
     shutil.rmtree(folder)

@@ -1,8 +1,8 @@
 """What the rounds say: speeds and factors, against the hardware's peak, through the gate."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from time import perf_counter
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ REFERENCE = "A"
 @dataclass(frozen=True)
 class Hardware:
     """Attributes:
-    device: the processor, in words; threads: that PyTorch uses without lanes.
+    device: the processor, in words; threads: that PyTorch uses unless it is told otherwise.
     peak: FLOP/s of a large matrix product in the model's dtype.
     """
 
@@ -27,6 +27,21 @@ class Hardware:
     dtype: str
     threads: int
     peak: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """On the pictures of an arm.
+
+    Attributes:
+        deviation: from the reference's.
+        reasons: why the gate rejects it.
+        scoring: seconds that its galleries' scores take, each.
+    """
+
+    deviation: Deviation
+    reasons: list[str]
+    scoring: float
 
 
 @dataclass(frozen=True)
@@ -38,6 +53,7 @@ class Row:
         over_reference: times the faster eager arm of diffusers; over_previous: times the arm above.
         compile: seconds that the first batch took beyond the second, and repaid_after: how many
             galleries make up for them against the arm above; None where nothing is compiled.
+        stages: seconds of a gallery; scoring is not part of `rates`.
         synchronisations: of the host with the device in a sampler step; None on a CPU.
         reasons: why the gate rejects it.
     """
@@ -62,13 +78,12 @@ class Row:
 def rows(
     arms: Mapping[str, Arm],
     timings: Mapping[str, Timing],
+    verdicts: Mapping[str, Verdict],
     *,
     size: int,
     flops: int,
     hardware: Hardware,
     synchronisations: Mapping[str, float | None],
-    deviations: Mapping[str, Deviation],
-    reasons: Mapping[str, list[str]],
 ) -> list[Row]:
     """One row an arm, in order.
 
@@ -97,12 +112,12 @@ def rows(
                 flops=rate * flops,
                 of_peak=rate * flops / hardware.peak,
                 memory=timing.memory,
-                stages=timing.stages,
+                stages={**timing.stages, "score": verdicts[name].scoring},
                 synchronisations=synchronisations[name],
                 compile=compile_seconds if compiles else None,
                 repaid_after=compile_seconds / saved if compiles and saved > 0 else None,
-                deviation=deviations[name],
-                reasons=reasons[name] if is_ours else [],
+                deviation=verdicts[name].deviation,
+                reasons=verdicts[name].reasons if is_ours else [],
             )
         )
         before = timing
@@ -110,48 +125,37 @@ def rows(
 
 
 def judge(
-    arms: Mapping[str, Arm],
     outputs: Mapping[str, tuple[torch.Tensor, np.ndarray]],
     *,
-    alone: tuple[torch.Tensor, np.ndarray],
+    yardstick: Deviation,
     suite: MetricSuite,
     prompts: Sequence[str],
-) -> tuple[dict[str, Deviation], dict[str, list[str]], Deviation]:
-    """Deviations from A, why the gate rejects an arm, and what the batch shape alone does to A.
+) -> dict[str, Verdict]:
+    """What the gate says to the latents and images of every arm.
 
     Args:
-        outputs: latents and images of every arm; `alone`: of A, an image at a time.
+        yardstick: what the shape of a batch alone does to the reference's.
     """
     latents, images = outputs[REFERENCE]
-    yardstick = deviation(*alone, of_latents=latents, of_images=images)
-    found = {
-        name: deviation(*output, of_latents=latents, of_images=images)
-        for name, output in outputs.items()
-    }
-    scores = {name: _scores(suite, output[1], prompts) for name, output in outputs.items()}
-    reasons = {
-        name: failures(
-            found[name],
-            yardstick=yardstick,
-            metrics=scores[name],
-            of_metrics=scores[REFERENCE],
-        )
-        for name in arms
-    }
-    return found, reasons, yardstick
+    reference, _ = _scores(suite, images, prompts)  # and the networks are warm
+    verdicts = {}
+    for name, output in outputs.items():
+        found = deviation(*output, of_latents=latents, of_images=images)
+        scores, seconds = _scores(suite, output[1], prompts)
+        reasons = failures(found, yardstick=yardstick, metrics=scores, of_metrics=reference)
+        verdicts[name] = Verdict(found, reasons, seconds / len(prompts))
+    return verdicts
 
 
 def _scores(
     suite: MetricSuite, images: np.ndarray, prompts: Sequence[str]
-) -> dict[str, np.ndarray]:
+) -> tuple[dict[str, np.ndarray], float]:
+    """The scores of the galleries, and the seconds that they took."""
     batch = GalleryBatch(
         images=torch.from_numpy(images).movedim(-1, 2),
         prompts=tuple(prompts),
         names=tuple(prompts),
     )
-    return {metric: values.numpy() for metric, values in suite.score(batch).items()}
-
-
-def as_json(table: Sequence[Row], **rest: Any) -> dict[str, Any]:
-    """Everything, as JSON values."""
-    return {**rest, "arms": [asdict(row) for row in table]}
+    start = perf_counter()
+    scores = suite.score(batch)
+    return {metric: values.numpy() for metric, values in scores.items()}, perf_counter() - start

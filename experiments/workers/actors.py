@@ -33,6 +33,7 @@ class Actor:
     def __init__(self, folder: str, threads: int) -> None:
         with suppress(OSError):  # on another machine paths may be others
             os.chdir(folder)
+        self.threads = threads
         torch.set_num_threads(threads)
         self._checked: Mapping | None = None
 
@@ -56,7 +57,7 @@ class Actor:
                     f"{', '.join(differing)}): have the same weights, and set model.dtype"
                 )
             self._checked = there
-        return attempt(recipe, batch)
+        return attempt(recipe, batch, threads=self.threads)
 
 
 @dataclass(eq=False)
@@ -80,7 +81,7 @@ class RayWorkers:
         start_seconds: how long the first actor may take to appear, where machines must be had.
         batch_seconds: how long a batch may take, the loading of the model included, before its
             actor is given up.
-        galleries_per_batch, retries: see `LocalWorkers`.
+        galleries_per_batch, threads, retries: see `LocalWorkers`.
 
     Raises:
         UsageError: a number is out of range.
@@ -96,9 +97,10 @@ class RayWorkers:
         start_seconds: float,
         batch_seconds: float,
         galleries_per_batch: int | str,
+        threads: int,
         retries: int,
     ) -> None:
-        self.limits = Limits(galleries_per_batch=galleries_per_batch, retries=retries)
+        self.limits = Limits(galleries_per_batch, threads, retries)
         for name, value in {"num": num, "batch_seconds": batch_seconds}.items():
             if value <= 0:
                 raise UsageError(f"workers.{name} = {value} must be positive")
@@ -114,6 +116,9 @@ class RayWorkers:
     def pids(self) -> list[int]:
         """The process ids of the actors that live."""
         return [hand.pid for hand in [*self._idle, *self._busy.values()]]
+
+    def at_once(self, recipe: Recipe) -> int:
+        return self.num
 
     def prepare(self, recipe: Recipe) -> None:
         """Has the weights on every machine that there is now, each fetched once."""
@@ -230,7 +235,7 @@ class RayWorkers:
         remote = _ray().remote(**share, max_restarts=0, max_task_retries=0)(Actor)
         for _ in range(count):
             actor = remote.options(runtime_env=_environment(HF_HUB_OFFLINE="1")).remote(
-                os.getcwd(), max(1, int(share["num_cpus"]))
+                os.getcwd(), self.limits.threads
             )
             self._starting[actor.name.remote()] = Hand(actor, time.monotonic())
 

@@ -30,21 +30,26 @@ class Limits:
     """
 
     galleries_per_batch: int | str
+    threads: int
     retries: int
 
     def __post_init__(self) -> None:
         size = self.galleries_per_batch
         if size != "auto" and not (isinstance(size, int) and size >= 1):
             raise UsageError(f"workers.galleries_per_batch = {size} must be auto or at least 1")
+        if self.threads < 1:
+            raise UsageError(f"workers.threads = {self.threads} must be at least 1")
         if self.retries < 0:
             raise UsageError(f"workers.retries = {self.retries} must be at least 0")
 
 
 class Workers(Protocol):
-    """Those who make galleries, up to `num` batches at once."""
+    """Those who make galleries."""
 
     limits: Limits
-    num: int
+
+    def at_once(self, recipe: Recipe) -> int:
+        """How many batches are made at the same time, at the most."""
 
     def prepare(self, recipe: Recipe) -> None:
         """Has what can be missing, before any work starts. Raises UsageError."""

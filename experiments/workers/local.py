@@ -1,9 +1,9 @@
-"""workers=local: in this process, one batch after the other or some at once (see `lanes`)."""
+"""workers=local: in this process, as many batches at once as there are lanes."""
 
 from collections.abc import Iterator
 
 from experiments.errors import UsageError
-from experiments.lanes import in_lanes, threads_of_a_lane
+from experiments.lanes import cores, in_lanes
 from experiments.recipe import Recipe
 from experiments.tasks import Job
 from experiments.workers.batch import Batch, Queue
@@ -16,18 +16,28 @@ class LocalWorkers:
 
     Args:
         galleries_per_batch: how many galleries share a device batch, or "auto" (see `probe`).
+        threads: that each operation of a batch has on a CPU. It decides about last bits.
         retries: how often a gallery that fails is tried again.
-        lanes: how many batches are made at once, 0 for one in the caller's own thread.
+        lanes: how many batches are made at once, "auto" for as many as the cores have threads for,
+            or one on any other device.
 
     Raises:
         UsageError: a number is out of range.
     """
 
-    def __init__(self, *, galleries_per_batch: int | str, retries: int, lanes: int = 0) -> None:
-        self.limits = Limits(galleries_per_batch=galleries_per_batch, retries=retries)
-        if lanes < 0:
-            raise UsageError(f"workers.lanes = {lanes} must be at least 0")
-        self.lanes, self.num = lanes, max(1, lanes)
+    def __init__(
+        self, *, galleries_per_batch: int | str, threads: int, retries: int, lanes: int | str
+    ) -> None:
+        self.limits = Limits(galleries_per_batch, threads, retries)
+        if lanes != "auto" and not (isinstance(lanes, int) and lanes >= 1):
+            raise UsageError(f"workers.lanes = {lanes} must be auto or at least 1")
+        self.lanes = lanes
+
+    def at_once(self, recipe: Recipe) -> int:
+        if self.lanes != "auto":
+            return self.lanes
+        on_cpu = recipe.model.device.type == "cpu"
+        return max(1, cores() // self.limits.threads) if on_cpu else 1
 
     def prepare(self, recipe: Recipe) -> None:
         recipe.method.check(recipe.load_model())
@@ -36,13 +46,14 @@ class LocalWorkers:
         return probe(recipe, job)
 
     def results(self, recipe: Recipe, queue: Queue) -> Iterator[tuple[Batch, Result]]:
-        threads = threads_of_a_lane(self.lanes)
+        threads = self.limits.threads
 
         def make(batch: Batch) -> tuple[Batch, Result]:
             return batch, attempt(recipe, batch, threads=threads)
 
+        lanes = self.at_once(recipe)
         while queue:  # what fails is put back, perhaps after the last was taken
-            yield from in_lanes(make, iter(queue.take, None), lanes=self.lanes)
+            yield from in_lanes(make, iter(queue.take, None), lanes=lanes, threads=threads)
 
     def close(self) -> None:
         """Nothing: the model may serve again."""

@@ -32,14 +32,16 @@ class WorkerLost(Exception):
 Result = list[EncodedGallery] | OutOfMemory | Crash | WorkerLost | UsageError
 
 
-def attempt(recipe: Recipe, batch: Batch, *, threads: int | None = None) -> Result:
+def attempt(recipe: Recipe, batch: Batch, *, threads: int) -> Result:
     """A try: the galleries of a batch in the order of its jobs, or why there are none.
 
-    In a lane every operation has its own number of `threads`, which is recorded with the images.
     What is wrong with everything (a UsageError) is told from what is wrong with a batch.
+
+    Args:
+        threads: that every operation has here; recorded with the images.
     """
     try:
-        return _make(recipe, batch, threads)
+        return _make(recipe, batch, threads=threads)
     except UsageError as error:
         return error
     except Exception as error:
@@ -58,12 +60,12 @@ def probe(recipe: Recipe, job: Job) -> int:
 
     def share(size: int) -> float:
         members = range(recipe.method.size)
-        return _make(recipe, Batch((job,), members, size))[0].peak / total
+        return _make(recipe, Batch((job,), members, size), threads=1)[0].peak / total
 
     return memory.largest_batch(share)
 
 
-def _make(recipe: Recipe, batch: Batch, threads: int | None = None) -> list[EncodedGallery]:
+def _make(recipe: Recipe, batch: Batch, *, threads: int) -> list[EncodedGallery]:
     model = recipe.load_model()
     recipe.method.check(model)
     memory.reset_peak(model.device)
@@ -75,8 +77,7 @@ def _make(recipe: Recipe, batch: Batch, threads: int | None = None) -> list[Enco
         galleries_per_batch=batch.size,
         members=batch.members,
     )
-    lane = {"threads": threads} if threads else {}
-    galleries = [replace(each, execution={**each.execution, **lane}) for each in made]
+    galleries = [replace(each, execution={**each.execution, "threads": threads}) for each in made]
     peak = memory.peak(model.device)
     made_with = {**provenance(model.device), "execution": str(model.execution)}
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from runs import HERE, Stub, actors, l2, settings
+from runs import HERE, Stub, actors, l2, one_lane, settings
 from stubs import INPUTS, Fault, K, Pictures, recipe
 
 from experiments.cell import Cell
@@ -14,7 +14,6 @@ from experiments.run import run
 from experiments.store import GalleryStore, cell_key
 from experiments.tasks import jobs_of
 from experiments.workers.actors import RayWorkers
-from experiments.workers.local import LocalWorkers
 
 
 def pytest_collection_modifyitems(items) -> None:
@@ -39,7 +38,7 @@ def stub(tmp_path) -> Callable[..., Stub]:
             recipe=recipe(method),
             suite=suite or l2(),
             score_file=tmp_path / name / "scores.jsonl",
-            workers=workers or LocalWorkers(galleries_per_batch=2, retries=2),
+            workers=workers or one_lane(2, retries=2),
         )
         return Stub(cell, method)
 

@@ -12,6 +12,7 @@ from stubs import Pictures
 from experiments.cell import Cell
 from experiments.ledger import Ledger
 from experiments.workers.actors import RayWorkers
+from experiments.workers.local import LocalWorkers
 from metrics import MetricSuite
 from metrics.scorers import PairwiseL2
 
@@ -43,10 +44,17 @@ def l2(**scores) -> MetricSuite:
     return MetricSuite(features={}, scores=scores, device="cpu", dtype="float32", batch_size=4)
 
 
+def one_lane(galleries_per_batch: int, retries: int) -> LocalWorkers:
+    """This process, a batch after the other."""
+    return LocalWorkers(
+        galleries_per_batch=galleries_per_batch, threads=1, retries=retries, lanes=1
+    )
+
+
 def actors(num: int, **changes) -> RayWorkers:
     settings = {
         "num": num, "address": None, "cpus": 0.5, "gpus": 0, "start_seconds": 120,
-        "batch_seconds": 120, "galleries_per_batch": 1, "retries": 2,
+        "batch_seconds": 120, "galleries_per_batch": 1, "threads": 1, "retries": 2,
     }  # fmt: skip
     return RayWorkers(**settings | changes)
 

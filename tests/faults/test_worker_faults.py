@@ -5,7 +5,7 @@ import time
 from collections import Counter
 
 import pytest
-from runs import actors, committed
+from runs import actors, committed, one_lane
 from stubs import Hangs, Killed, Naps, Poison, Small, picture
 
 from experiments import tables
@@ -13,7 +13,6 @@ from experiments.errors import UsageError
 from experiments.gallery import encode
 from experiments.measure import score_galleries, unfinished
 from experiments.methods.coupled import Coupled
-from experiments.workers.local import LocalWorkers
 
 
 def test_01_worker_killed(stub, two_actors, tmp_path):
@@ -48,7 +47,7 @@ def test_06_the_same_gallery_twice(stub, two_actors, tmp_path):
 
 def test_07_another_worker_count(stub, ray_session):
     """Half by one worker, the rest by two: the same galleries, none lost, none twice."""
-    alone = stub(6, name="alone", workers=LocalWorkers(galleries_per_batch=1, retries=0))
+    alone = stub(6, name="alone", workers=one_lane(1, retries=0))
     alone.cell.generate()
     for count, workers in ((3, actors(1)), (6, actors(2))):
         half = stub(count, workers=workers)
@@ -71,7 +70,7 @@ def test_10_another_order(stub, two_actors, tmp_path):
     columns = {"l2": {"label": "L2", "better": "higher", "digits": 3}}
     spec = tables.TableSpec("t", "T", ["stub"], columns, {}, None, jobs=8)
     written, orders = [], []
-    alone = LocalWorkers(galleries_per_batch=1, retries=0)
+    alone = one_lane(1, retries=0)
     for name, nap, workers in (("a", None, alone), ("b", 0, two_actors), ("c", 1, two_actors)):
         fault = None if nap is None else Naps(nap)
         done = stub(8, name=name, fault=fault, workers=workers)
@@ -85,12 +84,15 @@ def test_10_another_order(stub, two_actors, tmp_path):
 
 
 def test_11_out_of_memory(stub):
-    """Eight do not fit, nor do four: from there on it is two at a time, and no gallery is lost."""
-    eight = LocalWorkers(galleries_per_batch=8, retries=2)
+    """Eight do not fit, nor do four: from there on it is two at a time, and no gallery is lost.
+
+    One batch waits in the lane while another fails, so each size that is too large is met twice.
+    """
+    eight = one_lane(8, retries=2)
     little = stub(12, fault=Small(2), workers=eight)
     little.cell.generate()
     sizes = [int(line.split()[1]) for line in little.method.lines()]
-    assert sizes == [8] * 8 + [4] * 4 + [2] * 12
+    assert sizes == [8] * (8 + 4) + [4] * (4 + 4) + [2] * 12
     assert len(little.hashes()) == 12
     assert all("out of memory" in failure.error for failure in little.failures())
 

@@ -53,9 +53,14 @@ def test_a_single_gallery_that_does_not_fit_ends_it():
 
 
 @pytest.mark.parametrize(
-    ("size", "retries", "named"),
-    [(0, 2, "galleries_per_batch = 0"), ("many", 2, "galleries_per_batch"), (8, -1, "retries")],
+    ("wrong", "named"),
+    [
+        ({"galleries_per_batch": 0}, "galleries_per_batch = 0"),
+        ({"galleries_per_batch": "many"}, "galleries_per_batch"),
+        ({"threads": 0}, "threads = 0"),
+        ({"retries": -1}, "retries"),
+    ],
 )
-def test_limits_out_of_range_are_named(size, retries, named):
+def test_limits_out_of_range_are_named(wrong, named):
     with pytest.raises(UsageError, match=f"workers.{named}"):
-        Limits(galleries_per_batch=size, retries=retries)
+        Limits(**{"galleries_per_batch": 8, "threads": 1, "retries": 2} | wrong)

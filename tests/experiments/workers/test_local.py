@@ -1,0 +1,40 @@
+"""workers=local: how many batches are made at once."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from experiments.compose import build, cells_of, compose, rows_of
+from experiments.errors import UsageError
+from experiments.lanes import cores
+
+
+def workers(*overrides: str):
+    return build("workers", compose(overrides))
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    overrides = [f"output_dir={tmp_path_factory.mktemp('outputs')}"]
+    (cell,) = cells_of(rows_of(compose(overrides), overrides))
+    return cell.recipe
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4096])
+def test_on_a_cpu_the_cores_are_divided_among_lanes(recipe, threads):
+    lanes = workers(f"workers.threads={threads}").at_once(recipe)
+    assert lanes == max(1, cores() // threads)
+
+
+def test_another_device_has_one_lane(recipe):
+    on_gpu = replace(recipe, model=SimpleNamespace(device=torch.device("cuda")))
+    assert workers().at_once(on_gpu) == 1
+    assert workers("workers.lanes=3").at_once(on_gpu) == 3
+
+
+@pytest.mark.parametrize("lanes", ["0", "many"])
+def test_lanes_out_of_range_are_named(lanes):
+    with pytest.raises(UsageError, match=f"workers.lanes = {lanes} must be auto or at least 1"):
+        workers(f"workers.lanes={lanes}")
