@@ -21,9 +21,10 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.compose import CONFIGS, build, compose, load_model, model_inputs
+from experiments.compose import CONFIGS, build, compose
 from experiments.errors import UsageError
 from experiments.preemption import requeueable
+from experiments.source import load_model, model_inputs
 
 if TYPE_CHECKING:
     from experiments.learning.card import Card

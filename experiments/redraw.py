@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from experiments.cell import Cell
-from experiments.compose import build, cells_of, restored
+from experiments.cells import cells_of
+from experiments.compose import build, restored
 from experiments.errors import UsageError
 from experiments.report.committed import Published, published
 

@@ -24,9 +24,10 @@ import torch
 from PIL import Image
 
 import coupling
-from experiments.compose import Config, build, compose, load_model, with_groups
+from experiments.compose import Config, build, compose, with_groups
 from experiments.errors import UsageError
 from experiments.gallery import image_metadata
+from experiments.source import load_model
 from experiments.tasks import Job
 
 if TYPE_CHECKING:  # torch's networks load when the image is known to be ours

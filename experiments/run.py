@@ -17,7 +17,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.compose import CONFIGS, build, cells_of, rows_of
+from experiments.compose import CONFIGS, build, rows_of
 from experiments.errors import UsageError
 from experiments.preemption import requeueable
 
@@ -45,6 +45,8 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
     Raises:
         UsageError: something that the user can mend.
     """
+    from experiments.cells import cells_of
+
     rows = rows_of(config, overrides)
     cells = cells_of(rows)
     notes = tuple(dict.fromkeys(note for cell in cells for note in cell.notes))

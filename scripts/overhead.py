@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.cell import Cell
-from experiments.compose import cells_of, compose, rows_of
+from experiments.cells import cells_of
+from experiments.compose import compose, rows_of
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Costs: every job is timed under every method, and the passes are those of the methods."""
 
-from experiments.compose import cells_of, compose, rows_of
+from experiments.cells import cells_of
+from experiments.compose import compose, rows_of
 from experiments.cost import time_galleries
 from experiments.scorerows import COLUMNS, pivot
 

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from experiments.compose import build, cells_of, compose, rows_of
+from experiments.cells import cells_of
+from experiments.compose import build, compose, rows_of
 from experiments.errors import UsageError
 from experiments.lanes import cores
 
