@@ -151,7 +151,7 @@ class Suite:
     """This project's own path, from jobs to committed galleries.
 
     Attributes:
-        lanes, threads: how many batches at once, and with how many threads each.
+        lanes: how many batches at once, of one thread each.
     """
 
     label: str
@@ -160,14 +160,13 @@ class Suite:
     seed: int
     galleries_per_batch: int
     lanes: int
-    threads: int
 
     def run(self, jobs: Sequence[Job], folder: Path) -> Mapping[str, float]:
         shutil.rmtree(folder, ignore_errors=True)
         seconds: Counter[str] = Counter()
         workers = LocalWorkers(
             galleries_per_batch=self.galleries_per_batch,
-            threads=self.threads,
+            threads=1,
             retries=0,
             lanes=self.lanes,
         )
@@ -201,7 +200,7 @@ class Suite:
                 return self.model.sample(torch.cat(noise), repeat_rows(condition, K))
 
         starts = range(0, len(full), size)
-        batches = in_lanes(sample, starts, lanes=self.lanes, threads=self.threads)
+        batches = in_lanes(sample, starts, lanes=self.lanes, threads=1)
         return torch.cat(list(batches)).unflatten(0, (len(full), K))[: len(jobs)].cpu()
 
     def images(self, jobs: Sequence[Job], folder: Path) -> np.ndarray:

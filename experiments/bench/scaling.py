@@ -93,7 +93,7 @@ def galleries(
     lanes: int = 1,
 ) -> Point:  # fmt: skip
     """A point: `prompts` galleries of `size` images, from prompts to committed files."""
-    suite = Suite("", model, coupling.repulsive(size), 0, batch, lanes, threads=1)
+    suite = Suite("", model, coupling.repulsive(size), 0, batch, lanes)
     jobs = jobs_of([f"a bedroom, the {k}th" for k in range(prompts)])
     point = measured(curve, x, lambda: suite.run(jobs, folder))
     shutil.rmtree(folder)

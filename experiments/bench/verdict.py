@@ -10,7 +10,7 @@ import torch
 from experiments.bench.arms import Arm, PlainLoop
 from experiments.bench.compare import Timing
 from experiments.bench.gate import Deviation, deviation, failures
-from experiments.bench.ladder import FINAL
+from experiments.bench.ladder import COMPILED, HALF
 from metrics import GalleryBatch, MetricSuite
 
 REFERENCE = "A"
@@ -98,7 +98,7 @@ def rows(
     made, before = [], None
     for name, timing in timings.items():
         rate, is_ours = timing.rates[1], not isinstance(arms[name], PlainLoop)
-        compiles = name in ("A'", FINAL)
+        compiles = name in COMPILED
         saved = before.per_gallery - timing.per_gallery if before else 0
         compile_seconds = max(0.0, timing.first - timing.later)
         made.append(
@@ -128,13 +128,14 @@ def judge(
     outputs: Mapping[str, tuple[torch.Tensor, np.ndarray]],
     *,
     yardstick: Deviation,
+    half: Deviation,
     suite: MetricSuite,
     prompts: Sequence[str],
 ) -> dict[str, Verdict]:
     """What the gate says to the latents and images of every arm.
 
     Args:
-        yardstick: what the shape of a batch alone does to the reference's.
+        yardstick: what the shape of a batch alone does to the reference's; half: bfloat16.
     """
     latents, images = outputs[REFERENCE]
     reference, _ = _scores(suite, images, prompts)  # and the networks are warm
@@ -142,7 +143,8 @@ def judge(
     for name, output in outputs.items():
         found = deviation(*output, of_latents=latents, of_images=images)
         scores, seconds = _scores(suite, output[1], prompts)
-        reasons = failures(found, yardstick=yardstick, metrics=scores, of_metrics=reference)
+        allowed = half if name == HALF else yardstick
+        reasons = failures(found, yardstick=allowed, metrics=scores, of_metrics=reference)
         verdicts[name] = Verdict(found, reasons, seconds / len(prompts))
     return verdicts
 

@@ -40,13 +40,16 @@ def test_every_arm_makes_the_pictures_of_diffusers_loop(name, monkeypatch, tmp_p
     """Without text encoders, eager; what a GPU is asked to do, at a size for a processor."""
     monkeypatch.setattr(speed, "score_rates", lambda images: [])
     overrides = [
-        f"model={name}", "model.image_size=64", "model.num_steps=2", "model.device=cpu",
+        f"model={name}",
+        "model.image_size=64",
+        "model.num_steps=2",
+        "model.device=cpu",
         "workers.galleries_per_batch=2",
-    ]  # fmt: skip
-    found = speed.measure(overrides, random=True, galleries=3, rounds=1, without=["A'", "C"])
-    assert [row.name for row in found.table] == [
-        "A", "A channels_last", "B", "B batches", "B lanes", "B channels_last",
-    ]  # fmt: skip
+    ]
+    slow = ["A'", "C", "C bf16"]  # they compile
+    found = speed.measure(overrides, random=True, galleries=3, rounds=1, without=slow)
+    eager = ["A", "A channels_last", "B", "B batches", "B lanes", "B channels_last"]
+    assert [row.name for row in found.table] == eager
     for row in found.table:
         assert row.deviation.latents < 1e-4 and row.deviation.worst <= 1
         assert row.stages["score"] > 0 and row.rates[0] > 0
