@@ -24,8 +24,9 @@ def markdown(
     """The tables of a comparison: speeds, stages, how equal the pictures are, and scoring."""
     parts = [
         f"# {title}",
-        f"{hardware.device}, {hardware.dtype}, {hardware.threads} threads; its matrix products "
-        f"reach {_flops(hardware.peak)} in the same run. {settings}",
+        f"{hardware.device}, {hardware.dtype}, {hardware.threads} threads; its matrix products and "
+        f"convolutions reach {_flops(hardware.peak)} in the same run, in bfloat16 "
+        f"{_flops(hardware.half_peak)}. {settings}",
         _speeds(table),
         "Galleries a second are medians over the rounds [slowest, fastest]. *over A* compares with "
         "the faster of diffusers' eager arms, *factor* with the arm above. Every arm goes from "

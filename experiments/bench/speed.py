@@ -17,7 +17,7 @@ from experiments.bench import fullsize, ladder, overhead, verdict
 from experiments.bench.arms import Arm, PlainLoop
 from experiments.bench.compare import compare
 from experiments.bench.gate import Deviation, deviation
-from experiments.bench.probes import gallery_flops, matmul_peak, synchronisations
+from experiments.bench.probes import arithmetic_peak, gallery_flops, synchronisations
 from experiments.bench.report import chart, markdown
 from experiments.bench.scoring import ScoreRate, score_rates
 from experiments.compose import build, compose, plain
@@ -84,7 +84,8 @@ def measure(
         device=provenance(model.device)["device"],
         dtype=str(model.dtype).removeprefix("torch."),
         threads=torch.get_num_threads(),
-        peak=matmul_peak(model.device, model.dtype),
+        peak=arithmetic_peak(model.device, model.dtype),
+        half_peak=arithmetic_peak(model.device, torch.bfloat16),
     )
     flops = gallery_flops(model, SIZE)
     arms: dict[str, Arm] = {

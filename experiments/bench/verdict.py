@@ -20,13 +20,15 @@ REFERENCE = "A"
 class Hardware:
     """Attributes:
     device: the processor, in words; threads: that PyTorch uses unless it is told otherwise.
-    peak: FLOP/s of a large matrix product in the model's dtype.
+    peak: FLOP/s of large matrix products and convolutions in the model's dtype; half_peak: in
+        bfloat16.
     """
 
     device: str
     dtype: str
     threads: int
     peak: float
+    half_peak: float
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def rows(
                 over_reference=rate / fastest,
                 over_previous=before.per_gallery / timing.per_gallery if before else None,
                 flops=rate * flops,
-                of_peak=rate * flops / hardware.peak,
+                of_peak=rate * flops / (hardware.half_peak if name == HALF else hardware.peak),
                 memory=timing.memory,
                 stages={**timing.stages, "score": verdicts[name].scoring},
                 synchronisations=synchronisations[name],
