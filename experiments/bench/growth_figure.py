@@ -1,9 +1,10 @@
-"""How cost grows, a panel for each question, on logarithmic axes with a line of slope one."""
+"""How cost grows, a panel for each question, on logarithmic axes; dashed: in proportion."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import LogLocator
 
 from experiments.bench.scaling import Point
 from experiments.figures.style import canvas, save, style
@@ -22,25 +23,30 @@ def growth(points: Sequence[Point], path: Path) -> tuple[Path, Path]:
     """Seconds of every curve; memory at the peak as a dotted line on an axis of its own."""
     with style():
         figure = canvas(7.5, 5, layout="constrained")
-        axes = figure.subplots(2, 3).flat
+        axes = list(figure.subplots(2, 3).flat)
         for axis, (counted, curves) in zip(axes, PANELS.items(), strict=False):
             memory = axis.twinx()
-            for i, curve in enumerate(curves):
-                own = sorted((p for p in points if p.curve == curve), key=lambda p: p.x)
-                if not own:
-                    continue
-                x, seconds = np.array([(p.x, p.seconds) for p in own]).T
+            measured = [(curve, [p for p in points if p.curve == curve]) for curve in curves]
+            for i, (curve, own) in enumerate((curve, own) for curve, own in measured if own):
+                x, seconds = np.array(sorted((p.x, p.seconds) for p in own)).T
                 name = curve.partition(", ")[2] or curve
                 axis.loglog(x, seconds, "o-", color=f"C{i}", markersize=3, label=name)
-                memory.semilogx(x, [p.memory for p in own], ":", color=f"C{i}", linewidth=0.8)
+                peaks = [p.memory for p in sorted(own, key=lambda p: p.x)]
+                memory.semilogx(x, peaks, ":", color=f"C{i}", linewidth=0.8)
                 if i == 0:
-                    axis.loglog(x, seconds[-1] * x / x[-1], "--", color="0.6", linewidth=0.7)
+                    ideal = x[0] / x * seconds[0] if counted == "lanes" else x / x[-1] * seconds[-1]
+                    axis.loglog(x, ideal, "--", color="0.6", linewidth=0.7)
+                    counts = x
+            if axis.has_data():
+                axis.legend(fontsize="x-small")
+                axis.set_xticks(counts, [f"{count:,.0f}" for count in counts])
+                axis.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+                axis.yaxis.set_major_formatter("{x:g}")
+                axis.minorticks_off()
             axis.set_xlabel(counted)
             axis.set_ylabel("seconds")
             memory.set_ylabel("MiB at the peak (dotted)")
             memory.set_ylim(bottom=0)
-            if axis.has_data():
-                axis.legend(fontsize="x-small")
-        for axis in list(axes):
+        for axis in axes[len(PANELS) :]:
             axis.set_axis_off()
         return save(figure, path)

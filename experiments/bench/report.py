@@ -56,7 +56,7 @@ def chart(table: Sequence[Row], hardware: Hardware, path: Path) -> tuple[Path, P
         figure = canvas(5.5, 0.32 * len(table) + 0.8, layout="constrained")
         axis = figure.subplots()
         places = range(len(table))[::-1]
-        colours = ["C7" if "pipeline" in row.stages else "C0" for row in table]
+        colours = ["0.65" if "pipeline" in row.stages else "C0" for row in table]
         slow, rate, fast = zip(*(row.rates for row in table), strict=True)
         axis.barh(places, rate, color=colours, height=0.7)
         spread = [  # a median of equal rounds may lie beside them, by rounding
