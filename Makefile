@@ -41,7 +41,7 @@ demo: setup ## iid against coupled galleries with the bundled model: numbers and
 test: setup ## the everyday tests
 	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
 
-faults: setup ## everything that may go wrong: killed, hung, full, torn, forged; about ten minutes
+faults: setup ## everything that may go wrong: killed, hung, full, torn, forged; about five minutes
 	$(BIN)/python -m pytest -q -m faults tests/faults $(ARGS)
 
 verify: setup ## hash every image again; ARGS='repair=true' sets aside what is damaged

@@ -131,3 +131,41 @@ def test_17_disk_full(stub, monkeypatch):
     monkeypatch.undo()
     full.cell.generate()
     assert len(full.hashes()) == 4 and verified(full) == []
+
+
+SMALL_DISK = """
+mount -t tmpfs -o size=200k none {folder} || exit 99
+cd {root}
+{python} -m experiments.run output_dir={folder} results_dir={results} task.num_prompts=12 \
+    model.num_steps=1 workers.galleries_per_batch=1
+echo run $?
+{python} -m experiments.verify output_dir={folder}
+echo verify $?
+mount -o remount,size=10m {folder}
+{python} -m experiments.run output_dir={folder} results_dir={results} task.num_prompts=12 \
+    model.num_steps=1 workers.galleries_per_batch=1
+echo again $?
+"""
+
+
+@pytest.mark.slow
+def test_17_a_small_disk_full_for_real(tmp_path):
+    """The main job on a file system of 200 KiB, which is then given room."""
+    (tmp_path / "disk").mkdir()
+    script = SMALL_DISK.format(
+        folder=tmp_path / "disk", root=ROOT, python=sys.executable, results=tmp_path / "results"
+    )
+    try:
+        done = subprocess.run(
+            ["unshare", "--map-root-user", "--mount", "sh", "-c", script],
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+    except FileNotFoundError:
+        pytest.skip("there is no unshare(1)")
+    if done.returncode == 99 or done.stderr.startswith("unshare:"):
+        pytest.skip(f"no file system may be mounted here: {done.stderr}")
+    assert "run 1\n" in done.stdout and "again 0\n" in done.stdout
+    (said,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert said.startswith(f"error: no space is left for {tmp_path / 'disk'}")
+    assert "all is as it was committed\nverify 0\n" in done.stdout
+    assert "Traceback" not in done.stderr
