@@ -40,6 +40,7 @@ KNOWN = {f"coupling.{name}" for name in coupling.__all__} | {
 }
 """What an image may name; anything else that it names is not called."""
 
+MOST_THREADS = 1024
 NEEDED = {"model", "coupling", "optimizer", "seed", "job", "member", "batch", "execution"}
 
 
@@ -107,8 +108,10 @@ def _galleries(
     from experiments.generate import generate
     from experiments.methods.coupled import Coupled
 
-    members = made["batch"]["members"]
-    torch.set_num_threads(made["batch"]["execution"]["threads"])
+    members, threads = made["batch"]["members"], made["batch"]["execution"].get("threads")
+    if threads not in range(1, MOST_THREADS + 1):
+        raise UsageError(f"{path} says that it was made with {threads} threads")
+    torch.set_num_threads(threads)
     return generate(
         load_model(config, models),
         Coupled(law, optimizer),
@@ -147,7 +150,7 @@ def _config(path: Path, made: Mapping, overrides: Sequence[str]) -> Config:
         )
     recorded["dtype"] = recorded["dtype"].removeprefix("torch.")
     execution = dict(made["batch"]["execution"])
-    execution.pop("threads")
+    execution.pop("threads", None)
     groups = {
         "model": {**config.model, **recorded},
         "execution": {**config.execution, **execution},

@@ -85,6 +85,8 @@ def test_another_seed_makes_another_image(images, tmp_path):
         ({"coupling": {"_target_": "coupling.matrix.torch.load", "f": "x"}}, "not of this suite"),
         ({"model": {"_target_": "os.system", "name": "tiny"}}, "not of this suite"),
         ({"model": {"_target_": "x", "name": "gone"}}, "gone"),
+        ({"batch": {"members": [0], "galleries": 1, "execution": {"threads": "x"}}}, "x threads"),
+        ({"batch": {"members": [0], "galleries": 1}}, "does not say its execution"),
     ],
 )
 def test_what_a_file_names_is_not_called_unless_it_is_ours(
