@@ -37,6 +37,8 @@ class Gallery:
         first: the member that the first image shows; those before it are committed already.
         galleries_per_batch: how many galleries like this one filled the device batch, which decides
             about the last bits of an image.
+        peak: MiB of memory at the most while it was made, None where nobody looked; of the device,
+            or on a CPU of the whole process so far.
         execution: how the networks were run, and with how many threads, which do, too.
     """
 
@@ -48,6 +50,7 @@ class Gallery:
     drift: Drift
     first: int = 0
     galleries_per_batch: int = 1
+    peak: float | None = None
     execution: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -58,8 +61,7 @@ class EncodedGallery:
     Attributes:
         files: the bytes of each image's file, from member `first` on.
         made_with: the libraries and the device that made it.
-        peak: MiB of memory at the most while it was made, None where nobody looked; of the device,
-            or on a CPU of the whole process so far.
+        peak: see `Gallery`.
     """
 
     job: Job
@@ -88,7 +90,6 @@ def encode(
     *,
     inputs: Mapping,
     made_with: Mapping[str, str],
-    peak: float | None = None,
 ) -> EncodedGallery:
     """The files of a gallery; each says in its metadata how its image was made.
 
@@ -117,7 +118,7 @@ def encode(
         loss=gallery.loss,
         drift=gallery.drift,
         made_with=made_with,
-        peak=peak,
+        peak=gallery.peak,
     )
 
 

@@ -22,7 +22,15 @@ from experiments.recipe import ModelSource, Recipe
 from experiments.tasks import Job
 from experiments.workers.batch import Batch, Queue
 from experiments.workers.dispatch import Limits
-from experiments.workers.worker import Crash, OutOfMemory, Result, WorkerLost, attempt, probe
+from experiments.workers.worker import (
+    Crash,
+    OutOfMemory,
+    Result,
+    WorkerLost,
+    attempt,
+    encoded,
+    probe,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,7 +65,7 @@ class Actor:
                     f"{', '.join(differing)}): have the same weights, and set model.dtype"
                 )
             self._checked = there
-        return attempt(recipe, batch, threads=self.threads)
+        return encoded(recipe, attempt(recipe, batch, threads=self.threads))
 
 
 @dataclass(eq=False)

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from experiments.errors import UsageError
+from experiments.gallery import Gallery
 from experiments.lanes import cores, in_lanes
 from experiments.recipe import Recipe
 from experiments.tasks import Job
 from experiments.workers.batch import Batch, Queue
 from experiments.workers.dispatch import Limits
-from experiments.workers.worker import Result, attempt, probe
+from experiments.workers.worker import Failed, Result, attempt, encoded, probe
 
 
 class LocalWorkers:
@@ -48,12 +49,14 @@ class LocalWorkers:
     def results(self, recipe: Recipe, queue: Queue) -> Iterator[tuple[Batch, Result]]:
         threads = self.limits.threads
 
-        def make(batch: Batch) -> tuple[Batch, Result]:
+        def make(batch: Batch) -> tuple[Batch, list[Gallery] | Failed]:
             return batch, attempt(recipe, batch, threads=threads)
 
         lanes = self.at_once(recipe)
         while queue:  # what fails is put back, perhaps after the last was taken
-            yield from in_lanes(make, iter(queue.take, None), lanes=lanes, threads=threads)
+            batches = iter(queue.take, None)
+            for batch, made in in_lanes(make, batches, lanes=lanes, threads=threads):
+                yield batch, encoded(recipe, made)
 
     def close(self) -> None:
         """Nothing: the model may serve again."""

@@ -1,7 +1,12 @@
-"""What a worker does, wherever it lives: a batch -> encoded galleries, or what went wrong."""
+"""What a worker does, wherever it lives: a batch -> encoded galleries, or what went wrong.
 
+In two halves, so that the device may have its next batch while the last one is encoded.
+"""
+
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 
@@ -13,6 +18,8 @@ from experiments.recipe import Recipe
 from experiments.tasks import Job
 from experiments.workers import memory
 from experiments.workers.batch import Batch
+
+T = TypeVar("T")
 
 ON_CPU = 8  # galleries a batch of workers.galleries_per_batch=auto, where memory decides nothing
 
@@ -29,10 +36,11 @@ class WorkerLost(Exception):
     """The worker died, or was given up."""
 
 
-Result = list[EncodedGallery] | OutOfMemory | Crash | WorkerLost | UsageError
+Failed = OutOfMemory | Crash | WorkerLost | UsageError
+Result = list[EncodedGallery] | Failed
 
 
-def attempt(recipe: Recipe, batch: Batch, *, threads: int) -> Result:
+def attempt(recipe: Recipe, batch: Batch, *, threads: int) -> list[Gallery] | Failed:
     """A try: the galleries of a batch in the order of its jobs, or why there are none.
 
     What is wrong with everything (a UsageError) is told from what is wrong with a batch.
@@ -40,15 +48,12 @@ def attempt(recipe: Recipe, batch: Batch, *, threads: int) -> Result:
     Args:
         threads: that every operation has here; recorded with the images.
     """
-    try:
-        return _make(recipe, batch, threads=threads)
-    except UsageError as error:
-        return error
-    except Exception as error:
-        line = " ".join(f"{type(error).__name__}: {error}".split())
-        failure = OutOfMemory(line) if memory.ran_out(error) else Crash(line)
-    memory.release()  # here the failed frames are gone, and what they held
-    return failure
+    return _or_failure(lambda: _make(recipe, batch, threads=threads))
+
+
+def encoded(recipe: Recipe, made: list[Gallery] | Failed) -> Result:
+    """What came of a try, as files."""
+    return _or_failure(lambda: _encode(recipe, made)) if isinstance(made, list) else made
 
 
 def probe(recipe: Recipe, job: Job) -> int:
@@ -65,24 +70,45 @@ def probe(recipe: Recipe, job: Job) -> int:
     return memory.largest_batch(share)
 
 
-def _make(recipe: Recipe, batch: Batch, *, threads: int) -> list[EncodedGallery]:
+def _make(recipe: Recipe, batch: Batch, *, threads: int) -> list[Gallery]:
     model = recipe.load_model()
     recipe.method.check(model)
     memory.reset_peak(model.device)
-    made = generate(
-        model,
-        recipe.method,
-        batch.jobs,
-        seed=recipe.seed,
-        galleries_per_batch=batch.size,
-        members=batch.members,
+    made = list(
+        generate(
+            model,
+            recipe.method,
+            batch.jobs,
+            seed=recipe.seed,
+            galleries_per_batch=batch.size,
+            members=batch.members,
+        )
     )
-    galleries = [replace(each, execution={**each.execution, "threads": threads}) for each in made]
-    peak = memory.peak(model.device)
+    peak = round(memory.peak(model.device), 1)
+    return [
+        replace(each, peak=peak, execution={**each.execution, "threads": threads}) for each in made
+    ]
+
+
+def _encode(recipe: Recipe, galleries: list[Gallery]) -> list[EncodedGallery]:
+    model = recipe.load_model()
     made_with = {**provenance(model.device), "execution": str(model.execution)}
 
-    def encoded(gallery: Gallery) -> EncodedGallery:
-        return encode(gallery, inputs=recipe.inputs, made_with=made_with, peak=round(peak, 1))
+    def files(gallery: Gallery) -> EncodedGallery:
+        return encode(gallery, inputs=recipe.inputs, made_with=made_with)
 
     with ThreadPoolExecutor() as pool:  # compression is slow, and releases Python's lock
-        return list(pool.map(encoded, galleries))
+        return list(pool.map(files, galleries))
+
+
+def _or_failure(work: Callable[[], T]) -> T | Failed:
+    """What `work` returns, or what went wrong in it."""
+    try:
+        return work()
+    except UsageError as error:
+        return error
+    except Exception as error:
+        line = " ".join(f"{type(error).__name__}: {error}".split())
+        failure = OutOfMemory(line) if memory.ran_out(error) else Crash(line)
+    memory.release()  # here the failed frames are gone, and what they held
+    return failure
