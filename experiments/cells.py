@@ -35,13 +35,14 @@ class Making:
         inputs: groups of the configuration that decide about the images.
         gallery_size: how many images of a gallery are made now.
         selection: what tells the scores of these images from those of others of the same galleries.
-        part, notes: of the `Cell`.
+        keep, part, notes: of the `Cell`.
     """
 
     method: Method
     names: Sequence[str]
     inputs: Mapping[str, Any]
     gallery_size: int
+    keep: int | None = None
     selection: str = ""
     part: slice | None = None
     notes: tuple[str, ...] = ()
@@ -77,7 +78,7 @@ def _cell(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
     return Cell(
         label=label,
         jobs=task.jobs(),
-        keep=getattr(task, "keep", None),
+        keep=making.keep,
         galleries=GalleryStore(
             Path(config.output_dir) / name, inputs, gallery_size=making.gallery_size, shard=shard
         ),
@@ -120,6 +121,7 @@ def _coupled(config: Config, task: Diversity) -> Making:
             "gallery_size": coupling.size,  # how many of them are made now is no input
         },
         gallery_size=task.gallery_size,
+        keep=task.keep,
         selection=f"-best{task.keep}" if task.keep else "",
     )
 

@@ -26,12 +26,12 @@ def growth(points: Sequence[Point], path: Path) -> tuple[Path, Path]:
         axes = list(figure.subplots(2, 3).flat)
         for axis, (counted, curves) in zip(axes, PANELS.items(), strict=False):
             memory = axis.twinx()
-            measured = [(curve, [p for p in points if p.curve == curve]) for curve in curves]
-            for i, (curve, own) in enumerate((curve, own) for curve, own in measured if own):
-                x, seconds = np.array(sorted((p.x, p.seconds) for p in own)).T
+            there = [curve for curve in curves if any(p.curve == curve for p in points)]
+            for i, curve in enumerate(there):
+                own = sorted((p for p in points if p.curve == curve), key=lambda p: p.x)
+                x, seconds, peaks = np.array([(p.x, p.seconds, p.memory) for p in own]).T
                 name = curve.partition(", ")[2] or curve
                 axis.loglog(x, seconds, "o-", color=f"C{i}", markersize=3, label=name)
-                peaks = [p.memory for p in sorted(own, key=lambda p: p.x)]
                 memory.semilogx(x, peaks, ":", color=f"C{i}", linewidth=0.8)
                 if i == 0:
                     ideal = x[0] / x * seconds[0] if counted == "lanes" else x / x[-1] * seconds[-1]

@@ -20,11 +20,6 @@ from experiments.models.snapshot import read_index
 FINAL = "C"
 """The arm that has everything."""
 
-HALF = "C bf16"
-"""The same in half precision, which makes pictures that are as near to A's as A's own in it."""
-
-COMPILED = ("A'", FINAL, HALF)
-
 
 def published_pipeline(settings: Mapping[str, Any], model: Model) -> DiffusionPipeline:
     """The pipeline that diffusers loads from the files of `model`, in its best documented form."""
@@ -76,34 +71,24 @@ def diffusers_arms(
 def our_arms(model: Model, law: Coupling, *, seed: int, galleries_per_batch: int) -> dict[str, Arm]:
     """B: ours, eager, a gallery at a time; then batches, lanes, channels_last and compilation.
 
-    And at last half precision, where the model is not in it already. A batch has one thread.
+    A batch has one thread.
     """
     lanes = 1 if model.device.type == "cuda" else cores()
 
-    def suite(
-        label: str, execution: Execution, *, batch: int, lanes: int, half: bool = False
-    ) -> Suite:
-        own = model if execution == EAGER else copy.deepcopy(model)
-        if half:
-            vars(own).pop("null_condition", None)  # kept in the other precision
-            with quiet():
-                for module in own.modules:
-                    module.to(torch.bfloat16)
-        return Suite(label, execution(own), law, seed, batch, lanes)
+    def suite(label: str, execution: Execution, *, batch: int, lanes: int) -> Suite:
+        own = model if execution == EAGER else execution(copy.deepcopy(model))
+        return Suite(label, own, law, seed, batch, lanes)
 
     last = Execution(channels_last=True, compiled=False)
     everything = Execution(channels_last=True, compiled=True)
     batch = galleries_per_batch
-    arms = {
+    return {
         "B": suite("ours, a gallery at a time, one thread", EAGER, batch=1, lanes=1),
         "B batches": suite(f"+ batches of {batch} galleries", EAGER, batch=batch, lanes=1),
         "B lanes": suite(f"+ lanes: {lanes}, the default", EAGER, batch=batch, lanes=lanes),
         "B channels_last": suite("+ channels_last", last, batch=batch, lanes=lanes),
         FINAL: suite("+ compiled: everything", everything, batch=batch, lanes=lanes),
     }
-    if model.dtype == torch.float32:
-        arms[HALF] = suite("+ bfloat16", everything, batch=batch, lanes=lanes, half=True)
-    return arms
 
 
 def yardstick_arms(arms: Mapping[str, Arm]) -> tuple[PlainLoop, PlainLoop]:

@@ -25,8 +25,7 @@ def markdown(
     parts = [
         f"# {title}",
         f"{hardware.device}, {hardware.dtype}, {hardware.threads} threads; its matrix products and "
-        f"convolutions reach {_flops(hardware.peak)} in the same run, in bfloat16 "
-        f"{_flops(hardware.half_peak)}. {settings}",
+        f"convolutions reach {_flops(hardware.peak)} in the same run. {settings}",
         _speeds(table),
         "Galleries a second are medians over the rounds [slowest, fastest]. *over A* compares with "
         "the faster of diffusers' eager arms, *factor* with the arm above. Every arm goes from "
@@ -40,7 +39,7 @@ def markdown(
         _equality(table, yardsticks),
         "Deviation from A: of latents, relative; of images, in grey levels of 255. The gate "
         f"allows {SLACK:g} times what the shape of a batch alone does to A, one grey level, and "
-        "metrics within the bootstrap interval of A's; an arm in bfloat16 is measured by A in it.",
+        "metrics within the bootstrap interval of A's.",
         "## Scoring, galleries a second",
         _scoring(scores),
         "Ours takes all galleries at once, the others one after another; the same images, features "
@@ -119,7 +118,8 @@ def _embeddings(table: Sequence[Row]) -> str:
         row.stages["encode"] / sum(row.stages[stage] for stage in row.stages if stage != "score")
         for row in ours
     ]
-    return f"Prompts are encoded again for every batch, for {100 * max(shares):.1f} % at the most."
+    most = 100 * max(shares, default=0)
+    return f"Prompts are encoded again for every batch, for {most:.1f} % at the most."
 
 
 def _equality(table: Sequence[Row], yardsticks: Mapping[str, Deviation]) -> str:

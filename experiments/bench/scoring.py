@@ -71,10 +71,8 @@ def _contests(pictures: Tensor) -> Sequence[Contest]:
     lpips = LPIPSFeatures(source="lpips_alex", net="alex")
 
     def machine(*_, **__) -> tuple[Tensor, Tensor]:
-        return (
-            svm.coefficients.float(),
-            svm.vectors.float().clone(),
-        )  # which piq transposes in place
+        vectors = svm.vectors.float().clone()  # which piq transposes in place
+        return svm.coefficients.float(), vectors
 
     def vendi_score(gallery: int) -> float:
         x = normalize(features[gallery].double(), dim=-1).numpy()

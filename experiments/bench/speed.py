@@ -85,7 +85,6 @@ def measure(
         dtype=str(model.dtype).removeprefix("torch."),
         threads=torch.get_num_threads(),
         peak=arithmetic_peak(model.device, model.dtype),
-        half_peak=arithmetic_peak(model.device, torch.bfloat16),
     )
     flops = gallery_flops(model, SIZE)
     arms: dict[str, Arm] = {
@@ -116,7 +115,6 @@ def measure(
         verdicts = verdict.judge(
             outputs,
             yardstick=yardsticks["A, an image at a time"],
-            half=yardsticks["A in bfloat16"],
             suite=build("metrics", config),
             prompts=[job.prompt for job in judged],
         )
@@ -148,7 +146,6 @@ def measure(
 
 def write(speed: Speed, *, title: str, path: Path) -> str:
     """PATH.json, .md and a bar chart; returns the text."""
-    final = next((row for row in speed.table if row.name == ladder.FINAL), speed.table[-1])
     text = markdown(
         speed.table,
         speed.hardware,
@@ -158,7 +155,7 @@ def write(speed: Speed, *, title: str, path: Path) -> str:
         scores=speed.scores,
         notes=overhead.sentences(
             speed.here,
-            final,
+            speed.table[-1],
             speed.sd15,
             paper_seconds=values("table4", "sd15")["iid"]["seconds"][0],
         ),

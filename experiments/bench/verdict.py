@@ -10,7 +10,7 @@ import torch
 from experiments.bench.arms import Arm, PlainLoop
 from experiments.bench.compare import Timing
 from experiments.bench.gate import Deviation, deviation, failures
-from experiments.bench.ladder import COMPILED, HALF
+from experiments.bench.ladder import FINAL
 from metrics import GalleryBatch, MetricSuite
 
 REFERENCE = "A"
@@ -20,15 +20,13 @@ REFERENCE = "A"
 class Hardware:
     """Attributes:
     device: the processor, in words; threads: that PyTorch uses unless it is told otherwise.
-    peak: FLOP/s of large matrix products and convolutions in the model's dtype; half_peak: in
-        bfloat16.
+    peak: FLOP/s of large matrix products and convolutions in the model's dtype.
     """
 
     device: str
     dtype: str
     threads: int
     peak: float
-    half_peak: float
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def rows(
     made, before = [], None
     for name, timing in timings.items():
         rate, is_ours = timing.rates[1], not isinstance(arms[name], PlainLoop)
-        compiles = name in COMPILED
+        compiles = name in ("A'", FINAL)
         saved = before.per_gallery - timing.per_gallery if before else 0
         compile_seconds = max(0.0, timing.first - timing.later)
         made.append(
@@ -112,7 +110,7 @@ def rows(
                 over_reference=rate / fastest,
                 over_previous=before.per_gallery / timing.per_gallery if before else None,
                 flops=rate * flops,
-                of_peak=rate * flops / (hardware.half_peak if name == HALF else hardware.peak),
+                of_peak=rate * flops / hardware.peak,
                 memory=timing.memory,
                 stages={**timing.stages, "score": verdicts[name].scoring},
                 synchronisations=synchronisations[name],
@@ -130,14 +128,13 @@ def judge(
     outputs: Mapping[str, tuple[torch.Tensor, np.ndarray]],
     *,
     yardstick: Deviation,
-    half: Deviation,
     suite: MetricSuite,
     prompts: Sequence[str],
 ) -> dict[str, Verdict]:
     """What the gate says to the latents and images of every arm.
 
     Args:
-        yardstick: what the shape of a batch alone does to the reference's; half: bfloat16.
+        yardstick: what the shape of a batch alone does to the reference's.
     """
     latents, images = outputs[REFERENCE]
     reference, _ = _scores(suite, images, prompts)  # and the networks are warm
@@ -145,8 +142,7 @@ def judge(
     for name, output in outputs.items():
         found = deviation(*output, of_latents=latents, of_images=images)
         scores, seconds = _scores(suite, output[1], prompts)
-        allowed = half if name == HALF else yardstick
-        reasons = failures(found, yardstick=allowed, metrics=scores, of_metrics=reference)
+        reasons = failures(found, yardstick=yardstick, metrics=scores, of_metrics=reference)
         verdicts[name] = Verdict(found, reasons, seconds / len(prompts))
     return verdicts
 

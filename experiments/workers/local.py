@@ -1,5 +1,6 @@
 """workers=local: in this process, as many batches at once as there are lanes."""
 
+import math
 from collections.abc import Iterator
 
 from experiments.errors import UsageError
@@ -9,7 +10,7 @@ from experiments.recipe import Recipe
 from experiments.tasks import Job
 from experiments.workers.batch import Batch, Queue
 from experiments.workers.dispatch import Limits
-from experiments.workers.worker import Failed, Result, attempt, encoded, probe
+from experiments.workers.worker import Failed, OutOfMemory, Result, attempt, encoded, probe
 
 
 class LocalWorkers:
@@ -47,10 +48,16 @@ class LocalWorkers:
         return probe(recipe, job)
 
     def results(self, recipe: Recipe, queue: Queue) -> Iterator[tuple[Batch, Result]]:
-        threads = self.limits.threads
+        threads, too_large = self.limits.threads, math.inf
 
         def make(batch: Batch) -> tuple[Batch, list[Gallery] | Failed]:
-            return batch, attempt(recipe, batch, threads=threads)
+            nonlocal too_large
+            if batch.size >= too_large:  # it has waited while another failed
+                return batch, OutOfMemory("out of memory at this size before")
+            made = attempt(recipe, batch, threads=threads)
+            if isinstance(made, OutOfMemory):
+                too_large = min(too_large, batch.size)
+            return batch, made
 
         lanes = self.at_once(recipe)
         while queue:  # what fails is put back, perhaps after the last was taken

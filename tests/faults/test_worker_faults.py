@@ -84,15 +84,12 @@ def test_10_another_order(stub, two_actors, tmp_path):
 
 
 def test_11_out_of_memory(stub):
-    """Eight do not fit, nor do four: from there on it is two at a time, and no gallery is lost.
-
-    One batch waits in the lane while another fails, so each size that is too large is met twice.
-    """
+    """Eight do not fit, nor do four: from there on it is two at a time, and no gallery is lost."""
     eight = one_lane(8, retries=2)
     little = stub(12, fault=Small(2), workers=eight)
     little.cell.generate()
     sizes = [int(line.split()[1]) for line in little.method.lines()]
-    assert sizes == [8] * (8 + 4) + [4] * (4 + 4) + [2] * 12
+    assert sizes == [8] * 8 + [4] * 4 + [2] * 12
     assert len(little.hashes()) == 12
     assert all("out of memory" in failure.error for failure in little.failures())
 
