@@ -59,7 +59,7 @@ table2: setup ## Table 2: new backgrounds for a given object
 	$(RUN) experiment=table2 model=$(MODEL) $(ARGS)
 
 table3: setup ## Table 3: settings of noise optimisation, from the configurations
-	$(BIN)/python -m experiments.settings
+	$(BIN)/python -m experiments.table3
 
 table4: setup ## Table 4: what a gallery costs
 	$(RUN) experiment=table4 model=$(MODEL) $(ARGS)

@@ -32,17 +32,22 @@ True
 Source: "Couple to Control: Joint Initial Noise Design in Diffusion Models", arXiv:2605.11311.
 """
 
-from coupling.coupling import Coupling
 from coupling.growth import grow
+from coupling.law import Coupling
+from coupling.learned import full_gradient, near_repulsive, random_coupling, skip_gradient
 from coupling.matrix import MatrixCoupling, from_correlation, from_matrix
 from coupling.named import antithetic, equicorrelated, identical, iid, repulsive
 from coupling.noise import base_noise, stream_key
+from coupling.optimizers import Contrastive, PairwiseDistance, Preview
 from coupling.projection import Projection, channels, frequency_band, mask, span
 from coupling.subspaces import SubspaceCoupling, subspace
 
 __all__ = [
+    "Contrastive",
     "Coupling",
     "MatrixCoupling",
+    "PairwiseDistance",
+    "Preview",
     "Projection",
     "SubspaceCoupling",
     "antithetic",
@@ -52,11 +57,15 @@ __all__ = [
     "frequency_band",
     "from_correlation",
     "from_matrix",
+    "full_gradient",
     "grow",
     "identical",
     "iid",
     "mask",
+    "near_repulsive",
+    "random_coupling",
     "repulsive",
+    "skip_gradient",
     "span",
     "stream_key",
     "subspace",

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coupling.coupling import Coupling
+from coupling.law import Coupling
 from coupling.named import antithetic, equicorrelated, identical, iid, repulsive
 
 NAMED: dict[str, Callable[[int], Coupling]] = {

@@ -27,7 +27,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from coupling.coupling import Coupling
+from coupling.law import Coupling
 from coupling.matrix import weighted_sums
 from coupling.noise import base_noise
 from coupling.projection import Projection, commute

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from coupling.coupling import Coupling
+from coupling.law import Coupling
 from coupling.matrix import MatrixCoupling, from_matrix
 from coupling.named import repulsive
 from coupling.validation import require_integer

@@ -15,7 +15,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
-from coupling.coupling import Coupling
+from coupling.law import Coupling
 
 # How far a matrix may be from what it should be and still be accepted, and then made exact. Six
 # decimals written by hand, or a matrix stored in float32, pass.

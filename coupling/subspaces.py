@@ -23,7 +23,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from coupling.coupling import Coupling
+from coupling.law import Coupling
 from coupling.projection import Projection, commute, product_fraction
 
 

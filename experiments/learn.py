@@ -21,19 +21,20 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from experiments.cells.source import load_model, model_inputs
 from experiments.compose import CONFIGS, build, compose
 from experiments.errors import UsageError
-from experiments.preemption import requeueable
-from experiments.source import load_model, model_inputs
 
 if TYPE_CHECKING:
     from experiments.learning.card import Card
     from experiments.learning.problem import Problem
-    from experiments.tasks import Job
+    from experiments.tasks.job import Job
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="learn")
 def main(config: DictConfig) -> None:
+    from experiments.workers.preemption import requeueable
+
     try:
         with requeueable():
             run(config, overrides=HydraConfig.get().overrides.task)
@@ -85,11 +86,11 @@ def _row(group: str, label: str, config: DictConfig) -> Row:
     """Everything that can be wrong is found out here."""
     import torch
 
+    from experiments.galleries.store import cell_key
     from experiments.learning.card import Card, read
     from experiments.learning.problem import Problem
     from experiments.models.device import select_device
-    from experiments.provenance import provenance
-    from experiments.store import cell_key
+    from experiments.workers.provenance import provenance
     from metrics.weights import WeightsError
 
     for name in ("num_steps", "prompts_per_step"):
@@ -179,7 +180,8 @@ def _learn(row: Row, models: dict[str, Any]) -> Row:
 
 def _report(config: DictConfig, rows: Sequence[Row], models: dict[str, Any]) -> None:
     """The figure; of a study the table; what was found, on the screen."""
-    from experiments.learning import figure, report
+    from experiments.figures import learning as figure
+    from experiments.report import learning as report
 
     folder = Path(config.results_dir) / "learn"
     groups: dict[str, dict[str, Card]] = {}
@@ -209,8 +211,8 @@ def _report(config: DictConfig, rows: Sequence[Row], models: dict[str, Any]) -> 
 def _rewards(row: Row, models: dict[str, Any]) -> dict[str, list[float]]:
     """Coupling -> the reward of every held-out prompt, on common base noises; each made once."""
     from coupling import iid, repulsive
-    from experiments.learning.report import remembered
-    from experiments.store import cell_key
+    from experiments.galleries.store import cell_key
+    from experiments.report.learning import remembered
 
     size = row.card.matrix.shape[0]
     laws = {"learned": row.card.coupling, "repulsive": repulsive(size), "iid": iid(size)}

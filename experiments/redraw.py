@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from experiments.cell import Cell
-from experiments.cells import cells_of
+from experiments.cells.build import cells_of
+from experiments.cells.cell import Cell
 from experiments.compose import build, restored
 from experiments.errors import UsageError
 from experiments.report.committed import Published, published

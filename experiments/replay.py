@@ -24,20 +24,16 @@ import torch
 from PIL import Image
 
 import coupling
+from experiments.cells.source import load_model
 from experiments.compose import Config, build, compose, with_groups
 from experiments.errors import UsageError
-from experiments.gallery import image_metadata
-from experiments.source import load_model
-from experiments.tasks import Job
+from experiments.galleries.gallery import image_metadata
+from experiments.tasks.job import Job
 
 if TYPE_CHECKING:  # torch's networks load when the image is known to be ours
-    from experiments.gallery import Gallery
+    from experiments.galleries.gallery import Gallery
 
-KNOWN = {f"coupling.{name}" for name in coupling.__all__} | {
-    "coupling.contrastive.Contrastive",
-    "coupling.preview.Preview",
-    "coupling.reward.PairwiseDistance",
-}
+KNOWN = {f"coupling.{name}" for name in coupling.__all__}
 """What an image may name; anything else that it names is not called."""
 
 MOST_THREADS = 1024
@@ -105,8 +101,8 @@ def _galleries(
     config = _config(path, made, overrides)
     law, optimizer = build("coupling", config), build("optimizer", config)
 
-    from experiments.generate import generate
     from experiments.methods.coupled import Coupled
+    from experiments.methods.method import generate
 
     members, threads = made["batch"]["members"], made["batch"]["execution"].get("threads")
     if threads not in range(1, MOST_THREADS + 1):

@@ -19,7 +19,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.compose import CONFIGS, build, rows_of
 from experiments.errors import UsageError
-from experiments.preemption import requeueable
 
 if TYPE_CHECKING:  # the networks of metrics load when they are needed, not for --help
     from metrics import MetricSuite
@@ -27,6 +26,8 @@ if TYPE_CHECKING:  # the networks of metrics load when they are needed, not for 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="config")
 def main(config: DictConfig) -> None:
+    from experiments.workers.preemption import requeueable
+
     try:
         with requeueable():
             run(config, overrides=HydraConfig.get().overrides.task)
@@ -45,7 +46,7 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
     Raises:
         UsageError: something that the user can mend.
     """
-    from experiments.cells import cells_of
+    from experiments.cells.build import cells_of
 
     rows = rows_of(config, overrides)
     cells = cells_of(rows)
@@ -53,14 +54,14 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
     for note in notes:
         print(note)
     if config.plan:
-        from experiments.plan import plan
+        from experiments.cells.plan import plan
 
         print("\n".join(line for cell in cells for line in plan(cell)))
         return
 
-    from experiments.measure import generate_galleries, score_galleries, unfinished
-    from experiments.publish import publish, summarise
-    from experiments.tables import TableSpec
+    from experiments.cells.measure import generate_galleries, score_galleries, unfinished
+    from experiments.report.publish import publish, summarise
+    from experiments.tables.table import TableSpec
 
     if config.shard:
         generate_galleries(cells)

@@ -24,9 +24,9 @@ from pathlib import Path
 
 from experiments.compose import compose
 from experiments.errors import UsageError
-from experiments.ledger import Ledger
+from experiments.galleries.ledger import Ledger
+from experiments.galleries.store import GalleryStore, cell_key
 from experiments.models.fingerprint import fingerprint
-from experiments.store import GalleryStore, cell_key
 
 KINDS = ("missing", "damaged", "foreign", "stale")
 CELL = ("cell.json", "manifest.jsonl")  # a folder with either is one

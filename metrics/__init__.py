@@ -4,7 +4,55 @@
 `alignment` and their neighbours take plain tensors and can be used alone.
 """
 
+from metrics.brightness import brightest_first
+from metrics.brightness import contrast as brightness_contrast
+from metrics.diversity import pairwise_l2
 from metrics.gallery import GalleryBatch, ImageError
+from metrics.scorers import (
+    BackgroundL2,
+    BackgroundLPIPS,
+    BoundaryTV,
+    BrightnessContrast,
+    BrightnessGap,
+    BrightnessMargin,
+    Brisque,
+    CLIPPercent,
+    CLIPScore,
+    ForegroundRMSE,
+    MeanPairwiseSimilarity,
+    PairwiseL2,
+    PairwiseLPIPS,
+    PairwiseSSIM,
+    PickScore,
+    Scorer,
+    Vendi,
+)
+from metrics.similarity import pairwise_ssim
 from metrics.suite import MetricSuite
 
-__all__ = ["GalleryBatch", "ImageError", "MetricSuite"]
+__all__ = [
+    "BackgroundL2",
+    "BackgroundLPIPS",
+    "BoundaryTV",
+    "BrightnessContrast",
+    "BrightnessGap",
+    "BrightnessMargin",
+    "Brisque",
+    "CLIPPercent",
+    "CLIPScore",
+    "ForegroundRMSE",
+    "GalleryBatch",
+    "ImageError",
+    "MeanPairwiseSimilarity",
+    "MetricSuite",
+    "PairwiseL2",
+    "PairwiseLPIPS",
+    "PairwiseSSIM",
+    "PickScore",
+    "Scorer",
+    "Vendi",
+    "brightest_first",
+    "brightness_contrast",
+    "pairwise_l2",
+    "pairwise_ssim",
+]

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.cells import cells_of
+from experiments.cells.build import cells_of
 from experiments.compose import build, compose, plain, rows_of
-from experiments.store import GalleryStore
+from experiments.galleries.store import GalleryStore
 
 
 @dataclass(frozen=True)

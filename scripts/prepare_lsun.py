@@ -33,7 +33,7 @@ import pooch
 import torch
 from PIL import Image
 
-from experiments.scenes import CARD
+from experiments.tasks.scenes import CARD
 
 URL = "http://dl.yf.io/lsun/scenes/bedroom_val_lmdb.zip"
 MEMBER = "bedroom_val_lmdb/data.mdb"

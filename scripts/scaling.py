@@ -20,7 +20,7 @@ from experiments.bench import scaling
 from experiments.bench.growth_figure import growth
 from experiments.bench.scaling import Point
 from experiments.compose import build, compose
-from experiments.lanes import cores
+from experiments.workers.lanes import cores
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from experiments.durable import replace_file
+from experiments.galleries.durable import replace_file
 from experiments.theory import factors, feasible, first_order, separation, single
 from experiments.theory.finding import Finding, Violation
 

@@ -42,7 +42,6 @@ def test_only_composition_and_two_jobs_see_hydra(path):
 
 
 @pytest.mark.parametrize("package", ["coupling", "experiments", "metrics"])
-def test_every_package_is_installed(package):
-    listed = (ROOT / "pyproject.toml").read_text()
-    for path in {file.parent for file in files(package)}:
-        assert f'"{path.relative_to(ROOT).as_posix().replace("/", ".")}"' in listed
+def test_every_folder_of_code_is_a_package_and_so_installed(package):
+    for folder in {file.parent for file in files(package)}:
+        assert (folder / "__init__.py").is_file()

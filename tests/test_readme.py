@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from experiments import paper
+from experiments.tables import paper
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -23,14 +23,14 @@ from PIL import Image
 from torch import Tensor
 
 from coupling import Coupling
-from experiments.lanes import in_lanes
+from experiments.galleries.store import GalleryStore
 from experiments.methods.coupled import Coupled
 from experiments.models.model import Condition, Model, repeat_rows
-from experiments.recipe import Recipe
-from experiments.store import GalleryStore
-from experiments.tasks import Job
+from experiments.tasks.job import Job
 from experiments.workers.dispatch import Made, dispatch
+from experiments.workers.lanes import in_lanes
 from experiments.workers.local import LocalWorkers
+from experiments.workers.recipe import Recipe
 
 
 class Arm(Protocol):

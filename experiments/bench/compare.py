@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from experiments.bench.arms import Arm
 from experiments.bench.probes import peak_memory, reset_peak_memory
-from experiments.tasks import Job
+from experiments.tasks.job import Job
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from diffusers import DDIMScheduler, DiffusionPipeline
 
 from coupling import Coupling
 from experiments.bench.arms import Arm, PlainLoop, Suite
-from experiments.lanes import cores
 from experiments.models.execution import EAGER, Execution
 from experiments.models.hub import resolve
 from experiments.models.model import Model
 from experiments.models.process import DDIM
 from experiments.models.quiet import no_progress_bars, quiet
 from experiments.models.snapshot import read_index
+from experiments.workers.lanes import cores
 
 FINAL = "C"
 """The arm that has everything."""

@@ -18,9 +18,9 @@ from PIL import Image
 from coupling import Coupling, base_noise
 from coupling.drift import drift
 from experiments.bench.verdict import Row
-from experiments.gallery import Gallery, encode
-from experiments.store import GalleryStore
-from experiments.tasks import Job
+from experiments.galleries.gallery import Gallery, encode
+from experiments.galleries.store import GalleryStore
+from experiments.tasks.job import Job
 
 REPEATS = 8
 

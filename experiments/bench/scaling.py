@@ -19,15 +19,16 @@ from torch import Tensor
 
 import coupling
 from coupling.drift import drift
-from experiments import tables, verify
+from experiments import verify
 from experiments.bench.arms import Suite
 from experiments.bench.probes import peak_memory, reset_peak_memory
-from experiments.gallery import Gallery, encode
-from experiments.manifest import ManifestRow
+from experiments.galleries.gallery import Gallery, encode
+from experiments.galleries.manifest import ManifestRow
+from experiments.galleries.store import GalleryStore, cell_key
 from experiments.models.model import Condition, Model
 from experiments.models.process import DDIM
-from experiments.store import GalleryStore, cell_key
-from experiments.tasks import Job, jobs_of
+from experiments.tables import table as tables
+from experiments.tasks.job import Job, jobs_of
 
 SHAPE = (4, 16, 16)
 SPEC = tables.TableSpec(

@@ -21,11 +21,11 @@ from experiments.bench.probes import arithmetic_peak, gallery_flops, synchronisa
 from experiments.bench.report import chart, markdown
 from experiments.bench.scoring import ScoreRate, score_rates
 from experiments.compose import build, compose, plain
-from experiments.durable import replace_file
+from experiments.galleries.durable import replace_file
 from experiments.models.model import Model
-from experiments.paper import values
-from experiments.provenance import provenance
-from experiments.tasks import Job
+from experiments.tables.paper import values
+from experiments.tasks.job import Job
+from experiments.workers.provenance import provenance
 
 SIZE = 3
 SEED = 0

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from experiments.cell import Cell
+from experiments.cells.cell import Cell
 from experiments.figures.style import DPI, canvas, save, style
 from experiments.models.model import to_uint8
-from experiments.results import Results
-from experiments.tasks import Job
+from experiments.tables.results import Results
+from experiments.tasks.job import Job
 
 TILE = 256  # pixels of an image's longer side on a board, as near as whole factors come
 MARGIN, GUTTER, BETWEEN = 24, 6, 40  # pixels: around the board, between images, between methods

@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from experiments.figures.style import canvas, save, style
-from experiments.results import Results
-from experiments.scorerows import pivot
-from experiments.tables import Column
-from experiments.typeset import ARROWS
+from experiments.tables.results import Results
+from experiments.tables.scorerows import pivot
+from experiments.tables.table import Column
+from experiments.tables.typeset import ARROWS
 
 PANELS_ABREAST = 3
 

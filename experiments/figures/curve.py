@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from experiments import paper
 from experiments.figures.style import canvas, save, style
-from experiments.results import Results
-from experiments.scorerows import pivot
-from experiments.statistics import paired
-from experiments.tables import Table
-from experiments.typeset import ARROWS
+from experiments.tables import paper
+from experiments.tables.results import Results
+from experiments.tables.scorerows import pivot
+from experiments.tables.statistics import paired
+from experiments.tables.table import Table
+from experiments.tables.typeset import ARROWS
 
 PANELS_ABREAST = 3
 

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from scipy.stats import gaussian_kde
 
 from experiments.figures.style import canvas, save, style
-from experiments.results import Results
-from experiments.scorerows import pivot
-from experiments.tables import Comparison
-from experiments.typeset import ARROWS, verdict
+from experiments.tables.results import Results
+from experiments.tables.scorerows import pivot
+from experiments.tables.table import Comparison
+from experiments.tables.typeset import ARROWS, verdict
 
 COLOURS = {"better": "#0072B2", "worse": "#D55E00", "differs": "#009E73", "": "#767676"}
 LEGEND = (

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from coupling.drift import BANDS, Drift
 from experiments.figures.correlation import heat_map
 from experiments.figures.style import canvas, save, style
-from experiments.results import Results
+from experiments.tables.results import Results
 
 MATRICES_ABREAST = 6
 LINES = ("-", "--")  # each colour comes twice before a method looks like another

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from experiments.figures.board import comparison_board
-from experiments.objects.task import ObjectJob
-from experiments.results import Results
-from experiments.scenes import ObjectImage
+from experiments.tables.results import Results
+from experiments.tasks.objects import ObjectJob
+from experiments.tasks.scenes import ObjectImage
 
 GIVEN = "picture, mask and object"
 MAGNIFIED = 4  # of a difference, so that the eye sees it

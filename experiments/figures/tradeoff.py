@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.figures.style import canvas, save, style
-from experiments.results import Results
-from experiments.scorerows import pivot
-from experiments.typeset import ARROWS
+from experiments.tables.results import Results
+from experiments.tables.scorerows import pivot
+from experiments.tables.typeset import ARROWS
 
 MARKERS = "osD^vPX*<>"
 

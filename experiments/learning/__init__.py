@@ -1,1 +1,6 @@
-"""Learning a coupling with a model and a reward: the problem, the card it ends in, its report."""
+"""Learning a coupling with a model and a reward: the problem, and the card that it ends in."""
+
+from experiments.learning.card import learned
+from experiments.learning.rewards import PairwiseLPIPS, negative
+
+__all__ = ["PairwiseLPIPS", "learned", "negative"]

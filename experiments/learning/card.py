@@ -18,9 +18,9 @@ from torch import Tensor
 from coupling import Coupling, MatrixCoupling, from_matrix, repulsive
 from coupling.learned import LearningState
 from coupling.matrix import TOLERANCE
-from experiments.durable import replace_file
 from experiments.errors import UsageError
-from experiments.gallery import METADATA_KEY
+from experiments.galleries.durable import replace_file
+from experiments.galleries.gallery import METADATA_KEY
 
 RECENT = 10  # steps whose mean reward stands in the summary: one minibatch is noisy
 TENSORS = ("matrices", "rewards", "gradient_norms", "first_moment", "second_moment")

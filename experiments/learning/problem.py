@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from coupling import Coupling, base_noise
 from coupling.learned import Batch
 from experiments.models.model import Condition, Model, repeat_rows
-from experiments.tasks import Job
+from experiments.tasks.job import Job
 
 Generate = Callable[[Tensor], Tensor]
 

@@ -1,1 +1,16 @@
-"""How the galleries of a device batch are made: one file per kind of method (see `generate`)."""
+"""From noise to gallery: how the galleries of a device batch are made, one file a method."""
+
+from experiments.methods.coupled import Coupled
+from experiments.methods.objects.editing import Blending, Inpainting, SDEdit
+from experiments.methods.objects.inversion import Inversion, ObjectInversion
+from experiments.methods.objects.refined import Refined
+
+__all__ = [
+    "Blending",
+    "Coupled",
+    "Inpainting",
+    "Inversion",
+    "ObjectInversion",
+    "Refined",
+    "SDEdit",
+]

@@ -8,13 +8,13 @@ from torch import Tensor
 
 from coupling import Coupling, base_noise
 from coupling.drift import drift
-from coupling.optimizer import NoiseOptimizer, couple
+from coupling.optimizers.base import NoiseOptimizer, couple
 from experiments.errors import UsageError
-from experiments.first_step import FirstStep
-from experiments.gallery import Gallery
+from experiments.galleries.gallery import Gallery
+from experiments.methods.first_step import FirstStep
 from experiments.methods.stopwatch import Stopwatch
 from experiments.models.model import Model, repeat_rows, to_uint8
-from experiments.tasks import Job
+from experiments.tasks.job import Job
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from experiments.durable import replace_file
+from experiments.galleries.durable import replace_file
 from experiments.report.committed import Published, digest, published
 from experiments.report.numbers import comparisons
 from experiments.report.page import page
 from experiments.report.pictures import Picture, thumbnail
 from experiments.report.render import html, write_page
-from experiments.typeset import count_range, model_title
+from experiments.tables.typeset import count_range, model_title
 
 HEADLINES = 4
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.cell import Cell
+from experiments.cells.cell import Cell
 from experiments.errors import UsageError
-from experiments.paper import PaperTable
-from experiments.results import Results
-from experiments.statistics import PairedTest
-from experiments.tables import Cell as TableCell
-from experiments.tables import Comparison, Table, TableSpec
+from experiments.tables.paper import PaperTable
+from experiments.tables.results import Results
+from experiments.tables.statistics import PairedTest
+from experiments.tables.table import Cell as TableCell
+from experiments.tables.table import Comparison, Table, TableSpec
 
 
 @dataclass(frozen=True)

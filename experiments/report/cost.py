@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from experiments.results import Results
-from experiments.scorerows import pivot
-from experiments.typeset import DASH
+from experiments.tables.results import Results
+from experiments.tables.scorerows import pivot
+from experiments.tables.typeset import DASH
 
 STAGES = ("encode", "couple", "optimize", "denoise", "decode")
 

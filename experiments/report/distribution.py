@@ -10,9 +10,9 @@ import numpy as np
 from scipy.stats import gaussian_kde
 
 from experiments.report.numbers import Head, head
-from experiments.results import Results
-from experiments.scorerows import pivot
-from experiments.typeset import verdict
+from experiments.tables.results import Results
+from experiments.tables.scorerows import pivot
+from experiments.tables.typeset import verdict
 
 WIDTH, HEIGHT = 240.0, 30.0
 """The box of one outline, in units of the drawing."""

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experiments.cell import Cell
-from experiments.ledger import Ledger
-from experiments.store import GalleryStore
+from experiments.cells.cell import Cell
+from experiments.galleries.ledger import Ledger
+from experiments.galleries.store import GalleryStore
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from experiments.report.pictures import Picture, photo
-from experiments.results import Results
-from experiments.scorerows import pivot
-from experiments.tables import TableSpec
+from experiments.tables.results import Results
+from experiments.tables.scorerows import pivot
+from experiments.tables.table import TableSpec
 
 
 @dataclass(frozen=True)

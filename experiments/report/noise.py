@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from coupling.drift import Drift
-from experiments.results import Results
-from experiments.scorerows import pivot
-from experiments.typeset import DASH
+from experiments.tables.results import Results
+from experiments.tables.scorerows import pivot
+from experiments.tables.typeset import DASH
 
 DRIFT = {
     "noise_norm": ("norm", "|x| / √D; near 1 for white noise", 4),

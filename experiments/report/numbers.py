@@ -2,9 +2,19 @@
 
 from dataclasses import dataclass
 
-from experiments import paper, tables
-from experiments.tables import Column, Table
-from experiments.typeset import ARROWS, DASH, best_mean, count_range, marks, p_value, ratio, verdict
+from experiments.tables import paper
+from experiments.tables import table as tables
+from experiments.tables.table import Column, Table
+from experiments.tables.typeset import (
+    ARROWS,
+    DASH,
+    best_mean,
+    count_range,
+    marks,
+    p_value,
+    ratio,
+    verdict,
+)
 
 HALF = 47.0
 """How far, in per cent of a bar's width, the furthest end of an interval is from its middle."""

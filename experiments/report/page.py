@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments import paper
 from experiments.report.cost import Cost, costs
 from experiments.report.distribution import Distribution, distributions
 from experiments.report.failures import Account, accounts
@@ -21,8 +20,9 @@ from experiments.report.numbers import (
 )
 from experiments.report.pictures import Figure, figure
 from experiments.report.settings import Settings, settings
-from experiments.results import Results
-from experiments.typeset import count_range, model_title
+from experiments.tables import paper
+from experiments.tables.results import Results
+from experiments.tables.typeset import count_range, model_title
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from experiments.durable import replace_file
+from experiments.galleries.durable import replace_file
 from experiments.report.page import Page
 
 ENVIRONMENT = Environment(

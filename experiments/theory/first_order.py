@@ -29,8 +29,8 @@ from coupling import base_noise, equicorrelated, from_correlation, repulsive
 from coupling.learned import random_coupling
 from experiments.figures import save, style
 from experiments.models.model import Model, repeat_rows
-from experiments.prompts import captions
-from experiments.tasks import jobs_of
+from experiments.tasks.job import jobs_of
+from experiments.tasks.prompts import captions
 from experiments.theory.finding import Finding, require
 
 STATEMENT = "Theorem A.3"

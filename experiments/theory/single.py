@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from experiments.figures import save, style
-from experiments.statistics import EquivalenceTest, equivalence
+from experiments.tables.statistics import EquivalenceTest, equivalence
 from experiments.theory.finding import Finding, require
 
 STATEMENT = "Proposition 3.2"

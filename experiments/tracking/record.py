@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.cell import Cell
-from experiments.store import cell_key
+from experiments.cells.cell import Cell
+from experiments.galleries.store import cell_key
 
 Value = str | float | None
 

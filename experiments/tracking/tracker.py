@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from PIL import Image
 
-from experiments.cell import Cell
+from experiments.cells.cell import Cell
 from experiments.errors import UsageError
 from experiments.figures.correlation import heat_maps
 from experiments.tracking.record import Record, of_cell, of_table

@@ -4,3 +4,8 @@ A worker makes a batch, encodes it, and answers with bytes; the one process that
 lock commits them. So a worker may die at any moment, or do a thing twice, and costs at most the
 batch in its hand.
 """
+
+from experiments.workers.actors import RayWorkers
+from experiments.workers.local import LocalWorkers
+
+__all__ = ["LocalWorkers", "RayWorkers"]

@@ -17,11 +17,11 @@ from typing import Any
 import torch
 
 from experiments.errors import UsageError
-from experiments.preemption import kept
-from experiments.recipe import ModelSource, Recipe
-from experiments.tasks import Job
+from experiments.tasks.job import Job
 from experiments.workers.batch import Batch, Queue
 from experiments.workers.dispatch import Limits
+from experiments.workers.preemption import kept
+from experiments.workers.recipe import ModelSource, Recipe
 from experiments.workers.worker import (
     Crash,
     OutOfMemory,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from experiments.errors import UsageError
-from experiments.tasks import Job
+from experiments.tasks.job import Job
 
 
 @dataclass(frozen=True)

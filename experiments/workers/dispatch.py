@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from experiments.errors import UsageError
-from experiments.gallery import EncodedGallery
-from experiments.ledger import Failure
-from experiments.recipe import Recipe
-from experiments.tasks import Job
+from experiments.galleries.gallery import EncodedGallery
+from experiments.galleries.ledger import Failure
+from experiments.tasks.job import Job
 from experiments.workers.batch import Batch, Queue
+from experiments.workers.recipe import Recipe
 from experiments.workers.worker import OutOfMemory, Result, WorkerLost
 
 

@@ -4,12 +4,12 @@ import math
 from collections.abc import Iterator
 
 from experiments.errors import UsageError
-from experiments.gallery import Gallery
-from experiments.lanes import cores, in_lanes
-from experiments.recipe import Recipe
-from experiments.tasks import Job
+from experiments.galleries.gallery import Gallery
+from experiments.tasks.job import Job
 from experiments.workers.batch import Batch, Queue
 from experiments.workers.dispatch import Limits
+from experiments.workers.lanes import cores, in_lanes
+from experiments.workers.recipe import Recipe
 from experiments.workers.worker import Failed, OutOfMemory, Result, attempt, encoded, probe
 
 

@@ -11,13 +11,13 @@ from typing import TypeVar
 import torch
 
 from experiments.errors import UsageError
-from experiments.gallery import EncodedGallery, Gallery, encode
-from experiments.generate import generate
-from experiments.provenance import provenance
-from experiments.recipe import Recipe
-from experiments.tasks import Job
+from experiments.galleries.gallery import EncodedGallery, Gallery, encode
+from experiments.methods.method import generate
+from experiments.tasks.job import Job
 from experiments.workers import memory
 from experiments.workers.batch import Batch
+from experiments.workers.provenance import provenance
+from experiments.workers.recipe import Recipe
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ import torch
 from torch.nn.functional import adaptive_avg_pool2d
 
 from coupling import iid, repulsive
-from coupling.contrastive import Contrastive, balanced_gamma, contrastive_loss
-from coupling.optimizer import descend
+from coupling.optimizers.base import descend
+from coupling.optimizers.contrastive import Contrastive, balanced_gamma, contrastive_loss
 
 
 def direct(clean, reference, *, temperature, gamma, window, epsilon=0.0):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from coupling import repulsive
-from coupling.foreground import foreground_loss, refine_foreground
+from coupling.optimizers.foreground import foreground_loss, refine_foreground
 
 REGION = torch.zeros(4, 4, dtype=torch.bool)
 REGION[1:3, :2] = True

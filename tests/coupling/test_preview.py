@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from coupling import base_noise, iid, repulsive, subspace
-from coupling.preview import SPREADS, Preview, select
+from coupling.optimizers.preview import SPREADS, Preview, select
+from coupling.optimizers.reward import PairwiseDistance, chi_penalty, squared_distances
 from coupling.projection import channels
-from coupling.reward import PairwiseDistance, chi_penalty, squared_distances
 
 
 class Identity:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from experiments.compose import compose
-from experiments.gallery import METADATA_KEY, image_metadata
+from experiments.galleries.gallery import METADATA_KEY, image_metadata
 from experiments.replay import main, replay
 from experiments.run import run
 

@@ -12,10 +12,10 @@ import pytest
 from coupling import antithetic
 from experiments.compose import CONFIGS
 from experiments.errors import UsageError
-from experiments.gallery import image_metadata
+from experiments.galleries.gallery import image_metadata
 from experiments.learning.card import Card
-from experiments.prompts import captions
 from experiments.run import run
+from experiments.tasks.prompts import captions
 
 QUICK = ["model.num_steps=2", "workers.galleries_per_batch=2"]
 
@@ -50,7 +50,7 @@ def test_a_run_commits_and_scores_and_a_second_one_does_nothing(start, capsys, m
     assert len(list(start.folder.glob("outputs/*/galleries/*/*.png"))) == 9
     assert len(list(start.folder.glob("results/scores/*.jsonl"))) == 1
 
-    monkeypatch.setattr("experiments.source.load_model", lambda *_: pytest.fail("loads it"))
+    monkeypatch.setattr("experiments.cells.source.load_model", lambda *_: pytest.fail("loads it"))
     capsys.readouterr()
     start("task.num_prompts=3")
     assert "3 galleries, nothing to generate" in capsys.readouterr().out

@@ -8,11 +8,11 @@ import pytest
 from runs import HERE, Stub, actors, l2, one_lane, settings
 from stubs import INPUTS, Fault, K, Pictures, recipe
 
-from experiments.cell import Cell
+from experiments.cells.cell import Cell
 from experiments.compose import compose
+from experiments.galleries.store import GalleryStore, cell_key
 from experiments.run import run
-from experiments.store import GalleryStore, cell_key
-from experiments.tasks import jobs_of
+from experiments.tasks.job import jobs_of
 from experiments.workers.actors import RayWorkers
 
 

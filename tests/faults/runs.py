@@ -9,8 +9,8 @@ from pathlib import Path
 
 from stubs import Pictures
 
-from experiments.cell import Cell
-from experiments.ledger import Ledger
+from experiments.cells.cell import Cell
+from experiments.galleries.ledger import Ledger
 from experiments.workers.actors import RayWorkers
 from experiments.workers.local import LocalWorkers
 from metrics import MetricSuite

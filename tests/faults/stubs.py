@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from coupling.drift import drift
-from experiments.gallery import Gallery
+from experiments.galleries.gallery import Gallery
 from experiments.models.execution import EAGER
-from experiments.recipe import Recipe
-from experiments.tasks import Job
+from experiments.tasks.job import Job
+from experiments.workers.recipe import Recipe
 
 K = 2
 INPUTS = {"model": {"name": "stub", "weights": "none"}, "coupling": "stub", "seed": 0}

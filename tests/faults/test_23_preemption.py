@@ -8,7 +8,7 @@ from subprocess import Popen
 import pytest
 from runs import committed, elsewhere
 
-from experiments.preemption import REQUEUE
+from experiments.workers.preemption import REQUEUE
 
 PROMPTS = 12
 ONE_BY_ONE = [f"task.num_prompts={PROMPTS}", "model.num_steps=4", "workers.galleries_per_batch=1"]

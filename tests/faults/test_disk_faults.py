@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from runs import HERE, ROOT
 
-from experiments import store as store_module
 from experiments.errors import UsageError
+from experiments.galleries import store as store_module
 from experiments.verify import main, verify
 
 # A run that is killed in the middle of its second commit: before the rename.
@@ -17,9 +17,9 @@ KILLED_BEFORE_THE_RENAME = """
 import os, signal, sys
 from pathlib import Path
 from stubs import INPUTS, K, picture
-from experiments.gallery import encode
-from experiments.store import GalleryStore
-from experiments.tasks import jobs_of
+from experiments.galleries.gallery import encode
+from experiments.galleries.store import GalleryStore
+from experiments.tasks.job import jobs_of
 
 rename, folder = os.rename, Path(sys.argv[1])
 def dies(*paths):

@@ -10,11 +10,11 @@ from PIL import Image
 from runs import committed, l2, rows
 from stubs import picture
 
-from experiments import tables
 from experiments.errors import UsageError
-from experiments.gallery import encode, image_metadata
+from experiments.galleries.gallery import encode, image_metadata
 from experiments.models.stable_diffusion import StableDiffusion
-from experiments.prompts import captions
+from experiments.tables import table as tables
+from experiments.tasks.prompts import captions
 from metrics.scorers import PairwiseL2
 from scripts import calibrate
 

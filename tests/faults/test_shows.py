@@ -9,7 +9,7 @@ import psutil
 import pytest
 from runs import committed
 
-from experiments.store import GalleryStore
+from experiments.galleries.store import GalleryStore
 
 TABLES = ("tiny.md", "tiny.csv", "tiny.tex", "tiny-scores.csv")
 

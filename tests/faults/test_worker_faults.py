@@ -8,11 +8,11 @@ import pytest
 from runs import actors, committed, one_lane
 from stubs import Hangs, Killed, Naps, Poison, Small, picture
 
-from experiments import tables
+from experiments.cells.measure import score_galleries, unfinished
 from experiments.errors import UsageError
-from experiments.gallery import encode
-from experiments.measure import score_galleries, unfinished
+from experiments.galleries.gallery import encode
 from experiments.methods.coupled import Coupled
+from experiments.tables import table as tables
 
 
 def test_01_worker_killed(stub, two_actors, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments import paper
+from experiments.tables import paper
 from metrics import brightness
 
 

@@ -55,7 +55,7 @@ def test_the_command_writes_prompts_that_a_run_reads(archive, tmp_path):
     out = tmp_path / "captions.jsonl"
     command = [sys.executable, str(SCRIPT), "--archive", str(archive), "--out", str(out)]
     subprocess.run([*command, "--count", "5"], check=True, timeout=60)
-    from experiments.prompts import from_file
+    from experiments.tasks.prompts import from_file
 
     assert len(set(from_file(5, path=str(out), column="prompt"))) == 5
 

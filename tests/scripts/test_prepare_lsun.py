@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.scenes import from_folder
+from experiments.tasks.scenes import from_folder
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "prepare_lsun.py"
 ARCHIVE = Path(__file__).parent / "bedrooms.zip"

@@ -10,10 +10,10 @@ from safetensors.torch import load_file, save_file
 
 from coupling import MatrixCoupling, SubspaceCoupling, channels, iid, repulsive, subspace
 from coupling.learned import LearningState, learn, random_coupling
-from experiments.cells import without_cards
+from experiments.cells.build import without_cards
 from experiments.compose import CONFIGS, build, plain
 from experiments.errors import UsageError
-from experiments.gallery import METADATA_KEY
+from experiments.galleries.gallery import METADATA_KEY
 from experiments.learning.card import TENSORS, Card, learned, read
 
 SETTINGS = {"within": None, "seed": 7}

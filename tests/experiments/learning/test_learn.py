@@ -40,7 +40,7 @@ def start(tmp_path, model, monkeypatch):
 
 
 def test_a_killed_learning_goes_on_as_if_nothing_had_happened(start, monkeypatch, tmp_path):
-    monkeypatch.setattr("experiments.learning.figure.course", lambda *_, **__: ())
+    monkeypatch.setattr("experiments.figures.learning.course", lambda *_, **__: ())
     whole = read(start("num_steps=4", "name=some", to="whole") / "cards/tiny-some.safetensors")
     for file in (tmp_path / "outputs").rglob("*.safetensors"):
         file.unlink()

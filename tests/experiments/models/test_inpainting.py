@@ -6,11 +6,11 @@ import torch
 
 from coupling import iid
 from experiments.errors import UsageError
+from experiments.methods.objects.editing import Inpainting
+from experiments.methods.objects.given import Given
 from experiments.methods.stopwatch import Stopwatch
 from experiments.models.inpainting import MASK, MASKED
 from experiments.models.model import repeat_rows
-from experiments.objects.editing import Inpainting
-from experiments.objects.given import Given
 
 STEPS, SIZE = 20, 16
 PROMPTS = ["a red bed", "two lamps by a window"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from float64 import in_float64
 
-from coupling.foreground import foreground_loss
+from coupling.optimizers.foreground import foreground_loss
 from experiments.errors import UsageError
 from experiments.models.model import repeat_rows
 from experiments.models.sdxl import SDXL

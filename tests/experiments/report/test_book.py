@@ -8,7 +8,7 @@ import pytest
 from experiments.errors import UsageError
 from experiments.report.book import write_book
 from experiments.report.committed import digest, published
-from experiments.typeset import markdown
+from experiments.tables.typeset import markdown
 
 RESULTS = Path(__file__).parents[3] / "results"
 TABLES = published(RESULTS)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import tables
+from experiments.galleries.store import GalleryStore
 from experiments.report.distribution import HEIGHT, WIDTH, distributions
 from experiments.report.failures import _failed
 from experiments.report.noise import averages, noise_view
@@ -16,8 +16,8 @@ from experiments.report.page import page
 from experiments.report.pictures import photo
 from experiments.report.render import html
 from experiments.report.settings import settings
-from experiments.results import Results
-from experiments.store import GalleryStore
+from experiments.tables import table as tables
+from experiments.tables.results import Results
 
 HOSTILE = '</script><img src="http://example.com/x.png">'
 

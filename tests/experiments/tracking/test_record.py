@@ -8,17 +8,17 @@ import pytest
 
 from coupling import repulsive
 from coupling.drift import drift
-from experiments.cell import Cell
-from experiments.gallery import Gallery, encode
-from experiments.recipe import Recipe
-from experiments.store import GalleryStore
-from experiments.tasks import jobs_of
+from experiments.cells.cell import Cell
+from experiments.galleries.gallery import Gallery, encode
+from experiments.galleries.store import GalleryStore
+from experiments.tasks.job import jobs_of
 from experiments.tracking.record import of_cell, of_table
+from experiments.workers.recipe import Recipe
 
 CONFIG = {
     "model": {"name": "tiny"},
     "coupling": {"_target_": "coupling.repulsive", "size": 3},
-    "optimizer": {"_target_": "coupling.contrastive.Contrastive"},
+    "optimizer": {"_target_": "coupling.Contrastive"},
     "task": {},
 }
 JOBS = jobs_of(["a bed", "a rug", "a lamp"])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from ray import cloudpickle
 
-from experiments.cells import cells_of
+from experiments.cells.build import cells_of
 from experiments.compose import compose, rows_of
 from experiments.errors import UsageError
 from experiments.models.stable_diffusion import StableDiffusion
@@ -21,7 +21,7 @@ def cell(tmp_path, *overrides: str):
 
 
 def test_the_driver_has_the_weights_and_loads_no_model(tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.source.load_model", lambda *_: pytest.fail("loads it"))
+    monkeypatch.setattr("experiments.cells.source.load_model", lambda *_: pytest.fail("loads it"))
     fetched = []
     monkeypatch.setattr(StableDiffusion, "fetch", lambda **values: fetched.append(values))
     monkeypatch.setattr(RayWorkers, "_connect", MagicMock())

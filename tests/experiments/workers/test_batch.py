@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.errors import UsageError
-from experiments.tasks import jobs_of
+from experiments.tasks.job import jobs_of
 from experiments.workers.batch import Batch, Queue
 from experiments.workers.dispatch import Limits
 

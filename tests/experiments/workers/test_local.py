@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from experiments.cells import cells_of
+from experiments.cells.build import cells_of
 from experiments.compose import build, compose, rows_of
 from experiments.errors import UsageError
-from experiments.lanes import cores
+from experiments.workers.lanes import cores
 
 
 def workers(*overrides: str):

@@ -1,0 +1,8 @@
+"""What happens between the coupling and the sampler: one file a noise optimiser."""
+
+from coupling.optimizers.base import NoiseOptimizer, Refinement, State
+from coupling.optimizers.contrastive import Contrastive
+from coupling.optimizers.preview import Preview
+from coupling.optimizers.reward import PairwiseDistance
+
+__all__ = ["Contrastive", "NoiseOptimizer", "PairwiseDistance", "Preview", "Refinement", "State"]

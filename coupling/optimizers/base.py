@@ -1,0 +1,89 @@
+"""What happens between the coupling and the sampler: noise optimisation, as a slot.
+
+An optimiser turns base noises and a coupling into the noises that the sampler starts from. It sees
+the model only through its first sampler step: the guided network output there, and Tweedie's
+estimate of the clean image. Each is a generator of its states; the last state holds the result.
+
+Tensors are (G, n, C, h, w): n noises of each of G galleries. Galleries never see each other: the
+losses are summed and Adam is elementwise, so a gallery's result does not depend on its neighbours.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from coupling.law import Coupling
+
+
+class FirstStep(Protocol):
+    """The model at the sampler's first step, for G galleries."""
+
+    def output(self, noise: Tensor, *, checkpointed: bool = False) -> Tensor:
+        """The guided network output at noise (G, n, C, h, w), of the same shape.
+
+        `checkpointed` recomputes the network in the backward pass instead of keeping it.
+        """
+
+    def clean(self, noise: Tensor, output: Tensor, *, shifted: bool = False) -> Tensor:
+        """Tweedie's estimate; `shifted` reads alpha one training step earlier."""
+
+
+@dataclass(frozen=True)
+class State:
+    """An optimiser after a step: the noises (G, K, C, h, w) and, before the step, the loss (G,)."""
+
+    noise: Tensor
+    loss: Tensor
+
+
+class NoiseOptimizer(ABC):
+    """From base noises and a coupling to the noises of a gallery."""
+
+    def base_size(self, coupling: Coupling) -> int:
+        """How many base noises a gallery is made from."""
+        return coupling.base_size
+
+    @abstractmethod
+    def optimize(self, base: Tensor, coupling: Coupling, first: FirstStep) -> Iterator[State]:
+        """Yields a state a step, from base noises (G, base_size, C, h, w)."""
+
+
+class Refinement(NoiseOptimizer):
+    """An optimiser that starts from the coupled noises and moves them."""
+
+    def optimize(self, base: Tensor, coupling: Coupling, first: FirstStep) -> Iterator[State]:
+        return self.refine(couple(base, coupling), first)
+
+    @abstractmethod
+    def refine(self, noise: Tensor, first: FirstStep) -> Iterator[State]:
+        """Yields a state a step, from coupled noises (G, K, C, h, w)."""
+
+
+def couple(base: Tensor, coupling: Coupling) -> Tensor:
+    """Base noises (G, >= m, C, h, w) -> coupled noises (G, K, C, h, w)."""
+    return torch.stack([coupling.couple(gallery) for gallery in base])
+
+
+def descend(
+    noise: Tensor,
+    loss_of: Callable[[Tensor], Tensor],
+    *,
+    num_steps: int,
+    learning_rate: float,
+) -> Iterator[State]:
+    """Adam on the noises (Kingma & Ba, arXiv:1412.6980, betas 0.9 and 0.999), a state a step.
+
+    `loss_of` gives each gallery's loss, (G, K, C, h, w) -> (G,). It is called once a step.
+    """
+    variable = noise.detach().clone().requires_grad_(True)
+    adam = torch.optim.Adam([variable], lr=learning_rate)
+    for _ in range(num_steps):
+        with torch.enable_grad():
+            loss = loss_of(variable)
+            (variable.grad,) = torch.autograd.grad(loss.sum(), variable)
+        adam.step()
+        yield State(noise=variable.detach().clone(), loss=loss.detach())

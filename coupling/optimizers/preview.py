@@ -1,0 +1,115 @@
+"""Preview selection: look at more noises than the gallery needs, keep those that will differ.
+
+Of each gallery's candidates Z_1..Z_N (members 0..N-1 of its base streams), one guided network pass
+each gives the clean estimate at the first sampler step, pooled to (w, w). The m base noises whose
+estimates are the most spread are kept, in the order of their members, and coupled. No gradient is
+taken; a gallery costs N network passes, so N = 3K costs what three steps of CNO cost.
+
+The result is no coupling: selection shifts the law, so the kept noises are not exactly standard
+normal given that they were kept, and no theorem about marginals holds for them. This method is not
+the paper's.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import torch
+from torch import Tensor
+
+from coupling.law import Coupling
+from coupling.optimizers.base import FirstStep, NoiseOptimizer, Refinement, State, couple
+from coupling.optimizers.reward import squared_distances
+
+MAX_SUBSETS = 20_000
+"""Up to this many subsets the search is exhaustive: N = 20 for K = 3, N = 20 for K = 5."""
+
+
+def _sum(distances: Tensor) -> Tensor:
+    return distances.sum((-2, -1)) / 2
+
+
+def _least(distances: Tensor) -> Tensor:
+    size = distances.shape[-1]
+    return distances[..., *torch.triu_indices(size, size, offset=1).unbind()].amin(-1)
+
+
+SPREADS: dict[str, Callable[[Tensor], Tensor]] = {"sum": _sum, "least": _least}
+"""How spread a subset is, from its pairwise squared distances (..., k, k): their sum or minimum."""
+
+
+def select(distances: Tensor, size: int, *, spread: str) -> Tensor:
+    """The `size` >= 2 of N candidates with the largest spread: (N, N) -> sorted indices (size,).
+
+    Exact where at most `MAX_SUBSETS` subsets exist; otherwise greedy, then single exchanges until
+    none improves, which finds a local optimum. Ties go to the earlier candidates.
+    """
+    candidates = len(distances)
+    spread_of = SPREADS[spread]
+
+    def value(subsets: Tensor) -> Tensor:
+        return spread_of(distances[subsets.unsqueeze(-1), subsets.unsqueeze(-2)])
+
+    if comb(candidates, size) <= MAX_SUBSETS:
+        subsets = torch.tensor(list(combinations(range(candidates), size)))
+        return subsets[value(subsets).argmax()]
+    chosen = list(divmod(int(distances.argmax()), candidates))
+    while len(chosen) < size:
+        trials = torch.tensor([[*chosen, c] for c in range(candidates) if c not in chosen])
+        chosen = trials[value(trials).argmax()].tolist()
+    best = float(value(torch.tensor(chosen)))
+    while True:
+        outside = [c for c in range(candidates) if c not in chosen]
+        exchanges = [[*chosen[:i], c, *chosen[i + 1 :]] for i in range(size) for c in outside]
+        values = value(torch.tensor(exchanges))
+        if not float(values.max()) > best:
+            return torch.tensor(sorted(chosen))
+        best, chosen = float(values.max()), exchanges[int(values.argmax())]
+
+
+@dataclass(frozen=True)
+class Preview(NoiseOptimizer):
+    """Keeps the candidates that will differ the most, and couples them.
+
+    Attributes:
+        candidates: N, at least the number of base noises that the coupling needs.
+        window: w, the side that the estimates are pooled to.
+        spread: "sum" of squared pairwise distances, or the "least" of them.
+        then: what refines the coupled noises; None for nothing.
+
+    Raises:
+        ValueError: an unknown spread.
+    """
+
+    candidates: int
+    window: int
+    spread: str
+    then: Refinement | None
+
+    def __post_init__(self) -> None:
+        if self.spread not in SPREADS:
+            raise ValueError(f"spread = {self.spread!r} must be one of {', '.join(SPREADS)}")
+
+    def base_size(self, coupling: Coupling) -> int:
+        """N. Raises ValueError where it is too small, or the coupling needs fewer than two."""
+        if not 2 <= coupling.base_size <= self.candidates:
+            raise ValueError(
+                f"candidates = {self.candidates}: this coupling is made from "
+                f"{coupling.base_size} base noises; preview needs at least 2 and as many candidates"
+            )
+        return self.candidates
+
+    def optimize(self, base: Tensor, coupling: Coupling, first: FirstStep) -> Iterator[State]:
+        """The loss of the first state is minus the spread of what was kept."""
+        with torch.no_grad():
+            clean = first.clean(base, first.output(base))
+            distances = squared_distances(clean.float(), self.window).cpu()
+        kept = [select(each, coupling.base_size, spread=self.spread) for each in distances]
+        spread_of = SPREADS[self.spread]
+        spreads = [spread_of(d[k][:, k]) for d, k in zip(distances, kept, strict=True)]
+        chosen = torch.stack([gallery[k] for gallery, k in zip(base, kept, strict=True)])
+        noise = couple(chosen, coupling)
+        yield State(noise=noise, loss=-torch.stack(spreads))
+        if self.then is not None:
+            yield from self.then.refine(noise, first)

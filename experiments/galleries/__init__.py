@@ -1,0 +1,5 @@
+"""A gallery, and the folders that galleries lie in: ours, and other people's."""
+
+from experiments.galleries.foreign import Folder
+
+__all__ = ["Folder"]

@@ -1,0 +1,1 @@
+"""Tables: score rows -> paired statistics -> a table as text, with the paper's numbers beside."""

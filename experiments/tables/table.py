@@ -1,0 +1,326 @@
+"""A paper table from score rows alone: means, paired tests against a baseline row, provenance.
+
+Every row of a table holds the same jobs (prompts), and the same base noises served all of them, so
+rows are compared in pairs: d_j = score_row(j) - score_baseline(j). Two families of p-values are
+corrected by Holm's method, each over the whole table: all paired t-tests, and all Wilcoxon tests.
+
+A cell that lacks jobs is refused, or printed with its n. The paper's numbers (`paper`) stand beside
+ours and never enter a computation.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from experiments.errors import UsageError
+from experiments.tables import paper, scorerows, typeset
+from experiments.tables.statistics import PairedTest, holm, paired
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a metric is printed; `better` is higher, lower or neutral."""
+
+    label: str
+    better: str
+    digits: int
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """What a table shows, in plain values as its YAML states them.
+
+    Attributes:
+        name: short name, used in messages and as the LaTeX label.
+        title: heading of the table.
+        rows: method labels in the order of printing; of a mapping, its keys.
+        columns: metric -> Column, or the mapping of a Column's fields.
+        baselines: row -> the row, or rows, that it is tested against; stars speak of the first.
+        paper: the paper's table that these rows mirror ("table1" .. "table9"), or None.
+        jobs: how many jobs each cell must have at least.
+        unit: what a job is made of, in the singular.
+        notes: sentences that a reader needs, such as what made the masks.
+
+    Raises:
+        UsageError: the parts do not fit together.
+    """
+
+    name: str
+    title: str
+    rows: Sequence[str]
+    columns: Mapping[str, Column]
+    baselines: Mapping[str, str | Sequence[str]]
+    paper: str | None
+    jobs: int
+    unit: str = "prompt"
+    notes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        columns = {
+            metric: column if isinstance(column, Column) else Column(**column)
+            for metric, column in self.columns.items()
+        }
+        object.__setattr__(self, "rows", tuple(self.rows))
+        object.__setattr__(self, "columns", columns)
+        baselines = {
+            row: (against,) if isinstance(against, str) else tuple(against)
+            for row, against in self.baselines.items()
+        }
+        object.__setattr__(self, "baselines", baselines)
+        if not self.rows or not columns or len(set(self.rows)) < len(self.rows):
+            raise UsageError(f"{self.name}: rows and columns must be given, each row once")
+        for row, baseline in self.pairs:
+            if row == baseline or not {row, baseline} <= set(self.rows):
+                raise UsageError(
+                    f"{self.name}: baseline {row!r}: {baseline!r} must name two of its rows: "
+                    f"{', '.join(self.rows)}"
+                )
+        for metric, column in columns.items():
+            if column.better not in ("higher", "lower", "neutral"):
+                raise UsageError(
+                    f"{self.name}: {metric} has better={column.better!r}; "
+                    "write higher, lower or neutral"
+                )
+        if self.paper is not None:
+            paper.table(self.paper)
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Every (row, baseline) that is tested."""
+        return tuple((row, one) for row, against in self.baselines.items() for one in against)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A row against a baseline in one column, over the jobs that both have.
+
+    `paper_percent` is the paper's effect against the same baseline, for each model it has.
+    """
+
+    baseline: str
+    test: PairedTest
+    t_p_holm: float
+    wilcoxon_p_holm: float
+    percent: float | None  # 100 (mean / baseline mean - 1); None unless the baseline is positive
+    paper_percent: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row in one column; mean and sample standard deviation (n - 1) over its n jobs.
+
+    `paper` is the paper's (mean, standard deviation) of the same model, row and metric.
+    """
+
+    row: str
+    metric: str
+    n: int
+    mean: float | None  # None where n = 0
+    std: float | None  # None where n < 2
+    comparisons: tuple[Comparison, ...]  # () without a baseline, or with fewer than two pairs
+    paper: paper.Reported | None
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """Against the row's first baseline, if there is one."""
+        return next(iter(self.comparisons), None)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whole: what was asked, what was measured, what made it, what the paper has."""
+
+    spec: TableSpec
+    model: str
+    cells: tuple[Cell, ...]  # row by row
+    provenance: dict[str, dict[str, tuple[str, ...]]]  # metric -> field -> what occurred
+    gaps: tuple[str, ...]  # one sentence for each incomplete cell; () for a whole table
+    paper: paper.PaperTable | None
+
+    def cell(self, row: str, metric: str) -> Cell:
+        """The cell of a row in a column."""
+        return next(c for c in self.cells if (c.row, c.metric) == (row, metric))
+
+    def frame(self) -> pd.DataFrame:
+        """All cells as plain columns at full precision: a line each, or one a comparison."""
+        records = [
+            self._record(cell, comparison)
+            for cell in self.cells
+            for comparison in cell.comparisons or (None,)
+        ]
+        return pd.DataFrame(records).astype({"pairs": "Int64"})
+
+    def _record(self, cell: Cell, comparison: Comparison | None) -> dict:
+        column = self.spec.columns[cell.metric]
+        record = {"table": self.spec.name, "model": self.model, "row": cell.row}
+        record |= {"metric": cell.metric, "label": column.label, "better": column.better}
+        record |= {"n": cell.n, "mean": cell.mean, "std": cell.std}
+        test = comparison.test if comparison else None
+        record |= {
+            "baseline": comparison and comparison.baseline,
+            "pairs": test and test.n,
+            "difference": test and test.difference,
+            "ci_low": test and test.ci_low,
+            "ci_high": test and test.ci_high,
+            "percent": comparison and comparison.percent,
+            "dz": test and test.dz,
+            "t_p": test and test.t_p,
+            "t_p_holm": comparison and comparison.t_p_holm,
+            "wilcoxon_p": test and test.wilcoxon_p,
+            "wilcoxon_p_holm": comparison and comparison.wilcoxon_p_holm,
+        }
+        paper_mean, paper_std = cell.paper or (None, None)
+        record |= {"paper_mean": paper_mean, "paper_std": paper_std}
+        for model in self.paper.values if self.paper else ():
+            record[f"paper_{model}_percent"] = comparison and comparison.paper_percent.get(model)
+        made = self.provenance[cell.metric]
+        return record | {field: " | ".join(found) for field, found in made.items()}
+
+
+def build(
+    spec: TableSpec, scores: pd.DataFrame, *, paper_model: str, allow_partial: bool = False
+) -> Table:
+    """The table that `spec` asks for.
+
+    Args:
+        scores: one line per gallery and metric with `scorerows.COLUMNS`; their order does not
+            matter, and rows and metrics that the table does not show are ignored.
+        paper_model: the model that was run, under the paper's name if the paper has it.
+        allow_partial: print cells that lack jobs with their n instead of refusing them; a
+            comparison then takes the jobs that both rows have.
+
+    Raises:
+        UsageError: a cell lacks jobs, a column was made in two ways, a job was scored twice or
+            with two prompts, or a score is not finite.
+    """
+    try:
+        scores = scorerows.select(scores, rows=spec.rows, metrics=list(spec.columns))
+        provenance = {metric: scorerows.provenance(scores, metric) for metric in spec.columns}
+    except UsageError as error:
+        raise UsageError(f"{spec.name}: {error}") from error
+    values = {metric: scorerows.pivot(scores, metric, rows=spec.rows) for metric in spec.columns}
+    gaps = tuple(
+        f"row {row!r} has {have} of {expected} galleries for {metric}"
+        for metric in spec.columns
+        for row, have, expected in scorerows.gaps(values[metric], jobs=spec.jobs)
+    )
+    if gaps and not allow_partial:
+        more = f" (and {len(gaps) - 1} more cells)" if len(gaps) > 1 else ""
+        raise UsageError(
+            f"{spec.name}: {gaps[0]}{more}; finish the run, or allow a partial table, "
+            "which is printed with its n"
+        )
+    reference = paper.table(spec.paper) if spec.paper else None
+    comparisons = _compare(spec, values, reference.values if reference else {})
+    return Table(
+        spec=spec,
+        model=paper_model,
+        cells=tuple(
+            _cell(
+                row,
+                metric,
+                values[metric][row].dropna().to_numpy(),
+                comparisons=tuple(
+                    comparisons[row, baseline, metric]
+                    for baseline in spec.baselines.get(row, ())
+                    if (row, baseline, metric) in comparisons
+                ),
+                reported=paper.values(spec.paper, paper_model) if spec.paper else {},
+            )
+            for row in spec.rows
+            for metric in spec.columns
+        ),
+        provenance=provenance,
+        gaps=gaps,
+        paper=reference,
+    )
+
+
+def write(table: Table, folder: Path, stem: str, *, made_by: Mapping) -> tuple[Path, ...]:
+    """Write `stem`.csv, .md, .tex and .json into `folder`; returns their paths.
+
+    The same table gives the same bytes. `made_by` (configs, versions, device, seeds, timings;
+    plain JSON values) goes into the JSON alone.
+    """
+    document = asdict(table) | {"made_by": dict(made_by)}
+    texts = {
+        "csv": table.frame().to_csv(index=False, lineterminator="\n"),
+        "md": typeset.markdown(table),
+        "tex": typeset.latex(table),
+        "json": json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+    }
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for suffix, text in texts.items():
+        path = folder / f"{stem}.{suffix}"
+        sibling = path.with_name(f".{path.name}.partial")
+        sibling.write_text(text, encoding="utf-8")
+        os.replace(sibling, path)
+        paths.append(path)
+    return tuple(paths)
+
+
+def _compare(
+    spec: TableSpec, values: Mapping[str, pd.DataFrame], reported: Mapping
+) -> dict[tuple[str, str, str], Comparison]:
+    """All comparisons (row, baseline, metric) of the table, their p-values corrected together."""
+    pairs = {
+        (row, baseline, metric): values[metric][[row, baseline]].dropna().to_numpy()
+        for row, baseline in spec.pairs
+        for metric in spec.columns
+    }
+    pairs = {key: both for key, both in pairs.items() if len(both) >= 2}
+    tests = {key: paired(both[:, 0], both[:, 1]) for key, both in pairs.items()}
+    t_holm = holm([test.t_p for test in tests.values()])
+    wilcoxon_holm = holm([test.wilcoxon_p for test in tests.values()])
+    return {
+        key: Comparison(
+            baseline=key[1],
+            test=test,
+            t_p_holm=t_p,
+            wilcoxon_p_holm=wilcoxon_p,
+            percent=_percent(float(pairs[key][:, 0].mean()), float(pairs[key][:, 1].mean())),
+            paper_percent=_reported_effects(reported, *key),
+        )
+        for (key, test), t_p, wilcoxon_p in zip(tests.items(), t_holm, wilcoxon_holm, strict=True)
+    }
+
+
+def _reported_effects(reported: Mapping, row: str, baseline: str, metric: str) -> dict[str, float]:
+    """The paper's effect of a row against a baseline, for each model that has both."""
+    effects = {}
+    for model, rows in reported.items():
+        ours, theirs = rows.get(row, {}).get(metric), rows.get(baseline, {}).get(metric)
+        if ours and theirs and (percent := _percent(ours[0], theirs[0])) is not None:
+            effects[model] = percent
+    return effects
+
+
+def _cell(
+    row: str,
+    metric: str,
+    values: np.ndarray,
+    *,
+    comparisons: tuple[Comparison, ...],
+    reported: Mapping,
+) -> Cell:
+    return Cell(
+        row=row,
+        metric=metric,
+        n=len(values),
+        mean=float(values.mean()) if len(values) else None,
+        std=float(values.std(ddof=1)) if len(values) > 1 else None,
+        comparisons=comparisons,
+        paper=reported.get(row, {}).get(metric),
+    )
+
+
+def _percent(value: float, baseline: float) -> float | None:
+    """Relative effect; None at or below a baseline of zero, where a ratio means nothing."""
+    return 100 * (value - baseline) / baseline if baseline > 0 else None

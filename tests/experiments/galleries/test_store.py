@@ -1,0 +1,139 @@
+"""The store's promise: what is in the manifest is whole; what is not does not exist."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from coupling.drift import drift
+from experiments.errors import UsageError
+from experiments.galleries.gallery import Gallery, encode, image_metadata
+from experiments.galleries.store import GalleryStore, cell_key
+from experiments.tasks.job import jobs_of
+
+INPUTS = {"model": "m", "coupling": "iid", "seed": 3}
+JOBS = jobs_of(["a cat", "a dog", "a fox"])
+WHITE = drift(torch.randn(2, 3, 4, 4), torch.eye(2))
+
+
+def gallery(job, *, fill=0):
+    images = np.random.default_rng(fill).integers(0, 256, size=(2, 8, 8, 3), dtype=np.uint8)
+    passes, loss = {"sample": 2, "forward": 1}, (0.5, 0.25)
+    return Gallery(job, images, {"denoise": 0.5}, passes=passes, loss=loss, drift=WHITE)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return GalleryStore(tmp_path / "cell", INPUTS, gallery_size=2)
+
+
+def commit(store, jobs):
+    with store:
+        for job in jobs:
+            store.commit(encode(gallery(job), inputs=INPUTS, made_with={"torch": "2"}))
+
+
+def test_a_committed_gallery_reads_back_with_how_it_was_made(store):
+    commit(store, JOBS[:1])
+    row = store.committed()[JOBS[0].id]
+    np.testing.assert_array_equal(store.read(row), gallery(JOBS[0]).images)
+    metadata = image_metadata(store.image_paths(row)[1])
+    job = {"id": JOBS[0].id, "prompt": "a cat"}
+    batch = {"galleries": 1, "members": [0, 1]}
+    assert metadata == {**INPUTS, "job": job, "member": 1, "batch": batch}
+    assert row.seconds == {"denoise": 0.5} and row.made_with == {"torch": "2"}
+    assert row.passes == {"sample": 2, "forward": 1}
+    assert row.loss == (0.5, 0.25) and row.drift == WHITE
+
+
+def test_the_same_gallery_has_the_same_bytes(store, tmp_path):
+    commit(store, JOBS)
+    other = GalleryStore(tmp_path / "other", INPUTS, gallery_size=2)
+    commit(other, reversed(JOBS))
+    assert other.committed() == store.committed()
+
+
+def test_a_kill_before_the_rename_leaves_nothing_committed(store, monkeypatch):
+    commit(store, JOBS[:1])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        commit(store, JOBS[1:2])
+    assert set(store.committed()) == {JOBS[0].id}
+    commit(store, JOBS[1:2])
+    assert set(store.committed()) == {JOBS[0].id, JOBS[1].id}
+
+
+def test_images_without_a_manifest_row_are_written_anew(store):
+    commit(store, JOBS)
+    manifest = store.folder / "manifest.jsonl"
+    manifest.write_text("".join(manifest.read_text().splitlines(keepends=True)[:2]))
+    assert JOBS[2].id not in store.committed()
+    commit(store, JOBS[2:])
+    assert len(store.committed()) == 3
+
+
+def test_a_gallery_grows_by_what_it_lacks_and_a_kill_leaves_it_as_it_was(store, monkeypatch):
+    commit(store, JOBS[:2])
+    before = store.committed()[JOBS[0].id]
+    larger = GalleryStore(store.folder, INPUTS, gallery_size=4)
+    assert not larger.committed()
+    assert larger.lacking(JOBS) == {range(2, 4): JOBS[:2], range(4): JOBS[2:]}
+
+    later = replace(gallery(JOBS[0], fill=1), first=2)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), larger:
+        patch.setattr(Path, "rmdir", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        larger.commit(encode(later, inputs=INPUTS, made_with={}))
+    assert store.committed()[JOBS[0].id] == before and not larger.committed()
+
+    with larger:
+        larger.commit(encode(later, inputs=INPUTS, made_with={"torch": "2"}))
+    row = larger.committed()[JOBS[0].id]
+    both = np.concatenate([gallery(JOBS[0]).images, later.images])
+    np.testing.assert_array_equal(larger.read(row), both)
+    assert image_metadata(larger.image_paths(row)[3])["batch"]["members"] == [2, 3]
+    assert row.seconds == {"denoise": 1.0}
+    assert store.committed()[JOBS[0].id].digest == before.digest
+
+
+@pytest.mark.parametrize("cut", [1, 8])
+def test_a_torn_last_line_costs_at_most_that_gallery(store, cut):
+    commit(store, JOBS[:2])
+    manifest = store.folder / "manifest.jsonl"
+    manifest.write_bytes(manifest.read_bytes()[:-cut])
+    # one byte is the newline alone: the row is whole
+    assert len(store.committed()) == (2 if cut == 1 else 1)
+    commit(store, JOBS[1:])
+    assert list(store.committed()) == [job.id for job in JOBS]
+    assert all(json.loads(line) for line in manifest.read_text().splitlines())
+    assert (store.folder / "manifest.damaged").exists() == (cut == 8)
+
+
+def test_a_gallery_whose_images_were_removed_is_missing(store):
+    commit(store, JOBS[:2])
+    (store.folder / "galleries" / JOBS[0].id).rename(store.folder / "elsewhere")
+    assert set(store.committed()) == {JOBS[1].id}
+
+
+def test_a_changed_image_is_refused(store):
+    commit(store, JOBS[:1])
+    row = store.committed()[JOBS[0].id]
+    path = store.image_paths(row)[0]
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UsageError, match=r"0\.png is not the image that was committed"):
+        store.read(row)
+
+
+def test_one_writer_at_a_time(store):
+    with store, pytest.raises(UsageError, match="another run is writing"):
+        commit(GalleryStore(store.folder, INPUTS, gallery_size=2), JOBS)
+
+
+def test_the_key_is_of_the_values_not_of_their_order():
+    assert cell_key({"a": 1, "b": [2.0]}) == cell_key({"b": [2.0], "a": 1})
+    assert cell_key({"a": 1}) != cell_key({"a": 2})

@@ -1,0 +1,143 @@
+"""The first step of a real small pipeline, as optimisers see it."""
+
+from functools import cache
+
+import pytest
+import torch
+
+from coupling import base_noise, repulsive
+from coupling.optimizers.contrastive import Contrastive
+from experiments.compose import build, compose
+from experiments.errors import UsageError
+from experiments.methods.coupled import Coupled
+from experiments.methods.first_step import FirstStep
+from experiments.methods.method import generate
+from experiments.models.model import repeat_rows
+from experiments.models.process import FlowEuler
+from experiments.tasks.job import jobs_of
+
+JOBS = jobs_of(["a bedroom with a red bed", "a blue room", "a bedroom at night"])
+
+
+@cache
+def model():
+    return build("model", compose(["model=tiny", "model.num_steps=2"]))
+
+
+def optimizer(name: str, *overrides: str) -> Contrastive:
+    return build("optimizer", compose([f"optimizer={name}", *overrides]))
+
+
+def first_step(count: int, *, rows_per_pass: int = 100) -> FirstStep:
+    with torch.no_grad():
+        condition = model().encode_prompts([job.prompt for job in JOBS[:count]])
+    return FirstStep(model(), condition, rows_per_pass=rows_per_pass)
+
+
+def base(count: int, members: int = 3) -> torch.Tensor:
+    shape = model().noise_shape
+    return torch.stack(
+        [base_noise(shape, seed=0, job=job.id, members=range(members)) for job in JOBS[:count]]
+    )
+
+
+def test_it_is_the_models_own_first_step():
+    first, noise = first_step(2), base(2)
+    rows = repeat_rows(first._condition, 3)
+    output = first.output(noise)
+    torch.testing.assert_close(output.flatten(0, 1), model().predict(noise.flatten(0, 1), 0, rows))
+    clean = model().clean(noise.flatten(0, 1), 0, rows)
+    torch.testing.assert_close(first.clean(noise, output).flatten(0, 1), clean)
+
+
+def test_the_shifted_estimate_reads_the_training_step_before():
+    first, noise = first_step(1), base(1)
+    output, process = first.output(noise), model().process
+    alpha_bar = process.earlier_alphas_cumprod[0]
+    assert alpha_bar > process.alphas_cumprod[0]
+    expected = (noise - (1 - alpha_bar) ** 0.5 * output) / alpha_bar**0.5
+    if process.prediction == "v_prediction":
+        expected = alpha_bar**0.5 * noise - (1 - alpha_bar) ** 0.5 * output
+    torch.testing.assert_close(first.clean(noise, output, shifted=True), expected)
+    with pytest.raises(UsageError, match=r"optimizer\.shifted"):
+        FlowEuler(timesteps=(1000.0,), sigmas=(1.0, 0.0)).shifted()
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "passes"),
+    [
+        ("cno", [], {"forward": 9, "backward": 0}),
+        ("cno_release", [], {"forward": 9, "backward": 9}),
+        ("cno_release", ["optimizer.checkpointed=true"], {"forward": 18, "backward": 9}),
+        ("preview", [], {"forward": 9, "backward": 0}),
+        ("preview_cno", [], {"forward": 18, "backward": 0}),
+        ("reward", [], {"forward": 9, "backward": 0}),
+    ],
+)
+def test_the_passes_of_a_gallery_are_counted(name, overrides, passes, monkeypatch):
+    rows = []
+    predict = model().predict
+    monkeypatch.setattr(
+        model(), "predict", lambda x, *rest: rows.append(len(x)) or predict(x, *rest)
+    )
+    method = optimizer(name, *overrides)
+    (gallery,) = generate(
+        model(), Coupled(repulsive(3), method), JOBS[:1], seed=0, galleries_per_batch=1
+    )
+    assert gallery.passes == {"sample": 6, **passes}
+    assert sum(rows) == 6 + passes["forward"]  # the calls that really happened
+    assert len(gallery.loss) >= 1 and all(map(torch.isfinite, torch.tensor(gallery.loss)))
+
+
+def test_the_paper_calls_the_network_once_a_step(monkeypatch):
+    calls = []
+    predict = model().predict
+    monkeypatch.setattr(model(), "predict", lambda x, *rest: calls.append(1) or predict(x, *rest))
+    for step, _ in enumerate(optimizer("cno").optimize(base(2), repulsive(3), first_step(2)), 1):
+        assert len(calls) == step
+
+
+def test_a_gallery_does_not_see_the_others_of_its_batch():
+    cno, coupling = optimizer("cno"), repulsive(3)
+
+    def last(noise, first):
+        return list(cno.optimize(noise, coupling, first))[-1].noise
+
+    together = last(base(3), first_step(3))
+    changed = base(3)
+    changed[1:] = -changed[1:]
+    assert torch.equal(last(changed, first_step(3))[0], together[0])  # bitwise on equal shapes
+    torch.testing.assert_close(last(base(1), first_step(1))[0], together[0], rtol=0, atol=1e-4)
+
+
+def test_small_passes_change_nothing_but_rounding():
+    cno, coupling = optimizer("cno_release", "optimizer.checkpointed=true"), repulsive(3)
+    whole, parts = (
+        list(cno.optimize(base(2), coupling, first_step(2, rows_per_pass=rows)))[-1].noise
+        for rows in (100, 2)
+    )
+    # Adam's first step is the gradient's sign: where it is near 0, rounding decides
+    assert ((whole - parts).abs() < 1e-3).float().mean() > 0.99
+
+
+def test_the_gradient_through_the_network_is_that_of_differences():
+    """Of a smooth function of the clean estimate, along a random direction."""
+    first, noise = first_step(1), base(1)
+    direction = base_noise(noise.shape, seed=1, members=[0])[0]
+
+    def value(z):
+        return first.clean(z, first.output(z)).square().mean()
+
+    z = noise.clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(value(z), z)
+    step = 1e-2
+    with torch.no_grad():
+        slope = (value(noise + step * direction) - value(noise - step * direction)) / (2 * step)
+    assert float((gradient * direction).sum()) == pytest.approx(float(slope), rel=0.02)
+
+
+def test_a_window_larger_than_the_latent_is_refused():
+    with pytest.raises(
+        ValueError, match="window = 32 must be from 1 to the latent's side: 16 x 16"
+    ):
+        list(optimizer("cno", "cno.window=32").optimize(base(1), repulsive(3), first_step(1)))
