@@ -1,11 +1,13 @@
-"""From configuration to objects: only this file and the main job see Hydra.
+"""From configuration to objects: the one place, beside the Hydra commands, that sees Hydra.
 
 What it returns takes ordinary Python values, so everything below it is a library. A mistake in the
 configuration is a UsageError, raised before any model is loaded.
 """
 
-from collections.abc import Mapping, Sequence
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,18 @@ from experiments.errors import UsageError
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 BUNDLED = Path(__file__).parent / "models" / "tiny"
+
+ROOMS = (
+    "coupling",
+    "metrics",
+    "metrics.features",
+    *(
+        f"experiments.{room}"
+        for room in ("tasks", "models", "galleries", "methods", "workers", "learning", "figures")
+    ),
+    "experiments.tracking",
+)
+"""The packages whose exports configurations name."""
 
 Config = DictConfig
 
@@ -56,6 +70,11 @@ def plain(config: Config) -> dict[str, Any]:
         raise UsageError(f"{str(error).splitlines()[0]}; --help lists the settings") from error
 
 
+def published(config: Config) -> dict[str, Any]:
+    """A configuration as plain values, its interpolations as they are written: to be published."""
+    return OmegaConf.to_container(config)
+
+
 def restored(values: Mapping[str, Any]) -> Config:
     """A configuration as it was before somebody made plain values of it, and published them."""
     return OmegaConf.create(dict(values))
@@ -91,8 +110,14 @@ def build(node: str, config: Config) -> Any:
         UsageError: naming the node.
     """
     try:
+        described = OmegaConf.select(config, node)
+        for key, target in _targets(described, node):
+            try:
+                located(target)
+            except UsageError as error:
+                raise UsageError(f"{key}: {error}") from error
         # "all": plain dicts and lists; the default would take dataclasses for configurations
-        built = hydra.utils.instantiate(OmegaConf.select(config, node), _convert_="all")
+        built = hydra.utils.instantiate(described, _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, UsageError):
@@ -103,6 +128,53 @@ def build(node: str, config: Config) -> Any:
     except OmegaConfBaseException as error:
         raise UsageError(f"{node}: {str(error).splitlines()[0]}") from error
     return None if built == {} else built
+
+
+def located(target: str) -> Any:
+    """The class or function that a `_target_` names.
+
+    Raises:
+        UsageError: there is none of that name, or its module does not import; says the nearest.
+    """
+    package, _, name = target.rpartition(".")
+    try:
+        return hydra.utils.get_object(target)
+    except Exception as error:  # whatever a module of the user's own raises as it is imported
+        raise UsageError(f"_target_ {target} {_lack(package, name)}") from error
+
+
+def _lack(package: str, name: str) -> str:
+    """Why a package has nothing of that name, and the nearest name that there is."""
+    try:
+        names = _doors(package) if package else []
+    except ModuleNotFoundError as error:
+        if f"{package}.".startswith(f"{error.name}."):
+            everywhere = [f"{room}.{door}" for room in ROOMS for door in _doors(room)]
+            return f"does not exist{_nearest(f'{package}.{name}', everywhere)}"
+        return f"cannot be imported: {error}"
+    except Exception as error:
+        return " ".join(f"cannot be imported: {type(error).__name__}: {error}".split())
+    return f"does not exist{_nearest(name, names, prefix=f'{package}.')}"
+
+
+def _doors(package: str) -> list[str]:
+    """The names that a package exports."""
+    module = importlib.import_module(package)
+    return list(getattr(module, "__all__", vars(module)))
+
+
+def _nearest(name: str, names: Sequence[str], *, prefix: str = "") -> str:
+    found = get_close_matches(name, names, n=1, cutoff=0.4)
+    return f"; the nearest is {prefix}{found[0]}" if found else ""
+
+
+def _targets(node: Any, key: str) -> Iterator[tuple[str, str]]:
+    """The key and value of every `_target_` under a node of the configuration."""
+    for name in node if isinstance(node, DictConfig) else ():
+        if name == "_target_":
+            yield key, str(node[name])
+        elif not OmegaConf.is_missing(node, name):
+            yield from _targets(node[name], f"{key}.{name}")
 
 
 def name_of(group: Config) -> str:

@@ -8,20 +8,21 @@ error in one line, 75 pre-empted (see `preemption`).
 """
 
 import sys
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from experiments.compose import CONFIGS, build, rows_of
+from experiments.compose import CONFIGS, Config, build, plain, published, rows_of
 from experiments.errors import UsageError
 
-if TYPE_CHECKING:  # the networks of metrics load when they are needed, not for --help
-    from metrics import MetricSuite
+if TYPE_CHECKING:  # torch and the networks load when they are needed, not for --help
+    import pandas as pd
+
+    from experiments.cells.cell import Cell
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="config")
@@ -35,18 +36,20 @@ def main(config: DictConfig) -> None:
         sys.exit(f"error: {error}")
 
 
-def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
-    """Generates and scores the cells of a configuration; writes their table, if it is one.
+def run(config: Config, *, overrides: Sequence[str]) -> None:
+    """Makes and scores the cells of a configuration; writes their table, if it is one.
 
     What came of it is told to the tracking service, if there is one, when all else is done.
 
     Args:
-        overrides: what composed `config`; every row of a table adds overrides of its own.
+        overrides: what composed `config`; every table row adds overrides of its own.
 
     Raises:
         UsageError: something that the user can mend.
     """
     from experiments.cells.build import cells_of
+    from experiments.cells.measure import unfinished
+    from experiments.cells.plan import plan
 
     rows = rows_of(config, overrides)
     cells = cells_of(rows)
@@ -54,89 +57,89 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
     for note in notes:
         print(note)
     if config.plan:
-        from experiments.cells.plan import plan
-
         print("\n".join(line for cell in cells for line in plan(cell)))
-        return
-
-    from experiments.cells.measure import generate_galleries, score_galleries, unfinished
-    from experiments.report.publish import publish, summarise
-    from experiments.tables.table import TableSpec
-
-    if config.shard:
-        generate_galleries(cells)
+    elif config.shard:
+        _make_shard(cells, config.shard)
+    else:
+        scores = _scores(cells, config)
+        if len(scores):
+            files = _publish(cells, scores, config, rows, notes=notes)
+            _track(cells, scores, config, rows, files=files)
         if lack := unfinished(cells):
             raise UsageError(lack)
-        lacking = sum(len(cell.lacking()) for cell in cells)
-        print(f"shard {config.shard} is done; {lacking} galleries of the others are missing")
-        return
-    model = config.model.name
-    shown = {
-        "configs": {label: OmegaConf.to_container(row) for label, row in rows.items()},
-        "report": OmegaConf.to_container(config.report, resolve=True),
-    }
-    track = partial(build("tracking", config) or _untracked, configs=_resolved(rows), model=model)
-    if config.table is None:
-        scores = score_galleries(cells)
-        if not scores.empty:
-            summarise(cells[0], scores, model=model, **shown)
-            track(cells, scores)
-        if lack := unfinished(cells):
-            raise UsageError(lack)
-        return
-    table = OmegaConf.to_container(config.table, resolve=True)
-    measure, figures = build("table.measure", config), build("table.figures", config)
-    scores = measure(cells)
-    lack = unfinished(cells)
-    if lack and not config.allow_partial:
+
+
+def _make_shard(cells: Sequence["Cell"], shard: str) -> None:
+    """Makes the galleries of a shard, and scores none."""
+    from experiments.cells.measure import make, unfinished
+
+    make(cells, scored=False)
+    if lack := unfinished(cells):
+        raise UsageError(lack)
+    productions = [cell.production for cell in cells if cell.production]
+    lacking = sum(len(production.missing_everywhere()) for production in productions)
+    print(f"shard {shard} is done; {lacking} galleries of the others are missing")
+
+
+def _scores(cells: Sequence["Cell"], config: Config) -> "pd.DataFrame":
+    """The score rows of all cells: of what their galleries show, or of what they cost."""
+    from experiments.cells.cost import time_galleries
+    from experiments.cells.measure import make, score, unfinished
+
+    if config.table and (timing := config.table.get("timing")):
+        return time_galleries(cells, **timing)
+    make(cells)
+    scores = score(cells)
+    if config.table and not config.allow_partial and (lack := unfinished(cells)):
         raise UsageError(f"{lack}; allow_partial=true makes the table of the others")
-    files = publish(
-        TableSpec(
-            name=table["name"],
-            title=table["title"],
-            rows=list(rows),
-            columns=_columns(
-                table["columns"], measured=set(scores["metric"]), suite=cells[0].suite
-            ),
-            baselines={
-                row: baselines
-                for row, baselines in table["baselines"].items()
-                if table["rows"].get(row, ()) is not None
-            },
-            paper=table["paper"],
-            jobs=len(cells[0].jobs),
-            unit=table.get("unit", "prompt"),
-            notes=notes,
-        ),
+    return scores
+
+
+def _publish(
+    cells: Sequence["Cell"],
+    scores: "pd.DataFrame",
+    config: Config,
+    rows: Mapping[str, Config],
+    *,
+    notes: Sequence[str],
+) -> Sequence[Path]:
+    """Writes and prints the table of a configuration, or the summary of its one cell."""
+    from experiments.report.publish import publish, summarise
+    from experiments.tables.spec import spec_of
+
+    shown: dict[str, Any] = {
+        "model": config.model.name,
+        "configs": {label: published(row) for label, row in rows.items()},
+        "report": plain(config.report),
+    }
+    if not config.table:
+        return summarise(cells[0], scores, **shown)
+    table = plain(config.table)
+    figures = build("table.figures", config) or {}
+    return publish(
+        spec_of(table, cells, scores, notes=notes),
         cells,
         scores,
-        folder=Path(config.results_dir) / config.table.name,
-        figures={name: draw for name, draw in (figures or {}).items() if draw},
-        model=model,
+        folder=Path(config.results_dir) / table["name"],
+        figures={name: draw for name, draw in figures.items() if draw},
         allow_partial=config.allow_partial,
         **shown,
     )
-    track(cells, scores, table=table["name"], files=files)
-    if lack:
-        raise UsageError(lack)
 
 
-def _columns(named: dict, *, measured: set[str], suite: "MetricSuite") -> dict:
-    """Those of a table's columns that were measured, and a plain one for each score beside them."""
-    plain = {
-        name: {"label": name, "better": "neutral", "digits": 3}
-        for name in suite.scores
-        if name not in named
-    }
-    return {name: column for name, column in (named | plain).items() if name in measured}
-
-
-def _untracked(*_, **__) -> None:
-    """tracking=none"""
-
-
-def _resolved(rows: dict[str, DictConfig]) -> dict[str, dict]:
-    return {label: OmegaConf.to_container(row, resolve=True) for label, row in rows.items()}
+def _track(
+    cells: Sequence["Cell"],
+    scores: "pd.DataFrame",
+    config: Config,
+    rows: Mapping[str, Config],
+    *,
+    files: Sequence[Path],
+) -> None:
+    """Tells the tracking service, if there is one."""
+    if tracker := build("tracking", config):
+        configs = {label: plain(row) for label, row in rows.items()}
+        table = config.table and config.table.name
+        tracker(cells, scores, configs=configs, model=config.model.name, table=table, files=files)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from metrics import weights
+from metrics.code import door, source_hash
 from metrics.features import BatchFeatures, Network
 from metrics.gallery import GalleryBatch, ImageError
 from metrics.scorers import Scorer
@@ -50,15 +51,20 @@ class MetricSuite:
     def identities(self) -> dict[str, dict[str, str]]:
         """What made each score: implementation, convention, weights, library, dtype, device class.
 
-        Strings only. Equal identities and equal images mean equal scores. Loads no network.
+        Code that is not the suite's own enters by the hash of its source, too. Strings only. Equal
+        identities and equal images mean equal scores. Loads no network.
         """
-        networks = {name: network.identity for name, network in self.features.items()}
+        networks = {
+            name: {**network.identity, **_source("network_source", network)}
+            for name, network in self.features.items()
+        }
         return {
             name: {
-                "implementation": f"{type(scorer).__module__}.{type(scorer).__qualname__}",
+                "implementation": door(type(scorer)),
                 "convention": scorer.convention,
                 **{k: str(v) for k, v in asdict(scorer).items() if k != "features"},
                 **networks.get(getattr(scorer, "features", None), _ON_PIXELS),
+                **_source("source", scorer),
             }
             for name, scorer in self.scores.items()
         }
@@ -101,6 +107,12 @@ class MetricSuite:
             except Exception as error:
                 scores[name] = error
         return scores
+
+
+def _source(name: str, code: object) -> dict[str, str]:
+    """The hash of the source of somebody else's scorer or network, under `name`; {} of our own."""
+    found = source_hash(type(code))
+    return {name: found} if found else {}
 
 
 def _numbers(name: str, values: Tensor, batch: GalleryBatch) -> Tensor:

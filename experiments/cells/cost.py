@@ -6,17 +6,29 @@ committed.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 import torch
 from tqdm import tqdm
 
 from experiments.cells.cell import Cell
+from experiments.cells.scorerow import ScoreRow, frame
 from experiments.galleries.gallery import Gallery
 from experiments.methods.method import generate
 from experiments.models.model import Model
 from experiments.tasks.job import Job
 from experiments.workers import memory
+from experiments.workers.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A gallery that was made once: its seconds, its passes by kind, MiB of memory at the peak."""
+
+    seconds: float
+    gallery: Gallery
+    peak: float
 
 
 def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.DataFrame:
@@ -28,58 +40,53 @@ def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.Da
     memory      MiB at the peak: of the device, or on a CPU of the whole process so far
 
     Args:
+        cells: with a production each.
         rounds: how often each job is timed under each cell.
         warm_up: how many jobs are generated under every cell before.
 
     Raises:
         UsageError: the model cannot be had.
     """
-    models = [cell.recipe.load_model() for cell in cells]
+    recipes = {cell.label: cell.production.recipe for cell in cells if cell.production}
     jobs = cells[0].jobs
     for job in jobs[:warm_up]:
-        for cell in cells:
-            _time(cell, job)
-    lines = []
+        for recipe in recipes.values():
+            _try(recipe, job)
+    rows: dict[str, list[ScoreRow]] = {label: [] for label in recipes}
     for job in tqdm(jobs, desc="time", unit="prompt"):
-        found: dict[str, list[tuple[float, Gallery, float]]] = {cell.label: [] for cell in cells}
+        trials: dict[str, list[Trial]] = {label: [] for label in recipes}
         for turn in range(rounds):
-            for cell in cells if turn % 2 == 0 else reversed(cells):
-                found[cell.label].append(_time(cell, job))
-        best = {label: min(seconds for seconds, _, _ in times) for label, times in found.items()}
-        for cell, model in zip(cells, models, strict=True):
-            _, gallery, peak = found[cell.label][-1]
-            passes = gallery.passes
-            values = {
-                "seconds": best[cell.label],
-                "relative": best[cell.label] / best[cells[0].label],
-                "forward": float(passes["sample"] + passes.get("forward", 0)),
-                "backward": float(passes.get("backward", 0)),
-                "memory": peak,
-            }
-            lines += _rows(cell, job, values, model)
-    return pd.DataFrame(lines)
+            for label in recipes if turn % 2 == 0 else reversed(recipes):
+                trials[label].append(_try(recipes[label], job))
+        least = {label: min(trial.seconds for trial in found) for label, found in trials.items()}
+        first = next(iter(least.values()))
+        for label, recipe in recipes.items():
+            values = {"seconds": least[label], "relative": least[label] / first}
+            rows[label] += _rows(job, values, trials[label][-1], recipe.model.load())
+    return pd.concat([frame(found, label=label) for label, found in rows.items()])
 
 
-def _time(cell: Cell, job: Job) -> tuple[float, Gallery, float]:
-    """Seconds, the gallery, and the peak of memory in MiB."""
-    recipe = cell.recipe
-    model = recipe.load_model()
+def _try(recipe: Recipe, job: Job) -> Trial:
+    model = recipe.model.load()
     memory.reset_peak(model.device)
     (gallery,) = generate(model, recipe.method, [job], seed=recipe.seed, galleries_per_batch=1)
-    return sum(gallery.seconds.values()), gallery, memory.peak(model.device)
+    return Trial(sum(gallery.seconds.values()), gallery, memory.peak(model.device))
 
 
-def _rows(cell: Cell, job: Job, values: dict[str, float], model: Model) -> Iterator[dict]:
+def _rows(job: Job, times: dict[str, float], last: Trial, model: Model) -> Iterator[ScoreRow]:
+    passes = last.gallery.passes
+    values = {
+        **times,
+        "forward": float(passes["sample"] + passes.get("forward", 0)),
+        "backward": float(passes.get("backward", 0)),
+        "memory": last.peak,
+    }
+    identity = {
+        "implementation": "experiments.cells.cost",
+        "weights": "none",
+        "library": f"torch {torch.__version__}",
+        "dtype": str(model.dtype),
+        "device": str(model.device),
+    }
     for metric, value in values.items():
-        yield {
-            "row": cell.label,
-            "job": job.id,
-            "prompt": job.prompt,
-            "metric": metric,
-            "value": value,
-            "implementation": "experiments.cells.cost",
-            "weights": "none",
-            "library": f"torch {torch.__version__}",
-            "dtype": str(model.dtype),
-            "device": str(model.device),
-        }
+        yield ScoreRow(job.id, job.prompt, "", metric, value, identity)

@@ -1,28 +1,19 @@
-"""How the cells of a table become score rows: their galleries are made and scored."""
+"""From the cells of a table to score rows: what is missing is made, and all of it is scored."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
 from experiments.cells.cell import Cell
+from experiments.errors import UsageError
+from metrics.weights import WeightsError
 
 
-def score_galleries(cells: Sequence[Cell]) -> pd.DataFrame:
-    """Generates what is missing of every cell and scores it: one row per gallery and metric.
+def make(cells: Sequence[Cell], *, scored: bool = True) -> None:
+    """Makes the missing galleries of every cell. Whatever can fail early does.
 
-    A gallery that was given up has no row; see `Cell.given_up`.
-
-    Raises:
-        UsageError: something that the user can mend.
-    """
-    generate_galleries(cells)
-    return pd.concat([cell.score() for cell in cells])
-
-
-def generate_galleries(cells: Sequence[Cell]) -> None:
-    """Generates what is missing of every cell.
-
-    Everything that can fail early does: the model and the metrics' weights are had first.
+    Args:
+        scored: whether scores follow, so that the metrics' weights are downloaded first, too.
 
     Raises:
         UsageError: something that the user can mend.
@@ -31,24 +22,50 @@ def generate_galleries(cells: Sequence[Cell]) -> None:
         missing = len(cell.missing())
         todo = f"{missing} to generate" if missing else "nothing to generate"
         print(f"{cell.label}: {len(cell.jobs)} galleries, {todo}")
-    for cell in cells:
-        cell.prepare()
+    productions = [cell.production for cell in cells if cell.production]
+    for production in productions:
+        production.prepare()
+    for cell in cells if scored else ():
+        _prepare_scores(cell)
     try:
-        for cell in cells:
-            cell.generate()
+        for production in productions:
+            production.make()
     finally:
-        for workers in {id(cell.workers): cell.workers for cell in cells if cell.workers}.values():
+        for workers in {id(p.workers): p.workers for p in productions}.values():
             workers.close()
+
+
+def score(cells: Sequence[Cell]) -> pd.DataFrame:
+    """One score row per gallery and metric of every cell; a gallery that was given up has none.
+
+    Raises:
+        UsageError: something that the user can mend.
+    """
+    return pd.concat([cell.score() for cell in cells])
 
 
 def unfinished(cells: Sequence[Cell]) -> str | None:
     """Which galleries were given up, and why, in one line; None if none was."""
-    failures = [(cell, failure) for cell in cells for failure in cell.given_up()]
+    failures = [
+        (production, failure)
+        for production in (cell.production for cell in cells)
+        if production
+        for failure in production.given_up()
+    ]
     if not failures:
         return None
-    cell, first = failures[0]
-    jobs = ", ".join(f"{cell.label}/{failure.job}" for cell, failure in failures)
+    production, first = failures[0]
+    jobs = ", ".join(f"{production.label}/{failure.job}" for production, failure in failures)
     return (
         f"{len(failures)} given up ({jobs}), the first ({first.prompt!r}) for {first.error}; "
-        f"{cell.galleries.folder}/failures.jsonl has every try, and a new run tries again"
+        f"{production.folder.path}/failures.jsonl has every try, and a new run tries again"
     )
+
+
+def _prepare_scores(cell: Cell) -> None:
+    if not cell.missing():
+        return
+    try:
+        cell.suite.prepare()
+    except WeightsError as error:
+        raise UsageError(str(error)) from error

@@ -5,108 +5,109 @@ Times and memory are those of galleries that were made here before, with the sam
 kind of device; where there are none, nobody can tell.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-from experiments.cells import score
 from experiments.cells.cell import Cell
-from experiments.galleries.manifest import ManifestRow
-from experiments.galleries.store import GalleryStore
+from experiments.cells.production import Production
+from experiments.cells.score import Scorable, read, unscored
+from experiments.cells.scorerow import ScoreRow
+from experiments.galleries.folder import CellFolder
+from experiments.galleries.manifest import Entry
 from experiments.workers.provenance import provenance
+from experiments.workers.recipe import Recipe
 
 LONG = 40  # characters of a value that is told
 
 
 def plan(cell: Cell) -> Iterator[str]:
     """The lines that tell of a cell."""
-    missing = cell.missing()
-    if missing:
+    production = cell.production
+    if production and (missing := production.missing()):
         count = f"{len(missing)} of {len(cell.jobs)} galleries"
-        yield f"{cell.label}: {count} to generate, {_why(cell)}"
-        yield f"{cell.label}: {_cost(cell, len(missing))}"
+        yield f"{cell.label}: {count} to generate, {_why(production)}"
+        yield f"{cell.label}: {_cost(production, len(missing))}"
     else:
         yield f"{cell.label}: {len(cell.jobs)} galleries, nothing to generate"
     there = cell.galleries.committed()
-    rows = [there[job.id] for job in cell.jobs if job.id in there]
-    known = score.read(cell.score_file)
-    todo: dict[str, list[Any]] = {}
-    for metrics, unscored in score.unscored(rows, cell.suite, known).items():
+    entries = [there[job.id] for job in cell.jobs if job.id in there]
+    known = read(cell.score_file)
+    todo: dict[str, list[Scorable]] = {}
+    for metrics, galleries in unscored(entries, cell.suite, known).items():
         for metric in metrics:
-            todo.setdefault(metric, []).extend(unscored)
-    for metric, unscored in todo.items():
-        why = _why_scored(unscored[0], known.get((unscored[0].job, metric)), cell, metric)
-        yield f"{cell.label}: {len(unscored)} of these galleries to score, {metric}: {why}"
+            todo.setdefault(metric, []).extend(galleries)
+    for metric, galleries in todo.items():
+        first = galleries[0]
+        why = _why_scored(first, known.get((first.job, metric)), cell.suite.identities[metric])
+        yield f"{cell.label}: {len(galleries)} of these galleries to score, {metric}: {why}"
 
 
-def _why(cell: Cell) -> str:
+def _why(production: Production) -> str:
     """Why the cell lacks galleries."""
-    store = cell.galleries
-    rows, _ = store.read_manifest()
-    if rows:
-        given_up = len(cell.given_up())
-        grown = sum(members.start > 0 for members in store.lacking(cell.missing()))
+    folder = production.folder
+    entries, _ = folder.entries()
+    if entries:
+        given_up = len(production.given_up())
+        grown = sum(members.start > 0 for members in folder.lacking(production.missing()))
         reasons = [
             f"{given_up} were given up before" if given_up else "",
             "some to grow within their plan" if grown else "",
         ]
-        return ", ".join(filter(None, [f"{len(cell.jobs)} are asked for", *reasons]))
+        return ", ".join(filter(None, [f"{len(production.jobs)} are asked for", *reasons]))
     changes = [
         changed
-        for other in _siblings(store)
-        if other.folder.name.rpartition("-")[0] == store.folder.name.rpartition("-")[0]
-        and (changed := _changes(other.inputs, store.inputs))
+        for other in _siblings(folder)
+        if other.path.name.rpartition("-")[0] == folder.path.name.rpartition("-")[0]
+        and (changed := _changes(other.inputs, folder.inputs))
     ]
     if not changes:
         return "a new cell"
     return f"a new cell: {', '.join(min(changes, key=len))}"
 
 
-def _why_scored(row: Any, line: Mapping | None, cell: Cell, metric: str) -> str:
+def _why_scored(entry: Scorable, row: ScoreRow | None, identity: Mapping[str, Any]) -> str:
     """Why a gallery has no current score."""
-    if line is None:
+    if row is None:
         return "not scored yet"
-    if line["gallery"] != row.digest:
+    if row.gallery != entry.digest:
         return "another gallery now"
-    identity = cell.suite.identities[metric]
-    return ", ".join(_changes({key: line.get(key) for key in identity}, identity))
+    return ", ".join(_changes({key: row.identity.get(key) for key in identity}, identity))
 
 
-def _cost(cell: Cell, missing: int) -> str:
+def _cost(production: Production, missing: int) -> str:
     """Time and memory of the galleries that are missing."""
-    inputs = cell.galleries.inputs
-    beside = _siblings(cell.galleries)
-    alike = [other for other in beside if other.inputs["model"] == inputs["model"]]
-    method = {**inputs, "seed": None}
+    folder, recipe = production.folder, production.recipe
+    alike = [
+        other for other in _siblings(folder) if other.inputs["model"] == recipe.inputs["model"]
+    ]
+    method = {**recipe.inputs, "seed": None}
     same = [other for other in alike if {**other.inputs, "seed": None} == method]
-    rows = list(_rows_made_here(same, cell)) or list(_rows_made_here(alike, cell))
-    if not rows:
+    entries = list(_made_here(same, recipe)) or list(_made_here(alike, recipe))
+    if not entries:
         return "time and memory unknown, as none was made here with this model"
-    seconds = median(sum(row.seconds.values()) / len(row.images) for row in rows)
-    seconds *= missing * cell.galleries.gallery_size / cell.workers.at_once(cell.recipe)
+    seconds = median(sum(entry.seconds.values()) / len(entry.images) for entry in entries)
+    seconds *= missing * folder.gallery_size / production.workers.at_once(recipe)
     told = f"about {timedelta(seconds=round(seconds))}{'' if same else ', by other methods'}"
-    peaks = [row.peak for row in rows if row.peak]
+    peaks = [entry.peak for entry in entries if entry.peak]
     return f"{told}; {max(peaks):.0f} MiB at the peak" if peaks else f"{told}; memory unknown"
 
 
-def _siblings(store: GalleryStore) -> list[GalleryStore]:
+def _siblings(folder: CellFolder) -> list[CellFolder]:
     """The cells beside a cell, and the cell itself, as far as they can be read."""
-    found = []
-    for path in sorted(store.folder.parent.glob("*/cell.json")):
-        inputs = _read(path)
-        if "model" in inputs:
-            found.append(GalleryStore(path.parent, inputs, gallery_size=1))
-    return found
+    found = map(
+        CellFolder.at, sorted(path.parent for path in folder.path.parent.glob("*/cell.json"))
+    )
+    return [other for other in found if "model" in other.inputs]
 
 
-def _rows_made_here(stores: list[GalleryStore], cell: Cell) -> Iterator[ManifestRow]:
-    here = provenance(cell.recipe.model.device)["device"]
-    for store in stores:
-        rows, _ = store.read_manifest()
-        yield from (row for row in rows.values() if row.made_with.get("device") == here)
+def _made_here(folders: list[CellFolder], recipe: Recipe) -> Iterator[Entry]:
+    """The galleries that this kind of device has made."""
+    here = provenance(recipe.model.device)["device"]
+    for folder in folders:
+        entries, _ = folder.entries()
+        yield from (each for each in entries.values() if each.made_with.get("device") == here)
 
 
 def _changes(before: Mapping, after: Mapping) -> list[str]:
@@ -130,10 +131,3 @@ def _flat(values: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 def _told(value: Any) -> str:
     text = "nothing" if value is None else str(value)
     return text if len(text) <= LONG else f"{text[: LONG - 3]}..."
-
-
-def _read(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return {}

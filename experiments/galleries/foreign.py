@@ -56,6 +56,9 @@ class Folder:
     gallery_size: int
     prompts: Callable[[int], list[str]]
 
+    made_elsewhere = True
+    notes = ()
+
     @property
     def folder(self) -> Path:
         return Path(self.path)

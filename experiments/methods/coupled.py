@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -27,6 +28,15 @@ class Coupled:
 
     coupling: Coupling
     optimizer: NoiseOptimizer | None
+
+    around_objects: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        try:
+            if self.optimizer:
+                self.optimizer.base_size(self.coupling)
+        except ValueError as error:
+            raise UsageError(f"optimizer: {error}") from error
 
     @property
     def size(self) -> int:

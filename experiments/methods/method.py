@@ -7,7 +7,7 @@ to do.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from experiments.galleries.gallery import Gallery
 from experiments.models.model import Model
@@ -15,7 +15,12 @@ from experiments.tasks.job import Job
 
 
 class Method(Protocol):
-    """How the galleries of a device batch are made; what differs from one cell to another."""
+    """How the galleries of a device batch are made; what differs from one cell to another.
+
+    `around_objects` says which task it answers: pictures of objects, or prompts.
+    """
+
+    around_objects: ClassVar[bool]
 
     @property
     def size(self) -> int:

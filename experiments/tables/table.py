@@ -10,7 +10,7 @@ ours and never enter a computation.
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,80 +19,8 @@ import pandas as pd
 
 from experiments.errors import UsageError
 from experiments.tables import paper, scorerows, typeset
+from experiments.tables.spec import TableSpec
 from experiments.tables.statistics import PairedTest, holm, paired
-
-
-@dataclass(frozen=True)
-class Column:
-    """How a metric is printed; `better` is higher, lower or neutral."""
-
-    label: str
-    better: str
-    digits: int
-
-
-@dataclass(frozen=True)
-class TableSpec:
-    """What a table shows, in plain values as its YAML states them.
-
-    Attributes:
-        name: short name, used in messages and as the LaTeX label.
-        title: heading of the table.
-        rows: method labels in the order of printing; of a mapping, its keys.
-        columns: metric -> Column, or the mapping of a Column's fields.
-        baselines: row -> the row, or rows, that it is tested against; stars speak of the first.
-        paper: the paper's table that these rows mirror ("table1" .. "table9"), or None.
-        jobs: how many jobs each cell must have at least.
-        unit: what a job is made of, in the singular.
-        notes: sentences that a reader needs, such as what made the masks.
-
-    Raises:
-        UsageError: the parts do not fit together.
-    """
-
-    name: str
-    title: str
-    rows: Sequence[str]
-    columns: Mapping[str, Column]
-    baselines: Mapping[str, str | Sequence[str]]
-    paper: str | None
-    jobs: int
-    unit: str = "prompt"
-    notes: Sequence[str] = ()
-
-    def __post_init__(self) -> None:
-        columns = {
-            metric: column if isinstance(column, Column) else Column(**column)
-            for metric, column in self.columns.items()
-        }
-        object.__setattr__(self, "rows", tuple(self.rows))
-        object.__setattr__(self, "columns", columns)
-        baselines = {
-            row: (against,) if isinstance(against, str) else tuple(against)
-            for row, against in self.baselines.items()
-        }
-        object.__setattr__(self, "baselines", baselines)
-        if not self.rows or not columns or len(set(self.rows)) < len(self.rows):
-            raise UsageError(f"{self.name}: rows and columns must be given, each row once")
-        for row, baseline in self.pairs:
-            if row == baseline or not {row, baseline} <= set(self.rows):
-                raise UsageError(
-                    f"{self.name}: baseline {row!r}: {baseline!r} must name two of its rows: "
-                    f"{', '.join(self.rows)}"
-                )
-        for metric, column in columns.items():
-            if column.better not in ("higher", "lower", "neutral"):
-                raise UsageError(
-                    f"{self.name}: {metric} has better={column.better!r}; "
-                    "write higher, lower or neutral"
-                )
-        if self.paper is not None:
-            paper.table(self.paper)
-
-    @property
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Every (row, baseline) that is tested."""
-        return tuple((row, one) for row, against in self.baselines.items() for one in against)
 
 
 @dataclass(frozen=True)

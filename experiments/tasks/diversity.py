@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from experiments.errors import UsageError
 from experiments.tasks.job import Job, jobs_of
+from experiments.tasks.making import Making
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,9 @@ class Diversity:
     keep: int | None
     prompts: Callable[[int], list[str]]
 
+    made_elsewhere = False
+    notes = ()
+
     def __post_init__(self) -> None:
         for name in ("num_prompts", "gallery_size"):
             if getattr(self, name) < 1:
@@ -31,3 +36,28 @@ class Diversity:
 
     def jobs(self) -> list[Job]:
         return jobs_of(self.prompts(self.num_prompts))
+
+    def making(self, method: Any) -> Making:
+        """How `method` (see `experiments.methods`) answers these jobs.
+
+        Raises:
+            UsageError: it is for another task, or couples another number of noises.
+        """
+        if method.around_objects:
+            raise UsageError("method: it keeps the object of a picture, so it needs task=objects")
+        if method.size < self.gallery_size:
+            raise UsageError(
+                f"coupling: it couples {method.size} noises, but task.gallery_size is "
+                f"{self.gallery_size}; make them equal, or plan for more noises than are made now"
+            )
+        if method.optimizer is not None and method.size > self.gallery_size:
+            raise UsageError(
+                f"optimizer: {self.gallery_size} of {method.size} noises cannot be optimised now "
+                "and grow later; make task.gallery_size and the coupling's size equal"
+            )
+        return Making(
+            groups=("coupling", "optimizer"),
+            gallery_size=self.gallery_size,
+            inputs={"gallery_size": method.size},  # how many of them are made now is no input
+            keep=self.keep,
+        )

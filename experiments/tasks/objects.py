@@ -9,12 +9,14 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from experiments.errors import UsageError
 from experiments.tasks.job import Job
+from experiments.tasks.making import Making
 from experiments.tasks.masks import latent_mask
 from experiments.tasks.scenes import ObjectImage, Unusable
 
@@ -56,6 +58,8 @@ class Objects:
     threshold: float
     source: Callable[[int], list[ObjectImage | Unusable]]
 
+    made_elsewhere = False
+
     def __post_init__(self) -> None:
         for name in ("num_pictures", "gallery_size", "patch"):
             if getattr(self, name) < 1:
@@ -64,6 +68,24 @@ class Objects:
     def jobs(self) -> list[ObjectJob]:
         """Raises UsageError if no picture can be used."""
         return self._usable[0]
+
+    def making(self, method: Any) -> Making:
+        """How `method` (see `experiments.methods`) answers these jobs.
+
+        Raises:
+            UsageError: it knows nothing of objects, or couples another number of noises.
+        """
+        if not method.around_objects:
+            raise UsageError(
+                "task=objects needs a method, such as method=refined; --help lists them"
+            )
+        if method.coupling.size != self.gallery_size:
+            raise UsageError(
+                f"coupling: it couples {method.coupling.size} noises, but task.gallery_size is "
+                f"{self.gallery_size}; make them equal"
+            )
+        part = method.part(self.checkpoint)
+        return Making(groups=("method",), gallery_size=method.size, part=part)
 
     @property
     def notes(self) -> tuple[str, ...]:

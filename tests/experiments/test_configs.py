@@ -1,5 +1,6 @@
-"""Every configuration file composes, and every `_target_` in it exists."""
+"""Every configuration file composes, and every `_target_` in it is a door of a package."""
 
+import importlib
 from pathlib import Path
 
 import hydra
@@ -45,7 +46,10 @@ def test_every_option_composes(option):
         configs = [config, *(hydra.compose(command, [f"{group}={name}", *row]) for row in rows)]
     for config in configs:
         for target in targets(config):
-            assert callable(hydra.utils.get_object(target))
+            package, _, door = target.rpartition(".")
+            exporting = importlib.import_module(package)
+            assert door in exporting.__all__ and callable(getattr(exporting, door))
+            assert Path(str(exporting.__file__)).name == "__init__.py"
 
 
 def test_every_file_is_an_option():

@@ -218,7 +218,7 @@ def test_foreign_galleries_get_a_row_in_a_table(start):
         (["optimizer=preview", "optimizer.candidates=2"], "optimizer: candidates = 2"),
         (["task.gallery_size=1"], "K = 1"),
         (["coupling=matrix", "coupling.matrix=[[1,0],[0.6,0.8]]"], "couples 2 noises, but"),
-        (["coupling.size=5", "+optimizer.steps=3"], "optimizer: 3 of 5 noises"),
+        (["coupling.size=5", "optimizer=cno"], "optimizer: 3 of 5 noises"),
         (["coupling=correlation"], "coupling.correlation"),
         (["task.num_prompts=0"], "task.num_prompts = 0 must be at least 1"),
         (["coupling=learned", "coupling.card=gone"], "card gone does not exist"),

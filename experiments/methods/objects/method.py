@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -39,6 +40,8 @@ class ObjectMethod(ABC):
     """Makes galleries around objects, from the noises of a coupling."""
 
     coupling: Coupling
+
+    around_objects: ClassVar[bool] = True
 
     @property
     def size(self) -> int:

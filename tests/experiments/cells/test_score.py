@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from coupling.drift import drift
-from experiments.cells.score import score, score_noise
+from experiments.cells.score import score as score_rows
+from experiments.cells.score import score_noise
+from experiments.cells.scorerow import frame
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery, encode
 from experiments.galleries.store import GalleryStore
@@ -37,6 +39,11 @@ class MeanLevel:
     def attempt(self, batch: GalleryBatch, names):
         self.scored += len(batch.names)
         return {"level": batch.unit.double().mean(dim=(1, 2, 3, 4))}
+
+
+def score(*arguments, **options):
+    """The score rows as a table."""
+    return frame(score_rows(*arguments, **options), label="cell")
 
 
 def gallery(job, images) -> Gallery:
@@ -69,7 +76,7 @@ def test_a_row_per_gallery_in_the_order_of_the_jobs(store, tmp_path):
 
 def test_the_manifest_tells_of_the_noises(store):
     row = store.committed()[IDS[0]]
-    values = {line["metric"]: line["value"] for line in score_noise(row)}
+    values = {line.metric: line.value for line in score_noise(row)}
     assert values["passes"] == 4 and (values["loss_first"], values["loss_last"]) == (3, 1)
     assert values["noise_norm"] == row.drift.scores()["noise_norm"]
 

@@ -1,10 +1,12 @@
 """Best of more keeps the images that the L2 metric finds most diverse; a part keeps its members."""
 
+from functools import partial
 from itertools import combinations
+from operator import itemgetter
 
 import numpy as np
 
-from experiments.cells.views import BestOf, PartOf
+from experiments.cells.views import View, most_spread
 
 
 class One:
@@ -28,12 +30,12 @@ def test_the_kept_images_have_the_largest_l2():
         return np.mean([np.square(x[i] - x[j]).mean() for i, j in combinations(range(len(x)), 2)])
 
     best = max(combinations(range(5), 3), key=l2)
-    shown = BestOf(One(), keep=3)
+    shown = View(One(), partial(most_spread, keep=3))
     np.testing.assert_array_equal(shown.read("row"), One.images[list(best)])
     assert shown.committed() == {"job": "row"} and shown.where("row") == "here"
 
 
 def test_a_part_is_seen_in_place_of_the_whole():
-    shown = PartOf(One(), slice(2, 4))
+    shown = View(One(), itemgetter(slice(2, 4)))
     np.testing.assert_array_equal(shown.read("row"), One.images[2:4])
     assert shown.committed() == {"job": "row"} and shown.where("row") == "here"

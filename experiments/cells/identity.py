@@ -1,0 +1,47 @@
+"""What a cell's images are made from, as JSON values that name code by its door.
+
+Files move freely: a `_target_` is the name that a package exports. Code that is not the suite's own
+has no version that we know, so the hash of its source stands beside its name, under `_source_`; an
+edited law is another law. A learned coupling is its matrix, wherever its card lies.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from metrics.code import door, source_hash
+
+from experiments.compose import located
+from experiments.learning.card import read
+
+SOURCE = "_source_"
+
+
+def identified(values: Any) -> Any:
+    """The plain values of a configuration, each `_target_` by its door, with foreign code's hash.
+
+    Raises:
+        UsageError: a `_target_` that does not exist, a card that cannot be read.
+    """
+    if isinstance(values, list):
+        return [identified(value) for value in values]
+    if not isinstance(values, Mapping):
+        return values
+    if "card" in values:
+        values = of_card(values)
+    values = {key: identified(value) for key, value in values.items()}
+    if "_target_" in values:
+        code = located(values["_target_"])
+        values["_target_"] = door(code)
+        if source := source_hash(code):
+            values[SOURCE] = source
+    return values
+
+
+def of_card(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of the coupling whose card `values` name, without the card."""
+    matrix = read(Path(values["card"])).matrix.tolist()
+    inside = {"_target_": "coupling.from_matrix", "matrix": matrix}
+    if not (within := values.get("within")):
+        return inside
+    return {**{key: value for key, value in within.items() if key != "_partial_"}, "inside": inside}
