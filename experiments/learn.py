@@ -86,7 +86,7 @@ def _row(group: str, label: str, config: DictConfig) -> Row:
     """Everything that can be wrong is found out here."""
     import torch
 
-    from experiments.galleries.store import cell_key
+    from experiments.galleries.archive import cell_key
     from experiments.learning.card import Card, read
     from experiments.learning.problem import Problem
     from experiments.models.device import select_device
@@ -211,7 +211,7 @@ def _report(config: DictConfig, rows: Sequence[Row], models: dict[str, Any]) -> 
 def _rewards(row: Row, models: dict[str, Any]) -> dict[str, list[float]]:
     """Coupling -> the reward of every held-out prompt, on common base noises; each made once."""
     from coupling import iid, repulsive
-    from experiments.galleries.store import cell_key
+    from experiments.galleries.archive import cell_key
     from experiments.report.learning import remembered
 
     size = row.card.matrix.shape[0]

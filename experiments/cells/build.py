@@ -14,9 +14,10 @@ from experiments.cells.cell import Cell
 from experiments.cells.source import ConfiguredModel
 from experiments.compose import Config, build, name_of, plain
 from experiments.errors import UsageError
-from experiments.galleries.foreign import Folder
+from experiments.galleries.archive import cell_key
+from experiments.galleries.folder import CellFolder
+from experiments.galleries.foreign import Foreign
 from experiments.galleries.shard import Shard
-from experiments.galleries.store import GalleryStore, cell_key
 from experiments.learning.card import read
 from experiments.methods.coupled import Coupled
 from experiments.methods.method import Method
@@ -63,7 +64,7 @@ def cells_of(rows: Mapping[str, Config]) -> list[Cell]:
 def _cell(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
     task, suite = build("task", config), build("metrics", config)
     scores = Path(config.results_dir) / "scores"
-    if isinstance(task, Folder):
+    if isinstance(task, Foreign):
         name = f"{Path(task.path).stem}-{cell_key({'path': str(Path(task.path).resolve())})}"
         file = scores / f"{name}.jsonl"
         return Cell(label, task.jobs(), None, task, recipe=None, suite=suite, score_file=file)
@@ -79,8 +80,8 @@ def _cell(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
         label=label,
         jobs=task.jobs(),
         keep=making.keep,
-        galleries=GalleryStore(
-            Path(config.output_dir) / name, inputs, gallery_size=making.gallery_size, shard=shard
+        galleries=CellFolder(
+            Path(config.output_dir) / name, inputs, gallery_size=making.gallery_size
         ),
         recipe=Recipe(making.method, config.seed, inputs, model),
         suite=suite,

@@ -10,11 +10,12 @@ from experiments.cells.progress import Progress
 from experiments.cells.score import Galleries, score, score_noise
 from experiments.cells.views import BestOf, PartOf
 from experiments.errors import UsageError
-from experiments.galleries.foreign import Folder
+from experiments.galleries.folder import CellFolder
+from experiments.galleries.foreign import Foreign
 from experiments.galleries.ledger import Failure, Ledger
-from experiments.galleries.manifest import ManifestRow
+from experiments.galleries.manifest import Entry
 from experiments.galleries.shard import Shard
-from experiments.galleries.store import GalleryStore
+from experiments.galleries.writer import Writer
 from experiments.tasks.job import Job
 from experiments.tasks.objects import ObjectJob
 from experiments.workers.dispatch import Workers, dispatch
@@ -43,7 +44,7 @@ class Cell:
     label: str
     jobs: list[Job]
     keep: int | None
-    galleries: GalleryStore | Folder
+    galleries: CellFolder | Foreign
     recipe: Recipe | None
     suite: MetricSuite
     score_file: Path
@@ -61,7 +62,7 @@ class Cell:
         committed = self.galleries.committed()
         return [job for job in self.jobs if job.id not in committed]
 
-    def committed_rows(self) -> list[ManifestRow]:
+    def committed_rows(self) -> list[Entry]:
         """The manifest's rows of our own galleries that are there, in the order of the jobs."""
         committed = self.galleries.committed()
         return [committed[job.id] for job in self.jobs if job.id in committed]
@@ -71,7 +72,7 @@ class Cell:
         if self.recipe is None:
             return []
         missing = {job.id for job in self.missing()}
-        failures = Ledger(self.galleries.folder).read()
+        failures = Ledger(self.galleries.path).read()
         return list({f.job: f for f in failures if f.job in missing and f.final}.values())
 
     def prepare(self) -> None:
@@ -100,29 +101,28 @@ class Cell:
         if not self.missing():
             return
         try:
-            with self.galleries as store:
-                self._generate(store)
+            with self.galleries.writing(self.shard) as writer:
+                self._generate(writer)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             raise UsageError(
-                f"no space is left for {self.galleries.folder}; make room and run again, "
+                f"no space is left for {self.galleries.path}; make room and run again, "
                 "all that is committed stays"
             ) from error
 
-    def _generate(self, store: GalleryStore) -> None:
+    def _generate(self, writer: Writer) -> None:
         missing = self.missing()  # again, now that nobody else can commit
         if not missing:
             return
-        ledger = Ledger(store.folder, self.shard)
         with Progress(self.label, total=len(missing)) as progress:
-            for outcome in dispatch(self.workers, self.recipe, store.lacking(missing)):
+            for outcome in dispatch(self.workers, self.recipe, self.galleries.lacking(missing)):
                 if isinstance(outcome, Failure):
-                    ledger.append(outcome)
+                    writer.ledger.append(outcome)
                     progress.failed()
                 else:
-                    row = store.commit(outcome.gallery, attempts=outcome.attempts)
-                    progress.made(row.peak)
+                    entry = writer.commit(outcome.gallery, attempts=outcome.attempts)
+                    progress.made(entry.peak)
 
     @property
     def shown(self) -> Galleries:

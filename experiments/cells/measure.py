@@ -50,5 +50,5 @@ def unfinished(cells: Sequence[Cell]) -> str | None:
     jobs = ", ".join(f"{cell.label}/{failure.job}" for cell, failure in failures)
     return (
         f"{len(failures)} given up ({jobs}), the first ({first.prompt!r}) for {first.error}; "
-        f"{cell.galleries.folder}/failures.jsonl has every try, and a new run tries again"
+        f"{cell.galleries.path}/failures.jsonl has every try, and a new run tries again"
     )

@@ -5,17 +5,15 @@ Times and memory are those of galleries that were made here before, with the sam
 kind of device; where there are none, nobody can tell.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from experiments.cells import score
 from experiments.cells.cell import Cell
-from experiments.galleries.manifest import ManifestRow
-from experiments.galleries.store import GalleryStore
+from experiments.galleries.archive import Archive
+from experiments.galleries.manifest import Entry
 from experiments.workers.provenance import provenance
 
 LONG = 40  # characters of a value that is told
@@ -45,7 +43,7 @@ def plan(cell: Cell) -> Iterator[str]:
 def _why(cell: Cell) -> str:
     """Why the cell lacks galleries."""
     store = cell.galleries
-    rows, _ = store.read_manifest()
+    rows, _ = store.entries()
     if rows:
         given_up = len(cell.given_up())
         grown = sum(members.start > 0 for members in store.lacking(cell.missing()))
@@ -57,7 +55,7 @@ def _why(cell: Cell) -> str:
     changes = [
         changed
         for other in _siblings(store)
-        if other.folder.name.rpartition("-")[0] == store.folder.name.rpartition("-")[0]
+        if other.path.name.rpartition("-")[0] == store.path.name.rpartition("-")[0]
         and (changed := _changes(other.inputs, store.inputs))
     ]
     if not changes:
@@ -92,20 +90,16 @@ def _cost(cell: Cell, missing: int) -> str:
     return f"{told}; {max(peaks):.0f} MiB at the peak" if peaks else f"{told}; memory unknown"
 
 
-def _siblings(store: GalleryStore) -> list[GalleryStore]:
+def _siblings(store: Archive) -> list[Archive]:
     """The cells beside a cell, and the cell itself, as far as they can be read."""
-    found = []
-    for path in sorted(store.folder.parent.glob("*/cell.json")):
-        inputs = _read(path)
-        if "model" in inputs:
-            found.append(GalleryStore(path.parent, inputs, gallery_size=1))
-    return found
+    paths = sorted(store.path.parent.glob("*/cell.json"))
+    return [cell for path in paths if "model" in (cell := Archive.at(path.parent)).inputs]
 
 
-def _rows_made_here(stores: list[GalleryStore], cell: Cell) -> Iterator[ManifestRow]:
+def _rows_made_here(stores: list[Archive], cell: Cell) -> Iterator[Entry]:
     here = provenance(cell.recipe.model.device)["device"]
     for store in stores:
-        rows, _ = store.read_manifest()
+        rows, _ = store.entries()
         yield from (row for row in rows.values() if row.made_with.get("device") == here)
 
 
@@ -130,10 +124,3 @@ def _flat(values: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 def _told(value: Any) -> str:
     text = "nothing" if value is None else str(value)
     return text if len(text) <= LONG else f"{text[: LONG - 3]}..."
-
-
-def _read(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return {}

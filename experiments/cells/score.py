@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from experiments.errors import UsageError
 from experiments.galleries import jsonlines
-from experiments.galleries.manifest import ManifestRow
+from experiments.galleries.manifest import Entry
 from metrics import GalleryBatch, ImageError, MetricSuite
 from metrics.weights import WeightsError
 
@@ -118,7 +118,7 @@ def unscored(
     return todo
 
 
-def score_noise(row: ManifestRow) -> Iterator[dict]:
+def score_noise(row: Entry) -> Iterator[dict]:
     """What the manifest tells of a gallery's noises, as score rows.
 
     passes        guided network passes of one image, backward ones included

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments.cells.cell import Cell
+from experiments.galleries.folder import CellFolder
 from experiments.galleries.ledger import Ledger
-from experiments.galleries.store import GalleryStore
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ def accounts(cells: Sequence[Cell]) -> tuple[Account, ...]:
     )
 
 
-def _damaged(store: GalleryStore) -> int:
+def _damaged(folder: CellFolder) -> int:
     """Lines that a run found unreadable and set aside; their galleries were made again."""
-    path = store.folder / "manifest.damaged"
+    path = folder.path / "manifest.damaged"
     return len(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else 0
 
 
-def _failed(store: GalleryStore) -> tuple[str, ...]:
+def _failed(folder: CellFolder) -> tuple[str, ...]:
     """A line for each try at a gallery that failed, in their order."""
     return tuple(
         f"{failure.prompt}: try {failure.attempt}, {failure.error}"
-        for failure in Ledger(store.folder).read()
+        for failure in Ledger(folder.path).read()
     )

@@ -45,7 +45,7 @@ def summarise(
     )
     made_by = {"configs": configs, "cells": {cell.label: _making_of(cell)}}
     shown = page(results, made_by=made_by, pictures={}, **report)
-    print(f"\ngalleries: {cell.galleries.folder}\nscores:    {cell.score_file}")
+    print(f"\ngalleries: {cell.galleries.path}\nscores:    {cell.score_file}")
     print(f"page:      {write_page(shown, cell.score_file.with_suffix('.html'))}")
 
 

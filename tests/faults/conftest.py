@@ -10,7 +10,8 @@ from stubs import INPUTS, Fault, K, Pictures, recipe
 
 from experiments.cells.cell import Cell
 from experiments.compose import compose
-from experiments.galleries.store import GalleryStore, cell_key
+from experiments.galleries.archive import cell_key
+from experiments.galleries.folder import CellFolder
 from experiments.run import run
 from experiments.tasks.job import jobs_of
 from experiments.workers.actors import RayWorkers
@@ -34,7 +35,7 @@ def stub(tmp_path) -> Callable[..., Stub]:
             label="stub",
             jobs=jobs_of([f"prompt {k}" for k in range(count)]),
             keep=None,
-            galleries=GalleryStore(folder, INPUTS, gallery_size=K),
+            galleries=CellFolder(folder, INPUTS, gallery_size=K),
             recipe=recipe(method),
             suite=suite or l2(),
             score_file=tmp_path / name / "scores.jsonl",

@@ -32,11 +32,11 @@ class Stub:
         return {job: row.images for job, row in self.cell.galleries.committed().items()}
 
     def manifest_lines(self) -> list[dict]:
-        text = (self.cell.galleries.folder / "manifest.jsonl").read_text()
+        text = (self.cell.galleries.path / "manifest.jsonl").read_text()
         return [json.loads(line) for line in text.splitlines()]
 
     def failures(self):
-        return Ledger(self.cell.galleries.folder).read()
+        return Ledger(self.cell.galleries.path).read()
 
 
 def l2(**scores) -> MetricSuite:

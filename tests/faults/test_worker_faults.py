@@ -40,8 +40,8 @@ def test_06_the_same_gallery_twice(stub, two_actors, tmp_path):
     before = twice.manifest_lines()
     assert sorted(row["job"] for row in before) == sorted(job.id for job in twice.cell.jobs)
 
-    with twice.cell.galleries as store:  # and if both answers came
-        store.commit(encode(picture(victim, constant=True), inputs={}, made_with={}))
+    with twice.cell.galleries.writing() as writer:  # and if both answers came
+        writer.commit(encode(picture(victim, constant=True), inputs={}, made_with={}))
     assert twice.manifest_lines() == before
 
 

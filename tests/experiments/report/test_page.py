@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.galleries.store import GalleryStore
+from experiments.galleries.folder import CellFolder
 from experiments.report.distribution import HEIGHT, WIDTH, distributions
 from experiments.report.failures import _failed
 from experiments.report.noise import averages, noise_view
@@ -140,7 +140,7 @@ def test_large_images_are_reduced_and_small_ones_kept(size, shown):
 
 
 def test_failed_tries_are_told_and_a_torn_line_is_none(tmp_path: Path):
-    store = GalleryStore(tmp_path, {}, gallery_size=3)
+    store = CellFolder(tmp_path, {}, gallery_size=3)
     assert _failed(store) == ()
     line = {"job": "1", "prompt": "a bed", "attempt": 2, "error": "no memory", "final": True}
     line["when"] = "2026-01-01T00:00:00+00:00"
