@@ -5,6 +5,7 @@ configuration is a UsageError, raised before any model is loaded.
 """
 
 import importlib
+import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from difflib import get_close_matches
@@ -136,10 +137,10 @@ def located(target: str) -> Any:
     Raises:
         UsageError: there is none of that name, or its module does not import; says the nearest.
     """
-    package, _, name = target.rpartition(".")
     try:
-        return hydra.utils.get_object(target)
+        return pkgutil.resolve_name(target)
     except Exception as error:  # whatever a module of the user's own raises as it is imported
+        package, _, name = target.rpartition(".")
         raise UsageError(f"_target_ {target} {_lack(package, name)}") from error
 
 
@@ -179,4 +180,4 @@ def _targets(node: Any, key: str) -> Iterator[tuple[str, str]]:
 
 def name_of(group: Config) -> str:
     """`repulsive` of `coupling.repulsive`."""
-    return group._target_.rsplit(".", 1)[1].lower()
+    return group._target_.rpartition(".")[2].lower()

@@ -21,7 +21,6 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.cells.source import load_model, model_inputs
 from experiments.compose import CONFIGS, build, compose
 from experiments.errors import UsageError
 
@@ -86,7 +85,8 @@ def _row(group: str, label: str, config: DictConfig) -> Row:
     """Everything that can be wrong is found out here."""
     import torch
 
-    from experiments.galleries.store import cell_key
+    from experiments.cells.build import model_of
+    from experiments.galleries.archive import cell_key
     from experiments.learning.card import Card, read
     from experiments.learning.problem import Problem
     from experiments.models.device import select_device
@@ -115,7 +115,7 @@ def _row(group: str, label: str, config: DictConfig) -> Row:
         name: values.get(name)
         for name in ("reward", "start", "estimator", "within", "learning_rate", "num_steps", "seed")
     }
-    settings |= {"model": model_inputs(values["model"]), "prompts": _digest(jobs)}
+    settings |= {"model": model_of(config).inputs(), "prompts": _digest(jobs)}
     settings |= {"prompts_per_step": config.prompts_per_step}
     name = f"{config.model.name}-{config.name}-{cell_key(settings)}"
     settings["made_with"] = {**provenance(device), "prompts": values["prompts"]}
@@ -150,10 +150,11 @@ def _learn(row: Row, models: dict[str, Any]) -> Row:
     from tqdm import tqdm
 
     from coupling.learned import learn
+    from experiments.cells.build import model_of
 
     card, config = row.card, row.config
     if card.steps < config.num_steps:
-        problem = row.problem(load_model(config, models))
+        problem = row.problem(model_of(config).load())
         base_size = row.within(inside=card.coupling).base_size
         states = learn(
             card.state,
@@ -211,7 +212,8 @@ def _report(config: DictConfig, rows: Sequence[Row], models: dict[str, Any]) -> 
 def _rewards(row: Row, models: dict[str, Any]) -> dict[str, list[float]]:
     """Coupling -> the reward of every held-out prompt, on common base noises; each made once."""
     from coupling import iid, repulsive
-    from experiments.galleries.store import cell_key
+    from experiments.cells.build import model_of
+    from experiments.galleries.archive import cell_key
     from experiments.report.learning import remembered
 
     size = row.card.matrix.shape[0]
@@ -222,7 +224,7 @@ def _rewards(row: Row, models: dict[str, Any]) -> dict[str, list[float]]:
         inputs |= {"matrix": inside.matrix.tolist(), "jobs": [job.id for job in row.held_out]}
         rewards[name] = remembered(
             row.checkpoint.parent / f"held-out-{cell_key(inputs)}.json",
-            lambda inside=inside: row.problem(load_model(row.config, models)).evaluate(
+            lambda inside=inside: row.problem(model_of(row.config).load()).evaluate(
                 row.within(inside=inside), row.held_out
             ),
         )

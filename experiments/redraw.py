@@ -7,27 +7,15 @@ these are not here, the line says so.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from experiments.cells.build import cells_of
-from experiments.cells.cell import Cell
-from experiments.compose import build, restored
+from experiments.compose import Config, build, restored
 from experiments.errors import UsageError
 from experiments.report.committed import Published, published
-
-
-class _Absent(Sequence):
-    """The cells of a table whose galleries are not here: a UsageError to whoever looks at them."""
-
-    def __init__(self, reason: str) -> None:
-        self._reason = reason
-
-    def __len__(self) -> int:
-        raise UsageError(self._reason)
-
-    def __getitem__(self, index: int) -> Cell:
-        raise UsageError(self._reason)
+from experiments.report.publish import results_of
+from experiments.tables.results import Figure, Results
 
 
 def redraw(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -38,31 +26,31 @@ def redraw(folder: Path) -> Iterator[tuple[Path, str]]:
     """
     for table in published(folder):
         rows = {label: restored(config) for label, config in table.made_by["configs"].items()}
-        cells = _cells(rows)
+        results = _results(table, rows)
         for name, draw in (build("table.figures", next(iter(rows.values()))) or {}).items():
             if draw:
-                yield _draw(table, name, draw, cells)
+                yield _draw(table, name, draw, results)
 
 
-def _draw(table: Published, name: str, draw, cells: Sequence[Cell]) -> tuple[Path, str]:
+def _draw(table: Published, name: str, draw: Figure, results: Results) -> tuple[Path, str]:
     path = table.path.with_name(f"{table.path.stem}-{name}.png")
     try:
-        return draw(table.results(cells), path)[0], ""
+        return draw(results, path)[0], ""
     except UsageError as error:
-        return path, str(error)
+        return path, f"not drawn, {error}"
     except TypeError as error:  # arguments that a figure has taken on since
         return path, f"not drawn, its settings are older than this figure: {error}"
 
 
-def _cells(rows: dict) -> Sequence[Cell]:
+def _results(table: Published, rows: Mapping[str, Config]) -> Results:
+    """The table, with its galleries where all of them are here."""
     try:
         cells = cells_of(rows)
-        lacking = next((cell.label for cell in cells if cell.recipe and cell.missing()), None)
-    except UsageError as error:
-        return _Absent(f"not drawn, {error}")
-    if lacking:
-        return _Absent(f"not drawn, galleries of {lacking} are not here; run its experiment again")
-    return cells
+    except UsageError:
+        return table.results()
+    if any(cell.missing() for cell in cells):
+        return table.results()
+    return results_of(table.table, table.scores, cells)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 
 import coupling
-from experiments.cells.source import load_model
+from experiments.cells.build import model_of
 from experiments.compose import Config, build, compose, with_groups
 from experiments.errors import UsageError
 from experiments.galleries.gallery import image_metadata
@@ -109,7 +109,7 @@ def _galleries(
         raise UsageError(f"{path} says that it was made with {threads} threads")
     torch.set_num_threads(threads)
     return generate(
-        load_model(config, models),
+        model_of(config).load(),
         Coupled(law, optimizer),
         jobs,
         seed=made["seed"],

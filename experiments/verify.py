@@ -3,9 +3,9 @@
     python -m experiments.verify output_dir=outputs
     python -m experiments.verify output_dir=outputs repair=true
 
-    missing    an image that a manifest row names, or a gallery that was given up
-    damaged    an image with another hash; a line of a manifest that is no row
-    foreign    a file that no row names, such as what a killed run has left behind
+    missing    an image that an entry of a manifest names, or a gallery that was given up
+    damaged    an image with another hash; a line of a manifest that is no entry
+    foreign    a file that no entry names, such as what a killed run has left behind
     stale      a cell whose inputs are not those in its name, or whose model has other weights now
 
 Repairing moves damaged, incomplete and foreign files to `set-aside` in their cell and deletes
@@ -15,7 +15,6 @@ found, 2 if there is nothing to verify. Where a model's weights lie elsewhere, s
 """
 
 import hashlib
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,8 +23,9 @@ from pathlib import Path
 
 from experiments.compose import compose
 from experiments.errors import UsageError
+from experiments.galleries.archive import Archive, cell_key
 from experiments.galleries.ledger import Ledger
-from experiments.galleries.store import GalleryStore, cell_key
+from experiments.galleries.writer import mended
 from experiments.models.fingerprint import fingerprint
 
 KINDS = ("missing", "damaged", "foreign", "stale")
@@ -73,13 +73,12 @@ def verify(folder: Path, *, repair: bool, overrides: Sequence[str] = ()) -> list
         raise UsageError(f"{folder} has no galleries to verify; set output_dir")
     found = []
     for cell in cells:
-        store = GalleryStore(cell, _inputs(cell), gallery_size=1)
-        findings = [*inspect(store), *_stale(store, overrides)]
+        archive = Archive.at(cell)
+        findings = [*inspect(archive), *_stale(archive, overrides)]
         for finding in findings:
             print(f"{finding.kind:8} {finding.path}: {finding.why}")
         if repair and findings:
-            with store.exclusive():
-                store.mend()
+            with mended(archive):
                 for path in dict.fromkeys(f.aside for f in findings if f.aside):
                     if path.exists():  # else it went with its gallery
                         _set_aside(path, cell / "set-aside")
@@ -90,54 +89,48 @@ def verify(folder: Path, *, repair: bool, overrides: Sequence[str] = ()) -> list
     return found
 
 
-def inspect(store: GalleryStore) -> Iterator[Finding]:
+def inspect(archive: Archive) -> Iterator[Finding]:
     """What of a cell is missing, damaged or foreign."""
-    rows, torn = store.read_manifest()
+    entries, torn = archive.entries()
     if torn:
-        yield Finding("damaged", store.folder / "manifest.jsonl", f"{len(torn)} lines are no rows")
-    for failure in {failure.job: failure for failure in Ledger(store.folder).read()}.values():
-        if failure.final and failure.job not in rows:
+        yield Finding(
+            "damaged", archive.path / "manifest.jsonl", f"{len(torn)} lines are no entries"
+        )
+    for failure in {failure.job: failure for failure in Ledger(archive.path).read()}.values():
+        if failure.final and failure.job not in entries:
             why = f"given up after {failure.attempt} tries: {failure.error}"
-            yield Finding("missing", store.gallery_folder / failure.job, why)
+            yield Finding("missing", archive.gallery_folder / failure.job, why)
     expected = set()
-    for row in rows.values():
-        gallery = store.gallery_folder / row.job
+    for entry in entries.values():
+        gallery = archive.gallery_folder / entry.job
         there = gallery if gallery.is_dir() else None
-        for path, committed in zip(store.image_paths(row), row.images, strict=True):
+        for path, committed in zip(archive.image_paths(entry), entry.images, strict=True):
             expected.add(path)
             if not path.is_file():
                 yield Finding("missing", path, "is not there", there)
             elif hashlib.sha256(path.read_bytes()).hexdigest() != committed:
                 yield Finding("damaged", path, "is not the image that was committed", there)
-    entries = store.gallery_folder.iterdir() if store.gallery_folder.is_dir() else ()
-    for entry in sorted(entries):
-        if entry.name not in rows:
-            yield Finding("foreign", entry, "no row names it", entry)
+    folders = archive.gallery_folder.iterdir() if archive.gallery_folder.is_dir() else ()
+    for folder in sorted(folders):
+        if folder.name not in entries:
+            yield Finding("foreign", folder, "no entry names it", folder)
         else:
-            for path in sorted(set(entry.iterdir()) - expected):
-                yield Finding("foreign", path, "no row names it", path)
+            for path in sorted(set(folder.iterdir()) - expected):
+                yield Finding("foreign", path, "no entry names it", path)
 
 
-def _stale(store: GalleryStore, overrides: Sequence[str]) -> Iterator[Finding]:
-    _, _, key = store.folder.name.rpartition("-")
-    if cell_key(store.inputs) != key:
-        yield Finding("stale", store.folder, "its cell.json does not make the key in its name")
-    model = store.inputs.get("model", {})
+def _stale(archive: Archive, overrides: Sequence[str]) -> Iterator[Finding]:
+    _, _, key = archive.path.name.rpartition("-")
+    if cell_key(archive.inputs) != key:
+        yield Finding("stale", archive.path, "its cell.json does not make the key in its name")
+    model = archive.inputs.get("model", {})
     try:
         config = compose([f"model={model.get('name')}", *overrides]).model
         weights = fingerprint(config.source, config.revision)
     except UsageError:
         return  # nothing here to compare with
     if weights != model.get("weights"):
-        yield Finding("stale", store.folder, f"{config.name} has other weights now: {weights}")
-
-
-def _inputs(cell: Path) -> dict:
-    """What the cell says that it was made from; nothing where that cannot be read."""
-    try:
-        return json.loads((cell / "cell.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+        yield Finding("stale", archive.path, f"{config.name} has other weights now: {weights}")
 
 
 def _set_aside(path: Path, shelf: Path) -> None:

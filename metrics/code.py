@@ -15,7 +15,8 @@ from typing import Any
 
 SUITE = ("coupling", "experiments", "metrics")
 INSTALLED = tuple(
-    Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "platstdlib", "purelib", "platlib")
+    Path(sysconfig.get_path(kind)).resolve()
+    for kind in ("stdlib", "platstdlib", "purelib", "platlib")
 )
 
 

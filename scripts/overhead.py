@@ -19,7 +19,7 @@ from typing import Any
 
 from experiments.cells.build import cells_of
 from experiments.compose import build, compose, plain, rows_of
-from experiments.galleries.store import GalleryStore
+from experiments.galleries.writer import Writer
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def spend(folder: Path, *overrides: str, prompts: int, warm_up: int) -> Spent:
     warm.prepare()
     warm.generate()
     warm.score()
-    committing = _watched(GalleryStore, "commit", clock=time.thread_time)
+    committing = _watched(Writer, "commit", clock=time.thread_time)
     metrics = _watched(timed.suite, "attempt", clock=time.perf_counter)
     start = time.perf_counter()
     timed.generate()

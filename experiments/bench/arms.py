@@ -23,7 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from coupling import Coupling
-from experiments.galleries.store import GalleryStore
+from experiments.galleries.folder import CellFolder
 from experiments.methods.coupled import Coupled
 from experiments.models.model import Condition, Model, repeat_rows
 from experiments.tasks.job import Job
@@ -177,13 +177,13 @@ class Suite:
             model=Loaded(self.model),
         )
         lacking = {range(self.coupling.size): jobs}
-        with self._store(folder) as store:
+        with self._store(folder).writing() as writer:
             for outcome in dispatch(workers, recipe, lacking):
                 if not isinstance(outcome, Made):
                     raise RuntimeError(outcome.error)
                 seconds.update(outcome.gallery.seconds)
                 start = perf_counter()
-                store.commit(outcome.gallery)
+                writer.commit(outcome.gallery)
                 seconds["write"] += perf_counter() - start
         return dict(seconds)
 
@@ -208,5 +208,5 @@ class Suite:
         committed = store.committed()
         return np.stack([store.read(committed[job.id]) for job in jobs])
 
-    def _store(self, folder: Path) -> GalleryStore:
-        return GalleryStore(folder, {"bench": self.label}, gallery_size=self.coupling.size)
+    def _store(self, folder: Path) -> CellFolder:
+        return CellFolder(folder, {"bench": self.label}, gallery_size=self.coupling.size)

@@ -18,8 +18,8 @@ from PIL import Image
 from coupling import Coupling, base_noise
 from coupling.drift import drift
 from experiments.bench.verdict import Row
+from experiments.galleries.folder import CellFolder
 from experiments.galleries.gallery import Gallery, encode
-from experiments.galleries.store import GalleryStore
 from experiments.tasks.job import Job
 
 REPEATS = 8
@@ -55,7 +55,8 @@ def measure(law: Coupling, shape: Sequence[int], images: np.ndarray, folder: Pat
 
     plain = folder / "plain"
     plain.mkdir(parents=True, exist_ok=True)
-    with GalleryStore(folder / "store", {}, gallery_size=law.size) as store:
+    cell = CellFolder(folder / "store", {}, gallery_size=law.size)
+    with cell.writing() as writer:
         for repeat in range(REPEATS):
             base = base_noise(shape, seed=repeat, job="", members=range(law.base_size))
             start = perf_counter()
@@ -70,7 +71,7 @@ def measure(law: Coupling, shape: Sequence[int], images: np.ndarray, folder: Pat
             timed("save", start)
             gallery = Gallery(Job(str(repeat), ""), images, {}, {}, (), statistics)
             start = perf_counter()
-            store.commit(encode(gallery, inputs={}, made_with={}))
+            writer.commit(encode(gallery, inputs={}, made_with={}))
             timed("commit", start)
     shutil.rmtree(folder)
     found = {name: median(values) for name, values in seconds.items()}

@@ -22,16 +22,18 @@ from coupling.drift import drift
 from experiments import verify
 from experiments.bench.arms import Suite
 from experiments.bench.probes import peak_memory, reset_peak_memory
+from experiments.galleries.archive import cell_key
+from experiments.galleries.folder import CellFolder
 from experiments.galleries.gallery import Gallery, encode
-from experiments.galleries.manifest import ManifestRow
-from experiments.galleries.store import GalleryStore, cell_key
+from experiments.galleries.manifest import Entry
 from experiments.models.model import Condition, Model
 from experiments.models.process import DDIM
 from experiments.tables import table as tables
+from experiments.tables.spec import TableSpec
 from experiments.tasks.job import Job, jobs_of
 
 SHAPE = (4, 16, 16)
-SPEC = tables.TableSpec(
+SPEC = TableSpec(
     name="scaling",
     title="",
     rows=("iid", "coupled"),
@@ -161,13 +163,13 @@ def _store(folder: Path, count: int, appended: int) -> list[Point]:
     _score(scores, jobs[:count])
 
     def append() -> None:
-        with GalleryStore(cell, inputs, gallery_size=2) as store:
+        with CellFolder(cell, inputs, gallery_size=2).writing() as writer:
             for job in jobs[count:]:
                 gallery = replace(pattern, job=job)
-                store.commit(encode(gallery, inputs=inputs, made_with={}))
+                writer.commit(encode(gallery, inputs=inputs, made_with={}))
 
     def resume() -> None:
-        present = GalleryStore(cell, inputs, gallery_size=2).committed()
+        present = CellFolder(cell, inputs, gallery_size=2).committed()
         assert len(present) == count
 
     def table() -> None:
@@ -188,7 +190,7 @@ def _fill(cell: Path, pattern, jobs: Sequence[Job], inputs: Mapping) -> None:
     """A cell with a gallery for each job, all of the same files, without a flush for each."""
     (cell / "galleries").mkdir(parents=True)
     (cell / "cell.json").write_text(json.dumps(inputs))
-    row = ManifestRow(
+    row = Entry(
         job="",
         prompt="",
         images=pattern.hashes,

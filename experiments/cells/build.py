@@ -16,8 +16,9 @@ from experiments.cells.production import Production
 from experiments.cells.score import Galleries
 from experiments.cells.views import View, most_spread
 from experiments.compose import Config, build, located, name_of, plain
-from experiments.galleries.folder import CellFolder, cell_key
-from experiments.galleries.foreign import Folder
+from experiments.galleries.archive import cell_key
+from experiments.galleries.folder import CellFolder
+from experiments.galleries.foreign import Foreign
 from experiments.galleries.shard import Shard
 from experiments.models.source import ModelSource
 from experiments.tasks.making import Making
@@ -49,7 +50,7 @@ def _cell(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
     return _foreign(label, config, task) if task.made_elsewhere else _ours(label, config, workers)
 
 
-def _foreign(label: str, config: Config, task: Folder) -> Cell:
+def _foreign(label: str, config: Config, task: Foreign) -> Cell:
     """The cell of galleries that something else has made."""
     place = Path(task.path)
     name = f"{place.stem}-{cell_key({'path': str(place.resolve())})}"
@@ -59,6 +60,8 @@ def _foreign(label: str, config: Config, task: Folder) -> Cell:
 
 def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
     """The cell of a task and a method of ours."""
+    for part in ("coupling", "optimizer"):  # of the method, but a mistake is told by their names
+        build(part, config)
     task, method, model = build("task", config), build("method", config), model_of(config)
     making: Making = task.making(method)
     named = {group: config[group] for group in making.groups}

@@ -14,7 +14,7 @@ from experiments.cells.cell import Cell
 from experiments.cells.production import Production
 from experiments.cells.score import Scorable, read, unscored
 from experiments.cells.scorerow import ScoreRow
-from experiments.galleries.folder import CellFolder
+from experiments.galleries.archive import Archive
 from experiments.galleries.manifest import Entry
 from experiments.workers.provenance import provenance
 from experiments.workers.recipe import Recipe
@@ -94,19 +94,17 @@ def _cost(production: Production, missing: int) -> str:
     return f"{told}; {max(peaks):.0f} MiB at the peak" if peaks else f"{told}; memory unknown"
 
 
-def _siblings(folder: CellFolder) -> list[CellFolder]:
+def _siblings(cell: Archive) -> list[Archive]:
     """The cells beside a cell, and the cell itself, as far as they can be read."""
-    found = map(
-        CellFolder.at, sorted(path.parent for path in folder.path.parent.glob("*/cell.json"))
-    )
-    return [other for other in found if "model" in other.inputs]
+    paths = sorted(path.parent for path in cell.path.parent.glob("*/cell.json"))
+    return [other for other in map(Archive.at, paths) if "model" in other.inputs]
 
 
-def _made_here(folders: list[CellFolder], recipe: Recipe) -> Iterator[Entry]:
+def _made_here(cells: list[Archive], recipe: Recipe) -> Iterator[Entry]:
     """The galleries that this kind of device has made."""
     here = provenance(recipe.model.device)["device"]
-    for folder in folders:
-        entries, _ = folder.entries()
+    for cell in cells:
+        entries, _ = cell.entries()
         yield from (each for each in entries.values() if each.made_with.get("device") == here)
 
 

@@ -82,11 +82,10 @@ class Production:
         missing = self.missing()  # again, now that nobody else can commit
         if not missing:
             return
-        ledger = Ledger(self.folder.path, self.shard)
         with Progress(self.label, total=len(missing)) as progress:
             for outcome in dispatch(self.workers, self.recipe, self.folder.lacking(missing)):
                 if isinstance(outcome, Failure):
-                    ledger.append(outcome)
+                    writer.ledger.append(outcome)
                     progress.failed()
                 else:
                     entry = writer.commit(outcome.gallery, attempts=outcome.attempts)

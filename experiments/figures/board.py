@@ -10,11 +10,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from experiments.cells.cell import Cell
 from experiments.figures.style import DPI, canvas, save, style
 from experiments.models.model import to_uint8
 from experiments.tables.results import Results
-from experiments.tasks.job import Job
 
 TILE = 256  # pixels of an image's longer side on a board, as near as whole factors come
 MARGIN, GUTTER, BETWEEN = 24, 6, 40  # pixels: around the board, between images, between methods
@@ -37,20 +35,21 @@ def gallery_board(
         arrange: the images (K, 3, H, W) in [0, 1] of a gallery, in the order of the picture; None
             for that of its members.
     """
-    cells = [cell for cell in results.cells if rows is None or cell.label in rows]
-    committed = {cell.label: cell.shown.committed() for cell in cells}
+    labels = [label for label in results.table.spec.rows if rows is None or label in rows]
+    committed = [results.committed(label) for label in labels]
+    first = results.jobs[:num_prompts]
+    jobs = [job for job in first if all(job.id in there for there in committed)]
+    columns = {label: results.images(label, jobs) for label in labels}
 
-    def gallery(cell: Cell, job: Job) -> np.ndarray:
-        images = cell.shown.read(committed[cell.label][job.id])
+    def arranged(images: np.ndarray) -> np.ndarray:
         if arrange is None:
             return images
         unit = torch.from_numpy(images).movedim(-1, 1) / 255
         return to_uint8(arrange(unit)).numpy()
 
     galleries = [
-        (job.prompt, {cell.label: gallery(cell, job) for cell in cells})
-        for job in results.cells[0].jobs[:num_prompts]
-        if all(job.id in there for there in committed.values())
+        (job.prompt, {label: arranged(images[k]) for label, images in columns.items()})
+        for k, job in enumerate(jobs)
     ]
     return comparison_board(galleries, path)
 

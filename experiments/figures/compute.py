@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from experiments.figures.style import canvas, save, style
 from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
-from experiments.tables.table import Column
+from experiments.tables.spec import Column
 from experiments.tables.typeset import ARROWS
 
 PANELS_ABREAST = 3

@@ -22,11 +22,9 @@ def noise_drift(results: Results, path: Path) -> tuple[Path, Path]:
     noises; dashes mark white noise. The matrices are mean correlations; under each is its largest
     distance from the coupling's.
     """
-    drifts = {
-        cell.label: [row.drift for row in cell.committed_rows()]
-        for cell in results.cells
-        if cell.recipe is not None
-    }
+    for label in results.table.spec.rows:
+        results.committed(label)  # noises are known where galleries are
+    drifts = results.drifts
     panels = {
         "|x| / √D": (lambda d: d.norm, 1.0),
         "channel mean": (lambda d: np.ravel(d.mean), 0.0),

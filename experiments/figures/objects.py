@@ -22,17 +22,13 @@ def object_board(
     Args:
         rows: the methods shown; None for all.
     """
-    cells = [cell for cell in results.cells if rows is None or cell.label in rows]
-    jobs = [job for job in cells[0].jobs[:num_pictures] if isinstance(job, ObjectJob)]
+    labels = [label for label in results.table.spec.rows if rows is None or label in rows]
+    jobs = [job for job in results.jobs[:num_pictures] if isinstance(job, ObjectJob)]
+    names = [job.picture.id for job in jobs]
     galleries = {
-        cell.label: {
-            job.picture.id: cell.shown.read(committed[job.id])
-            for committed in [cell.shown.committed()]
-            for job in jobs
-        }
-        for cell in cells
+        label: dict(zip(names, results.images(label, jobs), strict=True)) for label in labels
     }
-    size = len(next(iter(galleries[cells[0].label].values())))
+    size = len(next(iter(galleries[labels[0]].values())))
     given = {job.picture.id: _given(job.picture, size) for job in jobs}
     return comparison_board([(GIVEN, given), *galleries.items()], path)
 
@@ -57,12 +53,10 @@ def reconstructions(
     Each picture, the first image of its gallery in `row`, and their absolute difference, magnified;
     the number is the root mean square of the difference, over the whole image in [0, 1].
     """
-    (cell,) = [cell for cell in results.cells if cell.label == row]
-    committed = cell.shown.committed()
+    jobs = [job for job in results.jobs[:num_pictures] if isinstance(job, ObjectJob)]
     pictures: dict[str, dict[str, np.ndarray]] = {}
-    for job in cell.jobs[:num_pictures]:
-        image = job.picture.image
-        again = cell.shown.read(committed[job.id])[0]
+    for job, gallery in zip(jobs, results.images(row, jobs), strict=True):
+        image, again = job.picture.image, gallery[0]
         apart = np.abs(again.astype(float) - image) / 255
         error = f"{np.sqrt((apart**2).mean()):.3f}"
         magnified = (255 * (MAGNIFIED * apart).clip(0, 1)).astype(np.uint8)

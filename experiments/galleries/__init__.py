@@ -1,5 +1,5 @@
 """A gallery, and the folders that galleries lie in: ours, and other people's."""
 
-from experiments.galleries.foreign import Folder
+from experiments.galleries.foreign import Foreign
 
-__all__ = ["Folder"]
+__all__ = ["Foreign"]

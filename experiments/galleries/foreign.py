@@ -26,8 +26,8 @@ IMAGES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
 
 
 @dataclass(frozen=True)
-class FolderRow:
-    """A gallery of a folder."""
+class ForeignEntry:
+    """A gallery of somebody else's."""
 
     job: str
     prompt: str
@@ -41,7 +41,7 @@ class FolderRow:
 
 
 @dataclass(frozen=True)
-class Folder:
+class Foreign:
     """The task of scoring the galleries of a folder, or of a listing.
 
     Attributes:
@@ -64,10 +64,10 @@ class Folder:
         return Path(self.path)
 
     def jobs(self) -> list[Job]:
-        return [Job(id=row.job, prompt=row.prompt) for row in self.rows.values()]
+        return [Job(id=entry.job, prompt=entry.prompt) for entry in self.entries.values()]
 
     @cached_property
-    def rows(self) -> dict[str, FolderRow]:
+    def entries(self) -> dict[str, ForeignEntry]:
         """The galleries by job id.
 
         Raises:
@@ -86,32 +86,34 @@ class Folder:
                     raise UsageError(f"{self.path} lists {path}, which does not exist")
         jobs = jobs_of([prompt for prompt, _ in galleries])
         return {
-            job.id: FolderRow(job=job.id, prompt=job.prompt, paths=tuple(paths))
+            job.id: ForeignEntry(job=job.id, prompt=job.prompt, paths=tuple(paths))
             for job, (_, paths) in zip(jobs, galleries, strict=True)
         }
 
-    def committed(self) -> Mapping[str, FolderRow]:
-        return self.rows
+    def committed(self) -> Mapping[str, ForeignEntry]:
+        return self.entries
 
-    def where(self, row: FolderRow) -> str:
+    def where(self, entry: ForeignEntry) -> str:
         """The folder of a gallery, for messages."""
-        return str(row.paths[0].parent)
+        return str(entry.paths[0].parent)
 
-    def read(self, row: FolderRow) -> np.ndarray:
+    def read(self, entry: ForeignEntry) -> np.ndarray:
         """The images of a gallery, (K, H, W, 3) uint8.
 
         Raises:
             UsageError: a file is no image, or not of the size of the others.
         """
         images = []
-        for path in row.paths:
+        for path in entry.paths:
             try:
                 with Image.open(path) as image:
                     images.append(np.asarray(image.convert("RGB")))
             except (UnidentifiedImageError, OSError) as error:
                 raise UsageError(f"{path} is no image that can be read: {error}") from error
             if images[-1].shape != images[0].shape:
-                raise UsageError(f"{path} has another size than {row.paths[0]}; score equal sizes")
+                raise UsageError(
+                    f"{path} has another size than {entry.paths[0]}; score equal sizes"
+                )
         return np.stack(images)
 
     def _found(self) -> list[tuple[str, Sequence[Path]]]:

@@ -1,8 +1,8 @@
-"""Tries that failed, beside the manifest of what succeeded: `failures.jsonl`, a line a try.
+"""Attempts that failed, beside the manifest of what succeeded: `failures.jsonl`, a line each.
 
-A line is on the disk before the next try, so it outlives whatever happens then. It says which
-gallery, the how-manieth try, what went wrong and when, and whether the run gave the gallery up.
-What was given up is tried anew by the next run.
+A line is on the disk before the next attempt, so it outlives whatever happens then. It says which
+gallery, which attempt, what went wrong and when, and whether the run gave the gallery up. What was
+given up is tried anew by the next run.
 """
 
 from dataclasses import asdict, dataclass
@@ -10,16 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from experiments.galleries import jsonlines
-from experiments.galleries.shard import Shard
+from experiments.galleries.shard import shared
 from experiments.tasks.job import Job
+
+NAME = "failures.jsonl"
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A try at a gallery that failed.
+    """A failed attempt at a gallery.
 
     Attributes:
-        attempt: the how-manieth of its run, from 1.
+        attempt: its number within the run, from 1.
         error: one line.
         final: whether the run has given the gallery up.
         when: UTC, to the second.
@@ -40,22 +42,17 @@ class Failure:
 
 
 class Ledger:
-    """The failures of one cell.
+    """The failures in a cell's folder, or those of one of its shards in the shard's."""
 
-    Args:
-        folder: the folder of the cell.
-        shard: whose tries are appended; a shard has a file of its own.
-    """
-
-    def __init__(self, folder: Path, shard: Shard | None = None) -> None:
-        self._file = folder / (f"failures-{shard}.jsonl" if shard else "failures.jsonl")
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def append(self, failure: Failure) -> None:
-        with jsonlines.appending(self._file) as append:
+        """Adds a failure, and returns when it is on the disk."""
+        with jsonlines.appending(self._folder / NAME) as append:
             append(asdict(failure))
 
     def read(self) -> list[Failure]:
         """All failures, in order; those of shards come last."""
-        folder = self._file.parent
-        files = [folder / "failures.jsonl", *sorted(folder.glob("failures-*.jsonl"))]
+        files = shared(self._folder, NAME)
         return [Failure(**line) for file in files for line in jsonlines.read(file)]

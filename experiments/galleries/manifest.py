@@ -16,14 +16,14 @@ from experiments.galleries.durable import replace_file
 
 
 @dataclass(frozen=True)
-class ManifestRow:
+class Entry:
     """A committed gallery: the SHA-256 of every image file, and how they came about.
 
     One that has grown took the seconds and passes of all its images, and was made with what made
     the last.
 
     Attributes:
-        attempts: how many tries it took, the good one included.
+        attempts: how many attempts it took, the good one included.
         peak: MiB of memory at the most while it was made (see `EncodedGallery`).
     """
 
@@ -45,13 +45,13 @@ class ManifestRow:
 
 
 class Manifest:
-    """One file of rows. It is read again only when it has changed: a run asks often, and 100,000
-    rows take seconds.
+    """One file of entries. It is read again only when it has changed: a run asks often, and 100,000
+    entries take seconds.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._read: tuple[dict[str, ManifestRow], list[str]] = {}, []
+        self._read: tuple[dict[str, Entry], list[str]] = {}, []
         self._state: tuple[int, ...] | None = None
 
     @property
@@ -61,15 +61,15 @@ class Manifest:
 
     @property
     def ends_a_line(self) -> bool:
-        """Whether another row may follow; a file that is empty or not there has room for one."""
+        """Whether another entry may follow; a file that is empty or not there has room for one."""
         if not self.path.is_file() or not self.path.stat().st_size:
             return True
         with self.path.open("rb") as file:
             file.seek(-1, os.SEEK_END)
             return file.read() == b"\n"
 
-    def read(self) -> tuple[dict[str, ManifestRow], list[str]]:
-        """Rows by job, the last one standing, and the lines that are no rows."""
+    def read(self) -> tuple[dict[str, Entry], list[str]]:
+        """Entries by job, the last one standing, and the lines that are no entries."""
         try:
             stat = self.path.stat()
         except FileNotFoundError:
@@ -78,23 +78,24 @@ class Manifest:
         state = stat.st_ino, stat.st_size, stat.st_mtime_ns
         if state != self._state:
             self._read, self._state = _parse(self.path), state
-        rows, damaged = self._read
-        return dict(rows), list(damaged)
+        entries, damaged = self._read
+        return dict(entries), list(damaged)
 
-    def append(self, row: ManifestRow) -> None:
-        """Adds a row, and returns when it is on the disk."""
+    def append(self, entry: Entry) -> None:
+        """Adds an entry, and returns when it is on the disk."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(_line(row))
+            file.write(_line(entry))
             file.flush()
             os.fsync(file.fileno())
 
-    def replace(self, rows: Iterable[ManifestRow]) -> None:
-        """These rows and no others."""
-        replace_file(self.path, "".join(map(_line, rows)).encode())
+    def replace(self, entries: Iterable[Entry]) -> None:
+        """Writes these entries and no others."""
+        replace_file(self.path, "".join(map(_line, entries)).encode())
 
 
-def _parse(path: Path) -> tuple[dict[str, ManifestRow], list[str]]:
-    rows, damaged = {}, []
+def _parse(path: Path) -> tuple[dict[str, Entry], list[str]]:
+    entries: dict[str, Entry] = {}
+    damaged = []
     with _nothing_is_garbage():
         # "replace" keeps a flipped bit from hiding the lines around it
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -103,17 +104,17 @@ def _parse(path: Path) -> tuple[dict[str, ManifestRow], list[str]]:
                 fields["images"] = tuple(fields["images"])
                 fields["loss"] = tuple(fields["loss"])
                 fields["drift"] = Drift(**fields["drift"])
-                row = ManifestRow(**fields)
+                entry = Entry(**fields)
             except (ValueError, TypeError, KeyError):
                 damaged.append(line)
             else:
-                rows[row.job] = row
-    return rows, damaged
+                entries[entry.job] = entry
+    return entries, damaged
 
 
 @contextmanager
 def _nothing_is_garbage() -> Iterator[None]:
-    """Without looking for cycles among millions of new lists, which takes longer than parsing."""
+    """Pauses the search for cycles: among millions of new lists it takes longer than parsing."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -123,5 +124,5 @@ def _nothing_is_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def _line(row: ManifestRow) -> str:
-    return json.dumps(asdict(row), sort_keys=True) + "\n"
+def _line(entry: Entry) -> str:
+    return json.dumps(asdict(entry), sort_keys=True) + "\n"

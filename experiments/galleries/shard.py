@@ -9,6 +9,7 @@ whatever the order of the prompts, and however many of them run at once.
 import hashlib
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from experiments.errors import UsageError
 from experiments.tasks.job import Job
@@ -23,7 +24,7 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str | int) -> "Shard":
-        """Of `i/n`. Raises UsageError."""
+        """Parses `i/n`. Raises UsageError."""
         found = re.fullmatch(r"(\d+)/(\d+)", str(text))
         index, count = map(int, found.groups()) if found else (0, 0)
         if not 1 <= index <= count:
@@ -37,3 +38,12 @@ class Shard:
     def __str__(self) -> str:
         """As part of a file's name."""
         return f"{self.index}-of-{self.count}"
+
+    def folder(self, cell: Path) -> Path:
+        """The folder of its manifest, its failures and its lock, beside its siblings'."""
+        return cell / "shards" / f"of-{self.count}" / str(self.index)
+
+
+def shared(cell: Path, name: str) -> list[Path]:
+    """The file of that name in a cell's folder, whether or not it is there, then its shards'."""
+    return [cell / name, *sorted(cell.glob(f"shards/*/*/{name}"))]

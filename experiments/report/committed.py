@@ -2,19 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from experiments.cells.cell import Cell
 from experiments.errors import UsageError
 from experiments.tables.paper import PaperTable
 from experiments.tables.results import Results
+from experiments.tables.spec import TableSpec
 from experiments.tables.statistics import PairedTest
 from experiments.tables.table import Cell as TableCell
-from experiments.tables.table import Comparison, Table, TableSpec
+from experiments.tables.table import Comparison, Table
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Published:
     made_by: Mapping[str, Mapping]
     pictures: Mapping[str, Path]
 
-    def results(self, cells: Sequence[Cell] = ()) -> Results:
+    def results(self) -> Results:
         """What figures and pages are made from; scores have the six digits of their file."""
-        return Results(self.table, self.scores, cells)
+        return Results(self.table, self.scores)
 
 
 def digest(path: Path) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from experiments.report.pictures import Picture, photo
 from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
-from experiments.tables.table import TableSpec
+from experiments.tables.spec import TableSpec
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,8 @@ def wall(results: Results, *, galleries: int | None, pixels: int) -> Wall | None
         galleries: how many prompts are shown; None for all.
         pixels: larger images are reduced to as many on their longer side.
     """
-    committed = {cell.label: cell.shown.committed() for cell in results.cells}
-    jobs = results.cells[0].jobs if results.cells else []
-    shown = [job for job in jobs if any(job.id in rows for rows in committed.values())]
+    committed = {label: there.committed() for label, there in results.galleries.items()}
+    shown = [job for job in results.jobs if any(job.id in rows for rows in committed.values())]
     if not shown[:galleries]:
         return None
     spec = results.table.spec
@@ -58,19 +57,19 @@ def wall(results: Results, *, galleries: int | None, pixels: int) -> Wall | None
     cards = []
     for job in shown[:galleries]:
         strips = []
-        for cell in results.cells:
-            if job.id not in committed[cell.label]:
+        for label, there in results.galleries.items():
+            if job.id not in committed[label]:
                 continue
-            images = cell.shown.read(committed[cell.label][job.id])
-            what = f"image {{}} of {len(images)}, {cell.label}: {job.title}"
+            images = there.read(committed[label][job.id])
+            what = f"image {{}} of {len(images)}, {label}: {job.title}"
             pictures = (
                 photo(image, what.format(k), pixels=pixels)
                 for k, image in enumerate(images, start=1)
             )
-            strips.append(Strip(cell.label, tuple(pictures), numbers.scores(job.id, cell.label)))
+            strips.append(Strip(label, tuple(pictures), numbers.scores(job.id, label)))
         cards.append(Card(job.title, tuple(strips), numbers.keys(job.id)))
     labels = tuple(column.label for column in spec.columns.values())
-    return Wall(tuple(cards), len(jobs), tuple((group, labels) for group in numbers.groups))
+    return Wall(tuple(cards), len(results.jobs), tuple((group, labels) for group in numbers.groups))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from experiments.tables import paper
 from experiments.tables import table as tables
-from experiments.tables.table import Column, Table
+from experiments.tables.spec import Column
+from experiments.tables.table import Table
 from experiments.tables.typeset import (
     ARROWS,
     DASH,

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.cells.account import Account
 from experiments.report.cost import Cost, costs
 from experiments.report.distribution import Distribution, distributions
-from experiments.report.failures import Account, accounts
 from experiments.report.galleries import Wall, wall
 from experiments.report.noise import NoiseView, noise_view
 from experiments.report.numbers import (
@@ -105,7 +105,7 @@ def page(
         galleries=wall(results, galleries=galleries, pixels=pixels),
         noise=noise_view(results, made_by["cells"]),
         costs=costs(results, made_by["cells"]),
-        accounts=accounts(results.cells),
+        accounts=tuple(results.accounts),
         figures=tuple(figure(path, name) for name, path in pictures.items()),
         settings=settings(made_by),
         provenance_heads=tuple(made),

@@ -1,18 +1,26 @@
 """What a finished run leaves for its reader: a summary or a table, its pictures, and a page."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pandas as pd
 
+from experiments.cells.account import account
 from experiments.cells.cell import Cell
-from experiments.report import page, write_page
+from experiments.galleries.durable import replace_file
 from experiments.report.committed import digest
 from experiments.report.noise import averages
+from experiments.report.page import page
+from experiments.report.render import write_page
 from experiments.tables import table as tables
+from experiments.tables import typeset
 from experiments.tables.results import Figure, Results
-from experiments.tables.table import Column, TableSpec
+from experiments.tables.spec import TableSpec, spec_of_cell
+from experiments.tables.table import Table
 
 
 def summarise(
@@ -22,31 +30,24 @@ def summarise(
     model: str,
     configs: Mapping[str, Mapping],
     report: Mapping[str, int | None],
-) -> None:
+) -> list[Path]:
     """Prints the mean, standard deviation and n of every metric of one cell; writes its page.
 
     Args:
         configs: the composed configuration, by the cell's label.
         report: what the page shows, see `experiments.report.page`.
+
+    Returns:
+        All that was written.
     """
     values = scores.groupby("metric", sort=False)["value"].agg(["mean", "std", "count"])
     print(values.to_markdown(floatfmt=".4f"))
-    spec = TableSpec(
-        name=cell.label,
-        title=f"Galleries of {cell.label} noises" if cell.recipe else f"Galleries of {cell.label}",
-        rows=[cell.label],
-        columns={name: Column(name, "neutral", 4) for name in cell.suite.scores},
-        baselines={},
-        paper=None,
-        jobs=len(cell.jobs),
-    )
-    results = Results(
-        tables.build(spec, scores, paper_model=model, allow_partial=True), scores, [cell]
-    )
+    table = tables.build(spec_of_cell(cell), scores, paper_model=model, allow_partial=True)
     made_by = {"configs": configs, "cells": {cell.label: _making_of(cell)}}
-    shown = page(results, made_by=made_by, pictures={}, **report)
-    print(f"\ngalleries: {cell.galleries.folder}\nscores:    {cell.score_file}")
-    print(f"page:      {write_page(shown, cell.score_file.with_suffix('.html'))}")
+    shown = page(results_of(table, scores, [cell]), made_by=made_by, pictures={}, **report)
+    written = write_page(shown, cell.score_file.with_suffix(".html"))
+    print(f"\ngalleries: {cell.place}\nscores:    {cell.score_file}\npage:      {written}")
+    return [written]
 
 
 def publish(
@@ -64,7 +65,7 @@ def publish(
     """Writes a table, its pictures, what made them and its page to `folder`, and prints the table.
 
     Args:
-        configs: the composed configuration of every row.
+        configs: the composed configuration of every table row.
         figures: by the name that they get in the folder.
         report: what the page shows, see `experiments.report.page`.
         allow_partial: print cells that lack galleries with their n instead of refusing them.
@@ -74,11 +75,10 @@ def publish(
     """
     table = tables.build(spec, scores, paper_model=model, allow_partial=allow_partial)
     made_by = {"configs": configs, "cells": {cell.label: _making_of(cell) for cell in cells}}
-    markdown = folder / f"{model}.md"
-    results = Results(table, scores, cells)
+    results = results_of(table, scores, cells)
     drawn = {name: draw(results, folder / f"{model}-{name}") for name, draw in figures.items()}
     paths = [
-        *tables.write(table, folder, model, made_by=made_by),
+        *write_table(table, folder, model, made_by=made_by),
         _write_scores(scores, folder / f"{model}-scores.csv"),
         *(path for paths in drawn.values() for path in paths),
     ]
@@ -86,11 +86,44 @@ def publish(
     digested = digest(folder / f"{model}.json")
     shown = page(results, made_by=made_by, pictures=pictures, **report, digest=digested)
     written = write_page(shown, folder / f"{model}.html")
-    print(f"\n{markdown.read_text(encoding='utf-8')}")
+    print(f"\n{typeset.markdown(table)}")
     print("The pictures, and the table in every form:\n")
     print("\n".join(f"  {path}" for path in paths))
     print(f"\nAll of it on one page: {written}")
     return [*paths, written]
+
+
+def results_of(table: Table, scores: pd.DataFrame, cells: Sequence[Cell]) -> Results:
+    """A table with the galleries and noises of its cells."""
+    ours = [cell for cell in cells if cell.production]
+    return Results(
+        table,
+        scores,
+        jobs=cells[0].jobs,
+        galleries={cell.label: cell.galleries for cell in cells},
+        drifts={cell.label: [entry.drift for entry in cell.entries()] for cell in ours},
+        accounts=[account(cell.production) for cell in ours if cell.production],
+    )
+
+
+def write_table(table: Table, folder: Path, stem: str, *, made_by: Mapping[str, Any]) -> list[Path]:
+    """Writes `stem`.csv, .md, .tex and .json into `folder`; returns their paths.
+
+    The same table gives the same bytes. `made_by` (configs, versions, device, seeds, timings;
+    plain JSON values) goes into the JSON alone.
+    """
+    document = asdict(table) | {"made_by": dict(made_by)}
+    texts = {
+        "csv": table.frame().to_csv(index=False, lineterminator="\n"),
+        "md": typeset.markdown(table),
+        "tex": typeset.latex(table),
+        "json": json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{stem}.{suffix}" for suffix in texts]
+    for path, text in zip(paths, texts.values(), strict=True):
+        replace_file(path, text.encode("utf-8"))
+    return paths
 
 
 def _write_scores(scores: pd.DataFrame, path: Path) -> Path:
@@ -100,20 +133,21 @@ def _write_scores(scores: pd.DataFrame, path: Path) -> Path:
     return path
 
 
-def _making_of(cell: Cell) -> dict:
+def _making_of(cell: Cell) -> dict[str, Any]:
     """Libraries, devices, noises and the median seconds of every stage of a cell's galleries."""
-    if cell.recipe is None:
-        return {"path": cell.galleries.path}
-    committed = cell.galleries.committed()
-    rows = [committed[job.id] for job in cell.jobs if job.id in committed]
-    if not rows:  # only timed
-        return {"inputs": dict(cell.galleries.inputs)}
-    seconds = {stage: median(row.seconds[stage] for row in rows) for stage in rows[0].seconds}
-    drifts = [row.drift for row in rows]
+    if cell.production is None:
+        return {"path": str(cell.place)}
+    inputs, entries = dict(cell.production.folder.inputs), cell.entries()
+    if not entries:  # only timed
+        return {"inputs": inputs}
+    seconds = {
+        stage: median(entry.seconds[stage] for entry in entries) for stage in entries[0].seconds
+    }
+    made_with = sorted({tuple(entry.made_with.items()) for entry in entries})
     return {
-        "inputs": dict(cell.galleries.inputs),
-        "noise": averages(drifts),
-        "made_with": [dict(t) for t in sorted({tuple(row.made_with.items()) for row in rows})],
+        "inputs": inputs,
+        "noise": averages([entry.drift for entry in entries]),
+        "made_with": [dict(versions) for versions in made_with],
         "median_seconds_per_gallery": seconds,
         "coupling_share": seconds["couple"] / sum(seconds.values()),
     }

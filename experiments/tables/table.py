@@ -8,17 +8,14 @@ A cell that lacks jobs is refused, or printed with its n. The paper's numbers (`
 ours and never enter a computation.
 """
 
-import json
-import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from experiments.errors import UsageError
-from experiments.tables import paper, scorerows, typeset
+from experiments.tables import paper, scorerows
 from experiments.tables.spec import TableSpec
 from experiments.tables.statistics import PairedTest, holm, paired
 
@@ -167,31 +164,6 @@ def build(
         gaps=gaps,
         paper=reference,
     )
-
-
-def write(table: Table, folder: Path, stem: str, *, made_by: Mapping) -> tuple[Path, ...]:
-    """Write `stem`.csv, .md, .tex and .json into `folder`; returns their paths.
-
-    The same table gives the same bytes. `made_by` (configs, versions, device, seeds, timings;
-    plain JSON values) goes into the JSON alone.
-    """
-    document = asdict(table) | {"made_by": dict(made_by)}
-    texts = {
-        "csv": table.frame().to_csv(index=False, lineterminator="\n"),
-        "md": typeset.markdown(table),
-        "tex": typeset.latex(table),
-        "json": json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-    }
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for suffix, text in texts.items():
-        path = folder / f"{stem}.{suffix}"
-        sibling = path.with_name(f".{path.name}.partial")
-        sibling.write_text(text, encoding="utf-8")
-        os.replace(sibling, path)
-        paths.append(path)
-    return tuple(paths)
 
 
 def _compare(

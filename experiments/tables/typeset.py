@@ -8,7 +8,8 @@ import pandas as pd
 from experiments.tables import paper
 
 if TYPE_CHECKING:
-    from experiments.tables.table import Cell, Column, Comparison, Table
+    from experiments.tables.spec import Column
+    from experiments.tables.table import Cell, Comparison, Table
 
 ARROWS = {"higher": "↑", "lower": "↓", "neutral": ""}
 LATEX_ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", "neutral": ""}

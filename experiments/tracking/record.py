@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.cells.cell import Cell
-from experiments.galleries.store import cell_key
+from experiments.galleries.archive import cell_key
 
 Value = str | float | None
 
@@ -64,13 +64,13 @@ def of_cell(
     scores = scores[scores["row"] == cell.label]
     values = scores.pivot(index="job", columns="metric", values="value")
     values = values[list(dict.fromkeys(scores["metric"]))]
-    committed = cell.shown.committed()
+    committed = cell.galleries.committed()
     jobs = [job for job in cell.jobs if job.id in values.index]
     shown = takewhile(lambda job: job.id in committed, jobs[:num_galleries])
     name = _allowed(cell.score_file.stem)
     files = {
         ("scores", "scores"): [cell.score_file],
-        ("card", "coupling-card"): _card(config) if cell.recipe else [],
+        ("card", "coupling-card"): _card(config) if cell.production else [],
     }
     return Record(
         id=name,
@@ -84,7 +84,7 @@ def of_cell(
         lines=tuple(
             (job.prompt, job.id, *map(_finite, values.loc[job.id].tolist())) for job in jobs
         ),
-        galleries=tuple(cell.shown.read(committed[job.id]) for job in shown),
+        galleries=tuple(cell.galleries.read(committed[job.id]) for job in shown),
         matrices=_correlations(cell),
         artifacts={
             (f"{name}-{what}", kind): tuple(path for path in paths if path.is_file())
@@ -136,8 +136,7 @@ def _card(config: Mapping) -> list[Path]:
 
 def _correlations(cell: Cell) -> dict[str, np.ndarray]:
     """The coupling's law, and what the noises that were sampled from have, on average."""
-    committed = cell.galleries.committed() if cell.recipe else {}
-    drifts = [committed[job.id].drift for job in cell.jobs if job.id in committed]
+    drifts = [entry.drift for entry in cell.entries()]
     if not drifts:
         return {}
     return {

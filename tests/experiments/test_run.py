@@ -14,6 +14,7 @@ from experiments.compose import CONFIGS
 from experiments.errors import UsageError
 from experiments.galleries.gallery import image_metadata
 from experiments.learning.card import Card
+from experiments.models import StableDiffusion
 from experiments.run import run
 from experiments.tasks.prompts import captions
 
@@ -50,7 +51,7 @@ def test_a_run_commits_and_scores_and_a_second_one_does_nothing(start, capsys, m
     assert len(list(start.folder.glob("outputs/*/galleries/*/*.png"))) == 9
     assert len(list(start.folder.glob("results/scores/*.jsonl"))) == 1
 
-    monkeypatch.setattr("experiments.cells.source.load_model", lambda *_: pytest.fail("loads it"))
+    monkeypatch.setattr(StableDiffusion, "load", lambda **_: pytest.fail("loads it"))
     capsys.readouterr()
     start("task.num_prompts=3")
     assert "3 galleries, nothing to generate" in capsys.readouterr().out

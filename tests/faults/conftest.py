@@ -9,8 +9,10 @@ from runs import HERE, Stub, actors, l2, one_lane, settings
 from stubs import INPUTS, Fault, K, Pictures, recipe
 
 from experiments.cells.cell import Cell
+from experiments.cells.production import Production
 from experiments.compose import compose
-from experiments.galleries.store import GalleryStore, cell_key
+from experiments.galleries.archive import cell_key
+from experiments.galleries.folder import CellFolder
 from experiments.run import run
 from experiments.tasks.job import jobs_of
 from experiments.workers.actors import RayWorkers
@@ -29,16 +31,18 @@ def stub(tmp_path) -> Callable[..., Stub]:
     def make(count: int = 4, *, workers=None, name="run", suite=None, **faults: Fault) -> Stub:
         method = Pictures(tmp_path / name / "log", **faults)
         method.log.parent.mkdir(exist_ok=True)
-        folder = tmp_path / name / f"stub-{cell_key(INPUTS)}"
+        path = tmp_path / name / f"stub-{cell_key(INPUTS)}"
+        folder = CellFolder(path, INPUTS, gallery_size=K)
+        jobs = jobs_of([f"prompt {k}" for k in range(count)])
+        workers = workers or one_lane(2, retries=2)
         cell = Cell(
             label="stub",
-            jobs=jobs_of([f"prompt {k}" for k in range(count)]),
-            keep=None,
-            galleries=GalleryStore(folder, INPUTS, gallery_size=K),
-            recipe=recipe(method),
+            jobs=jobs,
+            galleries=folder,
+            place=path,
             suite=suite or l2(),
             score_file=tmp_path / name / "scores.jsonl",
-            workers=workers or one_lane(2, retries=2),
+            production=Production("stub", jobs, folder, recipe(method), workers, shard=None),
         )
         return Stub(cell, method)
 

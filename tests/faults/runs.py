@@ -10,6 +10,7 @@ from pathlib import Path
 from stubs import Pictures
 
 from experiments.cells.cell import Cell
+from experiments.galleries.folder import CellFolder
 from experiments.galleries.ledger import Ledger
 from experiments.workers.actors import RayWorkers
 from experiments.workers.local import LocalWorkers
@@ -27,16 +28,24 @@ class Stub:
     cell: Cell
     method: Pictures
 
+    @property
+    def folder(self) -> CellFolder:
+        return self.cell.production.folder
+
+    def make(self) -> None:
+        """Makes what is missing."""
+        self.cell.production.make()
+
     def hashes(self) -> dict[str, tuple[str, ...]]:
         """The image hashes of every committed gallery, by job."""
-        return {job: row.images for job, row in self.cell.galleries.committed().items()}
+        return {job: row.images for job, row in self.folder.committed().items()}
 
     def manifest_lines(self) -> list[dict]:
-        text = (self.cell.galleries.folder / "manifest.jsonl").read_text()
+        text = (self.folder.path / "manifest.jsonl").read_text()
         return [json.loads(line) for line in text.splitlines()]
 
     def failures(self):
-        return Ledger(self.cell.galleries.folder).read()
+        return Ledger(self.folder.path).read()
 
 
 def l2(**scores) -> MetricSuite:

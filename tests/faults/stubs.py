@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -100,6 +100,7 @@ class Pictures:
     fault: Fault | None = None
     after: Fault | None = None  # strikes when the work is done
     size: int = K
+    around_objects: ClassVar[bool] = False
 
     def check(self, model) -> None:
         """Fits every model."""

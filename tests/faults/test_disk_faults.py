@@ -9,7 +9,7 @@ import pytest
 from runs import HERE, ROOT
 
 from experiments.errors import UsageError
-from experiments.galleries import store as store_module
+from experiments.galleries import writer as writer_module
 from experiments.verify import main, verify
 
 # A run that is killed in the middle of its second commit: before the rename.
@@ -18,29 +18,29 @@ import os, signal, sys
 from pathlib import Path
 from stubs import INPUTS, K, picture
 from experiments.galleries.gallery import encode
-from experiments.galleries.store import GalleryStore
+from experiments.galleries.folder import CellFolder
 from experiments.tasks.job import jobs_of
 
 rename, folder = os.rename, Path(sys.argv[1])
 def dies(*paths):
     os.kill(os.getpid(), signal.SIGKILL)
-with GalleryStore(folder, INPUTS, gallery_size=K) as store:
+with CellFolder(folder, INPUTS, gallery_size=K).writing() as writer:
     for number, job in enumerate(jobs_of(["prompt 0", "prompt 1"])):
         os.rename = dies if number else rename
-        store.commit(encode(picture(job), inputs=INPUTS, made_with={}))
+        writer.commit(encode(picture(job), inputs=INPUTS, made_with={}))
 """
 
 
 def verified(stub, **settings) -> list[tuple[str, str]]:
     """(kind, name of the file or folder) of everything that is found in the cells of a stub."""
-    folder = stub.cell.galleries.folder.parent
+    folder = stub.folder.path.parent
     return [(f.kind, f.path.name) for f in verify(folder, repair=False, **settings)]
 
 
 def test_03_kill_between_write_and_rename(stub):
     done = stub(4)
-    store = done.cell.galleries
-    program = [sys.executable, "-c", KILLED_BEFORE_THE_RENAME, str(store.folder)]
+    store = done.folder
+    program = [sys.executable, "-c", KILLED_BEFORE_THE_RENAME, str(store.path)]
     paths = f"{HERE}:{ROOT}"
     ended = subprocess.run(program, env={"PYTHONPATH": paths}, timeout=120, check=False)
     assert ended.returncode == -9
@@ -51,25 +51,25 @@ def test_03_kill_between_write_and_rename(stub):
     half = store.gallery_folder / third.id / "0.png"  # and half a picture, without a row
     half.parent.mkdir()
     half.write_bytes(store.image_paths(store.committed()[first.id])[0].read_bytes()[:100])
-    done.cell.generate()
+    done.make()
     clean = stub(4, name="clean")
-    clean.cell.generate()
+    clean.make()
     assert done.hashes().keys() == clean.hashes().keys()
     assert verified(done) == []
 
 
 def test_04_truncated_manifest_line(stub):
     done = stub(4)
-    done.cell.generate()
+    done.make()
     done.cell.score()
     before = done.hashes()
-    manifest, scores = done.cell.galleries.folder / "manifest.jsonl", done.cell.score_file
+    manifest, scores = done.folder.path / "manifest.jsonl", done.cell.score_file
     for file in (manifest, scores):
         file.write_bytes(file.read_bytes()[:-8])
     lost = done.cell.jobs[3].id
     assert verified(done) == [("damaged", "manifest.jsonl"), ("foreign", lost)]
     assert set(before) - set(done.hashes()) == {lost}
-    done.cell.generate()
+    done.make()
     assert done.hashes() == before and verified(done) == []
     assert (manifest.parent / "manifest.damaged").read_text().startswith("{")
     assert done.cell.score()["job"].nunique() == 4
@@ -77,9 +77,9 @@ def test_04_truncated_manifest_line(stub):
 
 def test_05_bit_flip_in_a_committed_image(stub, capsys):
     done = stub(4)
-    done.cell.generate()
+    done.make()
     before, job = done.hashes(), done.cell.jobs[1].id
-    image = done.cell.galleries.gallery_folder / job / "1.png"
+    image = done.folder.gallery_folder / job / "1.png"
     data = bytearray(image.read_bytes())
     data[len(data) // 2] ^= 1
     image.write_bytes(data)
@@ -87,10 +87,10 @@ def test_05_bit_flip_in_a_committed_image(stub, capsys):
     with pytest.raises(UsageError, match=rf"{job}/1\.png is not the image that was committed"):
         done.cell.score()
 
-    folder = f"output_dir={done.cell.galleries.folder.parent}"
+    folder = f"output_dir={done.folder.path.parent}"
     assert main([folder, "repair=true"]) == 1
-    assert (done.cell.galleries.folder / "set-aside" / job / "1.png").read_bytes() == data
-    done.cell.generate()
+    assert (done.folder.path / "set-aside" / job / "1.png").read_bytes() == data
+    done.make()
     assert done.hashes() == before
     assert main([folder]) == 0
     assert capsys.readouterr().out.endswith("all is as it was committed\n")
@@ -99,23 +99,23 @@ def test_05_bit_flip_in_a_committed_image(stub, capsys):
 
 def test_05_what_is_lost_foreign_or_stale_is_named(stub):
     done = stub(3)
-    done.cell.generate()
-    first, second, _ = (done.cell.galleries.gallery_folder / job.id for job in done.cell.jobs)
+    done.make()
+    first, second, _ = (done.folder.gallery_folder / job.id for job in done.cell.jobs)
     (first / "0.png").unlink()
     (second / "notes.txt").write_text("mine")
-    other = done.cell.galleries.folder.with_name("stub-00000000")
+    other = done.folder.path.with_name("stub-00000000")
     other.mkdir()
-    (other / "cell.json").write_bytes((done.cell.galleries.folder / "cell.json").read_bytes())
+    (other / "cell.json").write_bytes((done.folder.path / "cell.json").read_bytes())
     found = [("missing", "0.png"), ("foreign", "notes.txt"), ("stale", "stub-00000000")]
     assert sorted(verified(done)) == sorted(found)
-    verify(done.cell.galleries.folder.parent, repair=True)
-    done.cell.generate()
+    verify(done.folder.path.parent, repair=True)
+    done.make()
     assert verified(done) == [("stale", "stub-00000000")]
 
 
 def test_17_disk_full(stub, monkeypatch):
     """The run ends in one line; what is committed stays, and no part of the next gallery."""
-    full, write = stub(4), store_module.write_flushed
+    full, write = stub(4), writer_module.write_flushed
 
     def nearly_full(path: Path, data: bytes) -> None:
         if path.parts[-2] == f".{full.cell.jobs[2].id}" and path.name == "1.png":
@@ -123,13 +123,13 @@ def test_17_disk_full(stub, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         write(path, data)
 
-    monkeypatch.setattr(store_module, "write_flushed", nearly_full)
+    monkeypatch.setattr(writer_module, "write_flushed", nearly_full)
     with pytest.raises(UsageError, match=r"no space is left for .* run again"):
-        full.cell.generate()
+        full.make()
     assert set(full.hashes()) == {job.id for job in full.cell.jobs[:2]}
     assert verified(full) == []
     monkeypatch.undo()
-    full.cell.generate()
+    full.make()
     assert len(full.hashes()) == 4 and verified(full) == []
 
 

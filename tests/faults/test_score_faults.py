@@ -13,7 +13,9 @@ from stubs import picture
 from experiments.errors import UsageError
 from experiments.galleries.gallery import encode, image_metadata
 from experiments.models.stable_diffusion import StableDiffusion
+from experiments.report.publish import write_table
 from experiments.tables import table as tables
+from experiments.tables.spec import TableSpec
 from experiments.tasks.prompts import captions
 from metrics.scorers import PairwiseL2
 from scripts import calibrate
@@ -53,9 +55,9 @@ def test_13_nan_images_are_given_up_and_never_committed(here, tmp_path, monkeypa
 def test_13_a_constant_image_is_flagged_by_name(stub):
     """The others are scored; the run ends naming the gallery."""
     done = stub(4)
-    done.cell.generate()
+    done.make()
     job = done.cell.jobs[2]
-    with done.cell.galleries as store:
+    with done.folder as store:
         shutil.rmtree(store.gallery_folder / job.id)
         store.commit(encode(picture(job, constant=True), inputs={}, made_with={}))
     with pytest.raises(UsageError, match=rf"gallery .*{job.id}: image 0 is constant"):
@@ -80,7 +82,7 @@ MENDED: list[bool] = []
 def test_24_a_metric_crashes(stub, monkeypatch):
     """Galleries and other scores stay; when it is mended, it alone is computed."""
     done = stub(4, suite=l2(crashing=Crashing()))
-    done.cell.generate()
+    done.make()
     made, executions = done.hashes(), done.method.executions()
     with pytest.raises(UsageError, match=r"metric crashing crashed.*ZeroDivisionError"):
         done.cell.score()
@@ -90,7 +92,7 @@ def test_24_a_metric_crashes(stub, monkeypatch):
     calls = []
     score = PairwiseL2.__call__
     monkeypatch.setattr(PairwiseL2, "__call__", lambda *a: calls.append(type(a[0])) or score(*a))
-    done.cell.generate()
+    done.make()
     scores = done.cell.score()
     assert {"l2", "crashing"} <= set(scores["metric"]) and set(calls) == {Crashing}
     assert done.hashes() == made and done.method.executions() == executions
@@ -98,15 +100,15 @@ def test_24_a_metric_crashes(stub, monkeypatch):
 
 def test_25_partial_results_under_a_table(stub, tmp_path):
     done = stub(5)
-    done.cell.generate()
+    done.make()
     scores = done.cell.score()
     partial = scores[scores["job"] != done.cell.jobs[0].id]
     columns = {"l2": {"label": "L2", "better": "higher", "digits": 3}}
-    spec = tables.TableSpec("t", "T", ["stub"], columns, {}, None, jobs=5)
+    spec = TableSpec("t", "T", ["stub"], columns, {}, None, jobs=5)
     with pytest.raises(UsageError, match="row 'stub' has 4 of 5 galleries for l2"):
         tables.build(spec, partial, paper_model="tiny")
     table = tables.build(spec, partial, paper_model="tiny", allow_partial=True)
-    tables.write(table, tmp_path, "t", made_by={})
+    write_table(table, tmp_path, "t", made_by={})
     assert "has 4 of 5 galleries" in (tmp_path / "t.md").read_text()
 
 

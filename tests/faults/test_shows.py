@@ -9,7 +9,7 @@ import psutil
 import pytest
 from runs import committed
 
-from experiments.galleries.store import GalleryStore
+from experiments.galleries.writer import Writer
 
 TABLES = ("tiny.md", "tiny.csv", "tiny.tex", "tiny-scores.csv")
 
@@ -24,17 +24,17 @@ def test_actors_make_the_tables_of_one_process(here, ray_session, tmp_path, monk
     two = [*quick, "workers=ray", "workers.num=2", "workers.cpus=0.5"]
     here(*two, folder=ray)
 
-    killed, commit = [], GalleryStore.commit
+    killed, commit = [], Writer.commit
 
-    def commit_and_kill(store, gallery, **rest):
-        row = commit(store, gallery, **rest)
+    def commit_and_kill(writer, gallery, **rest):
+        row = commit(writer, gallery, **rest)
         for process in psutil.Process().children(recursive=True):
             if not killed and len(committed(struck)) >= 7 and "Actor.make" in process.name():
                 os.kill(process.pid, signal.SIGKILL)
                 killed.append(process.pid)
         return row
 
-    monkeypatch.setattr(GalleryStore, "commit", commit_and_kill)
+    monkeypatch.setattr(Writer, "commit", commit_and_kill)
     here(*two, folder=struck)
     assert killed
     for other in (ray, struck):

@@ -8,20 +8,22 @@ import pytest
 from runs import actors, committed, one_lane
 from stubs import Hangs, Killed, Naps, Poison, Small, picture
 
-from experiments.cells.measure import score_galleries, unfinished
+from experiments.cells.measure import make, score, unfinished
 from experiments.errors import UsageError
 from experiments.galleries.gallery import encode
 from experiments.methods.coupled import Coupled
+from experiments.report.publish import write_table
 from experiments.tables import table as tables
+from experiments.tables.spec import TableSpec
 
 
 def test_01_worker_killed(stub, two_actors, tmp_path):
     """Only the gallery in hand is made again, and nothing shows that anything happened."""
     clean = stub(6, name="clean")
-    clean.cell.generate()
+    clean.make()
     victim = clean.cell.jobs[3].id
     struck = stub(6, fault=Killed(tmp_path / "struck", victim), workers=two_actors)
-    struck.cell.generate()
+    struck.make()
     assert Counter(struck.method.executions()) == Counter(clean.method.executions()) + Counter(
         [victim]
     )
@@ -35,23 +37,23 @@ def test_06_the_same_gallery_twice(stub, two_actors, tmp_path):
     """A worker dies after the work and before its answer: done twice, counted once."""
     victim = stub(3).cell.jobs[0]
     twice = stub(3, after=Killed(tmp_path / "struck", victim.id), workers=two_actors)
-    twice.cell.generate()
+    twice.make()
     assert Counter(twice.method.executions())[victim.id] == 2
     before = twice.manifest_lines()
     assert sorted(row["job"] for row in before) == sorted(job.id for job in twice.cell.jobs)
 
-    with twice.cell.galleries as store:  # and if both answers came
-        store.commit(encode(picture(victim, constant=True), inputs={}, made_with={}))
+    with twice.folder.writing() as writer:  # and if both answers came
+        writer.commit(encode(picture(victim, constant=True), inputs={}, made_with={}))
     assert twice.manifest_lines() == before
 
 
 def test_07_another_worker_count(stub, ray_session):
     """Half by one worker, the rest by two: the same galleries, none lost, none twice."""
     alone = stub(6, name="alone", workers=one_lane(1, retries=0))
-    alone.cell.generate()
+    alone.make()
     for count, workers in ((3, actors(1)), (6, actors(2))):
         half = stub(count, workers=workers)
-        half.cell.generate()
+        half.make()
         workers.close()
     assert half.hashes() == alone.hashes()
     assert Counter(half.method.executions()) == Counter(alone.method.executions())
@@ -60,7 +62,7 @@ def test_07_another_worker_count(stub, ray_session):
 @pytest.mark.timeout(60)
 def test_08_fewer_galleries_than_workers(stub, two_actors):
     one = stub(1, workers=two_actors)
-    one.cell.generate()
+    one.make()
     assert one.method.executions() == [one.cell.jobs[0].id]
     assert len(one.manifest_lines()) == 1
 
@@ -68,15 +70,15 @@ def test_08_fewer_galleries_than_workers(stub, two_actors):
 def test_10_another_order(stub, two_actors, tmp_path):
     """However long each batch takes, scores and tables have the same bytes."""
     columns = {"l2": {"label": "L2", "better": "higher", "digits": 3}}
-    spec = tables.TableSpec("t", "T", ["stub"], columns, {}, None, jobs=8)
+    spec = TableSpec("t", "T", ["stub"], columns, {}, None, jobs=8)
     written, orders = [], []
     alone = one_lane(1, retries=0)
     for name, nap, workers in (("a", None, alone), ("b", 0, two_actors), ("c", 1, two_actors)):
         fault = None if nap is None else Naps(nap)
         done = stub(8, name=name, fault=fault, workers=workers)
-        done.cell.generate()
+        done.make()
         table = tables.build(spec, done.cell.score(), paper_model="tiny")
-        paths = tables.write(table, tmp_path / name, "t", made_by={})
+        paths = write_table(table, tmp_path / name, "t", made_by={})
         written.append([path.read_bytes() for path in (done.cell.score_file, *paths)])
         orders.append([row["job"] for row in done.manifest_lines()])
     assert written[0] == written[1] == written[2]
@@ -87,7 +89,7 @@ def test_11_out_of_memory(stub):
     """Eight do not fit, nor do four: from there on it is two at a time, and no gallery is lost."""
     eight = one_lane(8, retries=2)
     little = stub(12, fault=Small(2), workers=eight)
-    little.cell.generate()
+    little.make()
     sizes = [int(line.split()[1]) for line in little.method.lines()]
     assert sizes == [8] * 8 + [4] * 4 + [2] * 12
     assert len(little.hashes()) == 12
@@ -95,7 +97,7 @@ def test_11_out_of_memory(stub):
 
     least = stub(3, name="least", fault=Small(0), workers=eight)
     with pytest.raises(UsageError, match="one gallery of 2 images does not fit"):
-        least.cell.generate()
+        least.make()
 
 
 @pytest.mark.parametrize("kind", ["local", "ray"])
@@ -103,7 +105,8 @@ def test_12_poison_prompt(stub, kind, request):
     """It is tried as often as allowed, is in the ledger, and the others finish."""
     workers = request.getfixturevalue("two_actors") if kind == "ray" else None
     done = stub(5, fault=Poison("prompt 2"), workers=workers)
-    scores = score_galleries([done.cell])
+    make([done.cell])
+    scores = score([done.cell])
     poisoned = done.cell.jobs[2]
     assert set(done.hashes()) == {job.id for job in done.cell.jobs} - {poisoned.id}
     tries = [failure for failure in done.failures() if failure.job == poisoned.id]
@@ -146,7 +149,7 @@ def test_14_hang(stub, two_actors, tmp_path, monkeypatch):
     victim = stub(count).cell.jobs[1].id
     hung = stub(count, fault=Hangs(tmp_path / "hung", victim), workers=two_actors)
     began = time.monotonic()
-    hung.cell.generate()
+    hung.make()
     assert 4 <= time.monotonic() - began < 60
     assert len(hung.hashes()) == count
     (failure,) = hung.failures()

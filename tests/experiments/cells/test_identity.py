@@ -28,7 +28,7 @@ def module(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
 
     def write(text: str, name: str = "chain") -> None:
-        monkeypatch.delitem(sys.modules, name, raising=False)
+        sys.modules.pop(name, None)
         (tmp_path / f"{name}.py").write_text(text)
 
     yield write

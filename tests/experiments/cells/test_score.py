@@ -13,8 +13,8 @@ from experiments.cells.score import score as score_rows
 from experiments.cells.score import score_noise
 from experiments.cells.scorerow import frame
 from experiments.errors import UsageError
+from experiments.galleries.folder import CellFolder
 from experiments.galleries.gallery import Gallery, encode
-from experiments.galleries.store import GalleryStore
 from experiments.tasks.job import jobs_of
 from experiments.tasks.scenes import ObjectImage
 from metrics import GalleryBatch, MetricSuite
@@ -51,76 +51,74 @@ def gallery(job, images) -> Gallery:
     return Gallery(job, images, seconds={}, passes={"sample": 4}, loss=(3.0, 1.0), drift=white)
 
 
-def commit(store, gallery) -> None:
+def commit(folder, gallery) -> None:
     """In place of what is there."""
-    shutil.rmtree(store.folder / "galleries" / gallery.job.id, ignore_errors=True)
-    store.commit(encode(gallery, inputs={"seed": 0}, made_with={}))
+    shutil.rmtree(folder.path / "galleries" / gallery.job.id, ignore_errors=True)
+    with folder.writing() as writer:
+        writer.commit(encode(gallery, inputs={"seed": 0}, made_with={}))
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = GalleryStore(tmp_path / "cell", {"seed": 0}, gallery_size=2)
-    with store:
-        for k, job in enumerate(JOBS):
-            images = np.full((2, 4, 4, 3), 51 * k, dtype=np.uint8)
-            images[:, 0, 0] += 1  # a constant image is refused
-            commit(store, gallery(job, images))
-    return store
+def folder(tmp_path):
+    folder = CellFolder(tmp_path / "cell", {"seed": 0}, gallery_size=2)
+    for k, job in enumerate(JOBS):
+        images = np.full((2, 4, 4, 3), 51 * k, dtype=np.uint8)
+        images[:, 0, 0] += 1  # a constant image is refused
+        commit(folder, gallery(job, images))
+    return folder
 
 
-def test_a_row_per_gallery_in_the_order_of_the_jobs(store, tmp_path):
-    rows = score(store, MeanLevel(), IDS, file=tmp_path / "scores.jsonl")
+def test_a_row_per_gallery_in_the_order_of_the_jobs(folder, tmp_path):
+    rows = score(folder, MeanLevel(), IDS, file=tmp_path / "scores.jsonl")
     assert rows["job"].tolist() == IDS and rows["prompt"].tolist() == ["a cat", "a dog", "a fox"]
     np.testing.assert_allclose(rows["value"], [0, 0.2, 0.4], atol=1e-3)
 
 
-def test_the_manifest_tells_of_the_noises(store):
-    row = store.committed()[IDS[0]]
+def test_the_manifest_tells_of_the_noises(folder):
+    row = folder.committed()[IDS[0]]
     values = {line.metric: line.value for line in score_noise(row)}
     assert values["passes"] == 4 and (values["loss_first"], values["loss_last"]) == (3, 1)
     assert values["noise_norm"] == row.drift.scores()["noise_norm"]
 
 
-def test_only_what_is_missing_is_scored(store, tmp_path):
+def test_only_what_is_missing_is_scored(folder, tmp_path):
     file, suite = tmp_path / "scores.jsonl", MeanLevel()
-    score(store, suite, IDS[:2], file=file)
+    score(folder, suite, IDS[:2], file=file)
     assert suite.scored == 2
-    again = score(store, suite, IDS, file=file)
+    again = score(folder, suite, IDS, file=file)
     assert suite.scored == 3 and len(again) == 3
 
 
-def test_another_metric_version_scores_anew(store, tmp_path):
+def test_another_metric_version_scores_anew(folder, tmp_path):
     file, suite = tmp_path / "scores.jsonl", MeanLevel(version="2")
-    score(store, MeanLevel(), IDS, file=file)
-    assert (score(store, suite, IDS, file=file)["version"] == "2").all()
+    score(folder, MeanLevel(), IDS, file=file)
+    assert (score(folder, suite, IDS, file=file)["version"] == "2").all()
     assert suite.scored == 3
 
 
-def test_another_gallery_is_scored_anew(store, tmp_path):
+def test_another_gallery_is_scored_anew(folder, tmp_path):
     file, suite = tmp_path / "scores.jsonl", MeanLevel()
-    score(store, suite, IDS, file=file)
-    with store:
-        images = torch.randint(256, (2, 4, 4, 3), dtype=torch.uint8).numpy()
-        commit(store, gallery(JOBS[0], images))
-    score(store, suite, IDS, file=file)
+    score(folder, suite, IDS, file=file)
+    images = torch.randint(256, (2, 4, 4, 3), dtype=torch.uint8).numpy()
+    commit(folder, gallery(JOBS[0], images))
+    score(folder, suite, IDS, file=file)
     assert suite.scored == 4
 
 
-def test_a_torn_line_costs_one_score(store, tmp_path):
+def test_a_torn_line_costs_one_score(folder, tmp_path):
     file, suite = tmp_path / "scores.jsonl", MeanLevel()
-    before = score(store, suite, IDS, file=file)
+    before = score(folder, suite, IDS, file=file)
     file.write_bytes(file.read_bytes()[:-9])
-    after = score(store, suite, IDS, file=file)
+    after = score(folder, suite, IDS, file=file)
     assert suite.scored == 4 and after.equals(before)
     assert len([line for line in file.read_text().splitlines() if _is_json(line)]) == 3
 
 
-def test_a_constant_image_is_refused_by_name(store, tmp_path):
-    with store:
-        black = np.zeros((2, 4, 4, 3), dtype=np.uint8)
-        commit(store, gallery(JOBS[1], black))
+def test_a_constant_image_is_refused_by_name(folder, tmp_path):
+    black = np.zeros((2, 4, 4, 3), dtype=np.uint8)
+    commit(folder, gallery(JOBS[1], black))
     with pytest.raises(UsageError, match=rf"galleries/{IDS[1]}: image 0 is constant"):
-        score(store, MeanLevel(), IDS, file=tmp_path / "scores.jsonl")
+        score(folder, MeanLevel(), IDS, file=tmp_path / "scores.jsonl")
 
 
 def _is_json(line: str) -> bool:
@@ -130,7 +128,7 @@ def _is_json(line: str) -> bool:
         return False
 
 
-def test_scores_of_regions_compare_each_gallery_with_its_own_picture(store, tmp_path):
+def test_scores_of_regions_compare_each_gallery_with_its_own_picture(folder, tmp_path):
     """Gallery k is grey level 51 k, and so is picture k on its object, the right half."""
 
     @dataclass
@@ -146,16 +144,16 @@ def test_scores_of_regions_compare_each_gallery_with_its_own_picture(store, tmp_
         return ObjectImage("", "", image, np.arange(4) >= np.full((4, 1), 2), "exact")
 
     known = {id: picture(51 * k) for k, id in enumerate(IDS)}
-    rows = score(store, Fidelity(), IDS, file=tmp_path / "own.jsonl", known=known)
+    rows = score(folder, Fidelity(), IDS, file=tmp_path / "own.jsonl", known=known)
     assert rows["value"].tolist() == pytest.approx([0, 0, 0])
     exchanged = dict(zip(IDS, [known[IDS[1]], *[known[IDS[0]]] * 2], strict=True))
-    rows = score(store, Fidelity(), IDS, file=tmp_path / "others.jsonl", known=exchanged)
+    rows = score(folder, Fidelity(), IDS, file=tmp_path / "others.jsonl", known=exchanged)
     assert rows["value"].tolist() == pytest.approx([0.2, 0.2, 0.4])
 
 
-def test_scores_of_regions_without_pictures_are_refused(store, tmp_path):
+def test_scores_of_regions_without_pictures_are_refused(folder, tmp_path):
     suite = MetricSuite(
         features={}, scores={"l2_b": BackgroundL2()}, device="cpu", dtype="float32", batch_size=1
     )
     with pytest.raises(UsageError, match="use them with a task that has an object"):
-        score(store, suite, IDS, file=tmp_path / "scores.jsonl")
+        score(folder, suite, IDS, file=tmp_path / "scores.jsonl")

@@ -12,6 +12,7 @@ from experiments.figures.curve import _reported
 from experiments.figures.effects import COLOURS
 from experiments.tables import table as tables
 from experiments.tables.results import Results
+from experiments.tables.spec import TableSpec
 
 PROMPTS = ("a bedroom with a red bed", "a picture that costs $5 and $6 " * 6)
 
@@ -88,7 +89,7 @@ def measured(effect: float, *, better="higher", baselines=None) -> Results:
         for row, column in values.items()
         for j, value in enumerate(column)
     )
-    spec = tables.TableSpec(
+    spec = TableSpec(
         name="own",
         title="Own",
         rows=["iid", "coupled"],
@@ -144,7 +145,7 @@ def test_a_table_without_baselines_has_no_effect_to_draw(tmp_path):
 
 
 def test_the_papers_ratios_stand_beside_ours():
-    spec = tables.TableSpec(
+    spec = TableSpec(
         name="own",
         title="Own",
         rows=["K=3 iid", "K=3 coupled"],

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from experiments.errors import UsageError
-from experiments.galleries.foreign import Folder
+from experiments.galleries.foreign import Foreign
 from experiments.tasks.job import jobs_of
 
 PROMPTS = [f"prompt {k}" for k in range(12)]
@@ -43,7 +43,7 @@ def path(request, tmp_path):
 
 
 def folder(path, size=2, num_prompts=None):
-    return Folder(
+    return Foreign(
         path=str(path),
         num_prompts=num_prompts,
         gallery_size=size,
@@ -54,8 +54,8 @@ def folder(path, size=2, num_prompts=None):
 def test_galleries_are_found_in_natural_order_and_named_as_ours(path):
     found = folder(path)
     assert found.jobs() == jobs_of(PROMPTS)
-    for gallery, row in enumerate(found.committed().values()):
-        np.testing.assert_array_equal(found.read(row), [pixels(gallery, 0), pixels(gallery, 1)])
+    for gallery, entry in enumerate(found.committed().values()):
+        np.testing.assert_array_equal(found.read(entry), [pixels(gallery, 0), pixels(gallery, 1)])
 
 
 def test_the_first_galleries_alone(path):
@@ -63,46 +63,46 @@ def test_the_first_galleries_alone(path):
 
 
 def test_a_changed_image_is_another_gallery(path):
-    before = {job: row.digest for job, row in folder(path).rows.items()}
-    row = next(iter(folder(path).rows.values()))
-    Image.fromarray(pixels(99, 0)).save(row.paths[0])
-    after = {job: row.digest for job, row in folder(path).rows.items()}
-    assert [job for job in before if before[job] != after[job]] == [row.job]
+    before = {job: entry.digest for job, entry in folder(path).entries.items()}
+    entry = next(iter(folder(path).entries.values()))
+    Image.fromarray(pixels(99, 0)).save(entry.paths[0])
+    after = {job: entry.digest for job, entry in folder(path).entries.items()}
+    assert [job for job in before if before[job] != after[job]] == [entry.job]
 
 
 def test_another_gallery_size_is_refused(path):
     with pytest.raises(UsageError, match=r"task\.gallery_size"):
-        _ = folder(path, size=5).rows
+        _ = folder(path, size=5).entries
 
 
 def test_images_of_two_sizes_are_refused(path):
     found = folder(path)
-    row = next(iter(found.rows.values()))
-    Image.new("RGB", (9, 8)).save(row.paths[1])
+    entry = next(iter(found.entries.values()))
+    Image.new("RGB", (9, 8)).save(entry.paths[1])
     with pytest.raises(UsageError, match="another size"):
-        found.read(row)
+        found.read(entry)
 
 
 def test_what_is_no_image_is_refused(path):
     found = folder(path)
-    row = next(iter(found.rows.values()))
-    row.paths[1].write_bytes(b"no image")
+    entry = next(iter(found.entries.values()))
+    entry.paths[1].write_bytes(b"no image")
     with pytest.raises(UsageError, match="no image that can be read"):
-        found.read(row)
+        found.read(entry)
 
 
 def test_an_empty_folder_and_a_missing_one(tmp_path):
     with pytest.raises(UsageError, match="has no images"):
-        _ = folder(tmp_path).rows
+        _ = folder(tmp_path).entries
     with pytest.raises(UsageError, match=r"set task\.path"):
-        _ = folder(tmp_path / "gone").rows
+        _ = folder(tmp_path / "gone").entries
 
 
 def test_a_listing_of_missing_files(tmp_path):
     listing = tmp_path / "galleries.jsonl"
     listing.write_text(json.dumps({"prompt": "a", "images": ["x.png", "y.png"]}))
     with pytest.raises(UsageError, match=r"x\.png, which does not exist"):
-        _ = folder(listing).rows
+        _ = folder(listing).entries
     listing.write_text("not json")
     with pytest.raises(UsageError, match="must have lines like"):
-        _ = folder(listing).rows
+        _ = folder(listing).entries

@@ -1,6 +1,7 @@
 """Shards: disjoint and complete; side by side in one cell; together what one run makes."""
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import hydra
@@ -11,10 +12,11 @@ import torch
 from coupling.drift import drift
 from experiments.compose import CONFIGS
 from experiments.errors import UsageError
+from experiments.galleries.folder import CellFolder
 from experiments.galleries.gallery import Gallery, encode
 from experiments.galleries.ledger import Failure, Ledger
 from experiments.galleries.shard import Shard
-from experiments.galleries.store import GalleryStore
+from experiments.galleries.writer import Writer
 from experiments.run import run
 from experiments.tasks.job import jobs_of
 
@@ -38,78 +40,86 @@ def test_what_is_no_shard_is_refused(text):
     assert Shard.parse("2/4") == Shard(2, 4)
 
 
-def _store(folder: Path, shard: str | None = None) -> GalleryStore:
-    part = Shard.parse(shard) if shard else None
-    return GalleryStore(folder / "cell", {"seed": 1}, gallery_size=1, shard=part)
+@pytest.fixture
+def folder(tmp_path) -> CellFolder:
+    return CellFolder(tmp_path / "cell", {"seed": 1}, gallery_size=1)
 
 
-def _commit(store: GalleryStore, *jobs) -> None:
+def _writing(folder: CellFolder, shard: str | None = None) -> AbstractContextManager[Writer]:
+    """As another process would."""
+    own = CellFolder(folder.path, folder.inputs, gallery_size=1)
+    return own.writing(Shard.parse(shard) if shard else None)
+
+
+def _commit(writer: Writer, *jobs) -> None:
     for job in jobs:
         pixels = np.random.default_rng(int(job.id, 16)).integers(0, 256, (1, 4, 4, 3), np.uint8)
         made = Gallery(job, pixels, {}, passes={}, loss=(), drift=WHITE)
-        store.commit(encode(made, inputs={}, made_with={}))
+        writer.commit(encode(made, inputs={}, made_with={}))
 
 
-def test_shards_write_side_by_side_and_see_what_the_others_have(tmp_path):
-    first, second = _store(tmp_path, "1/2"), _store(tmp_path, "2/2")
-    with first, second:
+def test_shards_write_side_by_side_and_all_is_seen(folder):
+    with _writing(folder, "1/2") as first, _writing(folder, "2/2") as second:
         _commit(first, JOBS[0])
+        assert len(folder.committed()) == 1
         _commit(second, JOBS[1])
         _commit(first, JOBS[2])
-        for store in (first, second, _store(tmp_path)):
-            assert store.committed().keys() == {job.id for job in JOBS[:3]}
+        assert folder.committed().keys() == {job.id for job in JOBS[:3]}
 
 
 @pytest.mark.parametrize(
     ("there", "comes"), [("1/2", None), (None, "1/2"), ("1/2", "2/3"), ("1/2", "1/2")]
 )
-def test_whose_galleries_might_be_the_same_are_kept_apart(there, comes, tmp_path):
+def test_whose_galleries_might_be_the_same_are_kept_apart(there, comes, folder):
     with (
-        _store(tmp_path, there),
+        _writing(folder, there),
         pytest.raises(UsageError, match="another run is writing"),
-        _store(tmp_path, comes),
+        _writing(folder, comes),
     ):
         pass
-    with _store(tmp_path, comes):
+    with _writing(folder, comes):
         pass
 
 
-def test_the_next_run_that_is_no_shard_joins_the_manifests(tmp_path):
-    with _store(tmp_path) as store:
-        _commit(store, JOBS[0])
+def test_the_next_writer_that_is_no_shard_joins_the_manifests(folder):
+    with _writing(folder) as writer:
+        _commit(writer, JOBS[0])
     for number in (1, 2):
-        with _store(tmp_path, f"{number}/2") as store:
-            _commit(store, JOBS[number])
-    with (tmp_path / "cell" / "manifest-1-of-2.jsonl").open("a") as file:
+        with _writing(folder, f"{number}/2") as writer:
+            _commit(writer, JOBS[number])
+    with _manifest(folder, 1).open("a") as file:
         file.write('{"job": "torn')
-    before = _store(tmp_path).committed()
-    with _store(tmp_path):
+    before = folder.committed()
+    with _writing(folder):
         pass
-    assert [path.name for path in (tmp_path / "cell").glob("manifest*.jsonl")] == ["manifest.jsonl"]
-    assert _store(tmp_path).committed() == before and len(before) == 3
-    assert (tmp_path / "cell" / "manifest.damaged").read_text() == '{"job": "torn\n'
+    assert list(folder.path.rglob("manifest.jsonl")) == [folder.path / "manifest.jsonl"]
+    assert folder.committed() == before and len(before) == 3
+    assert (folder.path / "manifest.damaged").read_text() == '{"job": "torn\n'
 
 
-def test_a_shard_mends_its_own_manifest_alone(tmp_path):
+def test_a_shard_mends_its_own_manifest_alone(folder):
     for number in (1, 2):
-        with _store(tmp_path, f"{number}/2") as store:
-            _commit(store, JOBS[number])
-    first, second = (tmp_path / "cell" / f"manifest-{i}-of-2.jsonl" for i in (1, 2))
+        with _writing(folder, f"{number}/2") as writer:
+            _commit(writer, JOBS[number])
+    first, second = (_manifest(folder, number) for number in (1, 2))
     for path in (first, second):
         path.write_text(path.read_text() + "torn")
-    with _store(tmp_path, "1/2"):
+    with _writing(folder, "1/2"):
         pass
     assert not first.read_text().endswith("torn") and second.read_text().endswith("torn")
-    assert len(_store(tmp_path).committed()) == 2
+    assert len(folder.committed()) == 2
+
+
+def _manifest(folder: CellFolder, number: int) -> Path:
+    return Shard(number, 2).folder(folder.path) / "manifest.jsonl"
 
 
 def test_failures_are_written_apart_and_read_together(tmp_path):
-    for shard in (None, Shard(1, 2), Shard(2, 2)):
-        failure = Failure.now(JOBS[0], attempt=1, error=f"shard {shard}", final=True)
-        Ledger(tmp_path, shard).append(failure)
-    assert len(list(tmp_path.glob("failures*.jsonl"))) == 3
-    errors = [failure.error for failure in Ledger(tmp_path).read()]
-    assert errors == ["shard None", "shard 1-of-2", "shard 2-of-2"]
+    folders = [tmp_path, Shard(1, 2).folder(tmp_path), Shard(2, 2).folder(tmp_path)]
+    for folder in folders:
+        Ledger(folder).append(Failure.now(JOBS[0], attempt=1, error=folder.name, final=True))
+    assert len(list(tmp_path.rglob("failures.jsonl"))) == 3
+    assert [failure.error for failure in Ledger(tmp_path).read()] == [tmp_path.name, "1", "2"]
 
 
 def _run(folder: Path, *overrides: str) -> None:
@@ -123,8 +133,8 @@ def _run(folder: Path, *overrides: str) -> None:
 def _galleries(folder: Path) -> dict[tuple[str, str], list[str]]:
     """The image hashes of every gallery by cell and job, and how often it was committed."""
     return {
-        (path.parent.name, row["job"]): row["images"]
-        for path in folder.glob("outputs/*/manifest*.jsonl")
+        (path.relative_to(folder).parts[1], row["job"]): row["images"]
+        for path in folder.glob("outputs/**/manifest.jsonl")
         for row in map(json.loads, path.read_text().splitlines())
     }
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
-from experiments.galleries.store import GalleryStore
-from experiments.report.distribution import HEIGHT, WIDTH, distributions
 from experiments.report.failures import _failed
+
+from experiments.galleries.folder import CellFolder
+from experiments.report.distribution import HEIGHT, WIDTH, distributions
 from experiments.report.noise import averages, noise_view
 from experiments.report.numbers import comparisons
 from experiments.report.page import page
@@ -18,6 +18,7 @@ from experiments.report.render import html
 from experiments.report.settings import settings
 from experiments.tables import table as tables
 from experiments.tables.results import Results
+from experiments.tables.spec import TableSpec
 
 HOSTILE = '</script><img src="http://example.com/x.png">'
 
@@ -35,7 +36,7 @@ def results(effects=(0.1, -0.3), *, prompt="a bed") -> Results:
         for j, value in enumerate(values)
         for metric, v in (("l2", value), ("passes", 75.0))
     )
-    spec = tables.TableSpec(
+    spec = TableSpec(
         name="own",
         title=f"Own {HOSTILE}",
         rows=list(rows),
@@ -140,7 +141,7 @@ def test_large_images_are_reduced_and_small_ones_kept(size, shown):
 
 
 def test_failed_tries_are_told_and_a_torn_line_is_none(tmp_path: Path):
-    store = GalleryStore(tmp_path, {}, gallery_size=3)
+    store = CellFolder(tmp_path, {}, gallery_size=3)
     assert _failed(store) == ()
     line = {"job": "1", "prompt": "a bed", "attempt": 2, "error": "no memory", "final": True}
     line["when"] = "2026-01-01T00:00:00+00:00"

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from experiments.errors import UsageError
+from experiments.report.publish import write_table
 from experiments.tables import table as tables
+from experiments.tables.spec import TableSpec
 from experiments.tables.statistics import holm, paired
 
 JOBS = 30
@@ -20,7 +22,7 @@ COLUMNS = {
 EFFECTS = {"l2": 0.03, "mss": -0.05, "clip": 0.0}
 
 
-def make_spec(**changes) -> tables.TableSpec:
+def make_spec(**changes) -> TableSpec:
     plain = {
         "name": "table1",
         "title": "Diverse galleries",
@@ -30,7 +32,7 @@ def make_spec(**changes) -> tables.TableSpec:
         "paper": "table1",
         "jobs": JOBS,
     }
-    return tables.TableSpec(**plain | changes)
+    return TableSpec(**plain | changes)
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def without(scores, row, metric, jobs):
 
 
 def written(table, folder) -> dict[str, str]:
-    paths = tables.write(table, folder, "t", made_by={"seed": 7})
+    paths = write_table(table, folder, "t", made_by={"seed": 7})
     return {path.suffix[1:]: path.read_text(encoding="utf-8") for path in paths}
 
 

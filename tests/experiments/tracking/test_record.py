@@ -9,8 +9,8 @@ import pytest
 from coupling import repulsive
 from coupling.drift import drift
 from experiments.cells.cell import Cell
+from experiments.galleries.folder import CellFolder
 from experiments.galleries.gallery import Gallery, encode
-from experiments.galleries.store import GalleryStore
 from experiments.tasks.job import jobs_of
 from experiments.tracking.record import of_cell, of_table
 from experiments.workers.recipe import Recipe
@@ -28,8 +28,8 @@ JOBS = jobs_of(["a bed", "a rug", "a lamp"])
 def cell(tmp_path):
     """Three committed galleries, one colour an image."""
     law = repulsive(3)
-    store = GalleryStore(tmp_path / "cell", {}, gallery_size=3)
-    with store:
+    store = CellFolder(tmp_path / "cell", {}, gallery_size=3)
+    with store.writing() as writer:
         for order, job in enumerate(JOBS):
             gallery = Gallery(
                 job=job,
@@ -39,7 +39,7 @@ def cell(tmp_path):
                 loss=(),
                 drift=drift(law.sample((4, 8, 8), seed=order), law.correlation),
             )
-            store.commit(encode(gallery, inputs={}, made_with={}))
+            writer.commit(encode(gallery, inputs={}, made_with={}))
     recipe = Recipe(method=None, seed=0, inputs={}, model=None)
     return Cell("coupled", JOBS, None, store, recipe, None, tmp_path / "tiny-a 1.jsonl")
 

@@ -21,18 +21,18 @@ def cell(tmp_path, *overrides: str):
 
 
 def test_the_driver_has_the_weights_and_loads_no_model(tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.cells.source.load_model", lambda *_: pytest.fail("loads it"))
+    monkeypatch.setattr(StableDiffusion, "load", lambda **_: pytest.fail("loads it"))
     fetched = []
     monkeypatch.setattr(StableDiffusion, "fetch", lambda **values: fetched.append(values))
     monkeypatch.setattr(RayWorkers, "_connect", MagicMock())
-    cell(tmp_path, "task.num_prompts=1").prepare()
+    cell(tmp_path, "task.num_prompts=1").production.prepare()
     assert fetched[0]["source"].endswith("tiny/pipeline")
 
 
 def test_without_ray_the_remedy_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install 'couple-to-control\[ray\]'"):
-        cell(tmp_path, "task.num_prompts=1").prepare()
+        cell(tmp_path, "task.num_prompts=1").production.prepare()
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_without_ray_the_remedy_is_named(tmp_path, monkeypatch):
 )
 def test_what_an_actor_is_told_is_small_and_means_the_same(tmp_path, method):
     """Everything but the weights, in a few kilobytes."""
-    recipe = cell(tmp_path, *method).recipe
+    recipe = cell(tmp_path, *method).production.recipe
     sent = cloudpickle.dumps(recipe)  # as Ray does
     assert len(sent) < 100_000
     received = cloudpickle.loads(sent)

@@ -20,7 +20,7 @@ def workers(*overrides: str):
 def recipe(tmp_path_factory):
     overrides = [f"output_dir={tmp_path_factory.mktemp('outputs')}"]
     (cell,) = cells_of(rows_of(compose(overrides), overrides))
-    return cell.recipe
+    return cell.production.recipe
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4096])

@@ -1,0 +1,160 @@
+"""Writing into the folder of a cell. What is committed is never done again.
+
+A gallery is committed whole: its images are written to a temporary sibling and flushed, the folder
+is renamed, and then its entry is appended to the manifest. A kill at any moment leaves either a
+committed gallery or files that the next run overwrites. One that is committed stays: it may be made
+again, where a worker was given up too early, and still counts once. A gallery grows within its
+plan: the images of its later members join the earlier ones, which stay as they are, and a longer
+entry stands for it.
+
+Shards write into a cell at the same time, each with a manifest and a lock of its own: to append to
+one file from several machines would need a lock around every line, on file systems where locks are
+least to be trusted. All read all manifests; the next writer that is no shard has the cell to
+itself, and joins them into one.
+"""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from experiments.errors import UsageError
+from experiments.galleries.archive import Archive
+from experiments.galleries.durable import write_flushed
+from experiments.galleries.gallery import EncodedGallery
+from experiments.galleries.ledger import Ledger
+from experiments.galleries.manifest import Entry
+from experiments.galleries.shard import Shard, shared
+
+
+class Writer:
+    """Commits galleries to a cell; `CellFolder.writing` opens one.
+
+    Args:
+        records: the folder of its manifest and failures: the cell's, or a shard's.
+
+    Attributes:
+        ledger: takes the attempts that failed.
+    """
+
+    def __init__(self, cell: Archive, records: Path) -> None:
+        self.ledger = Ledger(records)
+        self._galleries = cell.gallery_folder
+        self._manifest = cell.manifest(records)
+        self._entries, _ = cell.entries()
+
+    def commit(self, gallery: EncodedGallery, *, attempts: int = 1) -> Entry:
+        """Writes the images, then the manifest's entry.
+
+        Idempotent: a gallery that is committed already stays as it is.
+
+        Raises:
+            OSError: the disk is full, say; nothing of the gallery is committed then.
+        """
+        job = gallery.job
+        standing = self._entries.get(job.id) if (self._galleries / job.id).is_dir() else None
+        if standing and len(standing.images) >= gallery.members.stop:
+            return standing
+        self._write_images(gallery)
+        earlier: tuple[str, ...] = ()
+        seconds, passes = Counter(gallery.seconds), Counter(gallery.passes)
+        if gallery.first:
+            earlier = self._entries[job.id].images
+            seconds.update(self._entries[job.id].seconds)
+            passes.update(self._entries[job.id].passes)
+        entry = Entry(
+            job=job.id,
+            prompt=job.prompt,
+            images=(*earlier, *gallery.hashes),
+            seconds=dict(seconds),
+            passes=dict(passes),
+            loss=gallery.loss,
+            drift=gallery.drift,
+            made_with=dict(gallery.made_with),
+            attempts=attempts,
+            peak=gallery.peak,
+        )
+        self._manifest.append(entry)
+        self._entries[job.id] = entry
+        return entry
+
+    def _write_images(self, gallery: EncodedGallery) -> None:
+        """Every file beside its place and flushed, then all into place."""
+        final = self._galleries / gallery.job.id
+        temporary = self._galleries / f".{gallery.job.id}"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        try:
+            for member, data in zip(gallery.members, gallery.files, strict=True):
+                write_flushed(temporary / f"{member}.png", data)
+        except OSError:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        if gallery.first:
+            for path in temporary.iterdir():
+                os.replace(path, final / path.name)
+            temporary.rmdir()
+        else:
+            shutil.rmtree(final, ignore_errors=True)
+            os.rename(temporary, final)
+
+
+@contextmanager
+def mended(cell: Archive, shard: Shard | None = None) -> Iterator[Path]:
+    """Keeps every other writer out of a cell, or of a shard of it, and makes its manifest whole:
+    lines that are no entries are set aside, and without a shard, the entries of shards join it.
+
+    Yields the folder of that manifest.
+
+    Raises:
+        UsageError: another writer is there.
+    """
+    records = shard.folder(cell.path) if shard else cell.path
+    records.mkdir(parents=True, exist_ok=True)
+    with _alone(cell.path, records):
+        manifest = cell.manifest(records)
+        entries, damaged = manifest.read() if shard else cell.entries()
+        joined = [] if shard else cell.shard_manifests()
+        if damaged:
+            with (cell.path / "manifest.damaged").open("a", encoding="utf-8") as file:
+                file.writelines(line + "\n" for line in damaged)
+        if damaged or joined or not manifest.ends_a_line:
+            manifest.replace(entries.values())
+        for other in joined:
+            other.path.unlink()
+        yield records
+
+
+@contextmanager
+def _alone(cell: Path, records: Path) -> Iterator[None]:
+    """Holds the lock in `records`, where no other writer of the cell may make the same galleries.
+
+    Shards of the same count may not: they lie in one folder.
+    """
+    refusal = UsageError(f"another run is writing to {cell}; wait for it or set another output_dir")
+    lock = FileLock(records / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise refusal from error
+    try:
+        for other in shared(cell, "lock"):  # ours is held: who comes now sees it
+            beside = other.parent.parent == records.parent  # ours, or that of such a shard
+            if other.exists() and not beside and not _is_free(other):
+                raise refusal
+        yield
+    finally:
+        lock.release()
+
+
+def _is_free(lock: Path) -> bool:
+    """Whether nobody holds a lock."""
+    try:
+        with FileLock(lock, timeout=0):
+            return True
+    except Timeout:
+        return False

@@ -1,0 +1,64 @@
+"""Where a model comes from: small and picklable, unlike the model, which loads once a process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from experiments.models.device import select_device, select_dtype
+from experiments.models.execution import Execution
+from experiments.models.fingerprint import fingerprint
+from experiments.models.model import Model
+from metrics.code import door
+
+ADDRESS = ("source", "revision", "device")
+"""Settings that say where weights lie or run, and nothing about the images."""
+
+_loaded: dict[str, Model] = {}  # the one model of this process; two might not fit the device
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model that can be loaded here, or in another process.
+
+    Attributes:
+        family: the class of the model.
+        settings: what its `load` takes.
+        execution: how its networks are run.
+    """
+
+    family: type[Model]
+    settings: Mapping[str, Any]
+    execution: Execution
+
+    def load(self) -> Model:
+        """The model, on its device; once a process, however often it is asked for.
+
+        Raises:
+            UsageError: the files, the device or a setting is not to be had; says the remedy.
+        """
+        key = repr(self)
+        if key not in _loaded:
+            _loaded.clear()
+            _loaded[key] = self.execution(self.family.load(**self.settings))
+        return _loaded[key]
+
+    def fetch(self) -> None:
+        """Downloads the weights that are not on this machine; loads nothing. Raises UsageError."""
+        self.family.fetch(**self.settings)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it will run on this machine. Raises UsageError."""
+        return select_device(self.settings["device"])
+
+    def inputs(self) -> dict[str, Any]:
+        """What the model is on this machine, as JSON values that enter a cell's inputs."""
+        rest = {key: value for key, value in self.settings.items() if key not in ADDRESS}
+        return {
+            "_target_": door(self.family),
+            **rest,
+            "weights": fingerprint(self.settings["source"], self.settings["revision"]),
+            "dtype": str(select_dtype(self.settings["dtype"], self.device)),
+        }
