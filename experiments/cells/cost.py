@@ -34,7 +34,7 @@ def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.Da
     Raises:
         UsageError: the model cannot be had.
     """
-    models = [cell.recipe.load_model() for cell in cells]
+    models = [cell.recipe.model.load() for cell in cells]
     jobs = cells[0].jobs
     for job in jobs[:warm_up]:
         for cell in cells:
@@ -63,7 +63,7 @@ def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.Da
 def _time(cell: Cell, job: Job) -> tuple[float, Gallery, float]:
     """Seconds, the gallery, and the peak of memory in MiB."""
     recipe = cell.recipe
-    model = recipe.load_model()
+    model = recipe.model.load()
     memory.reset_peak(model.device)
     (gallery,) = generate(model, recipe.method, [job], seed=recipe.seed, galleries_per_batch=1)
     return sum(gallery.seconds.values()), gallery, memory.peak(model.device)
