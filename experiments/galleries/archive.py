@@ -30,7 +30,7 @@ from experiments.galleries.shard import shared
 
 
 def cell_key(inputs: Mapping[str, Any]) -> str:
-    """The hash of a cell's inputs. How the YAML that they came from is formatted plays no part."""
+    """The hash of a cell's inputs, as values: a YAML's formatting and comments do not enter it."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:8]
 
 

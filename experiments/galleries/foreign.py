@@ -11,7 +11,7 @@ the prompt source of the configuration. The files are read, never written.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -148,8 +148,8 @@ def _images(folder: Path) -> list[Path]:
     return _natural(path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
 
 
-def _natural(paths) -> list[Path]:
-    """By name, with the numbers in it as numbers."""
+def _natural(paths: Iterable[Path]) -> list[Path]:
+    """Sorts paths by name, the numbers in a name as numbers."""
     return sorted(paths, key=lambda path: [
         (int(part), "") if part.isdigit() else (-1, part)
         for part in re.split(r"(\d+)", path.name)

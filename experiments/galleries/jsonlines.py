@@ -5,12 +5,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-Append = Callable[[Mapping], None]
+Append = Callable[[Mapping[str, Any]], None]
 
 
-def read(file: Path) -> Iterator[dict]:
-    """The objects of a file, in order; none of one that does not exist."""
+def read(file: Path) -> Iterator[dict[str, Any]]:
+    """Yields the objects of a file, in order; nothing if it does not exist."""
     if not file.is_file():
         return
     # "replace" keeps a flipped bit from hiding the lines around it
@@ -32,6 +33,10 @@ def appending(file: Path) -> Iterator[Append]:
             out.seek(-1, os.SEEK_END)
             if out.read(1) != b"\n":
                 out.write(b"\n")
-        yield lambda line: out.write(json.dumps(line, sort_keys=True).encode() + b"\n")
+
+        def append(line: Mapping[str, Any]) -> None:
+            out.write(json.dumps(line, sort_keys=True).encode() + b"\n")
+
+        yield append
         out.flush()
         os.fsync(out.fileno())

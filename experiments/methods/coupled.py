@@ -10,9 +10,9 @@ from torch import Tensor
 from coupling import Coupling, base_noise
 from coupling.drift import drift
 from coupling.optimizers.base import NoiseOptimizer, couple
-from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.methods.first_step import FirstStep
+from experiments.methods.method import check_coupling
 from experiments.methods.stopwatch import Stopwatch
 from experiments.models.model import Model, repeat_rows, to_uint8
 from experiments.tasks.job import Job
@@ -45,56 +45,40 @@ class Coupled:
 
     def check(self, model: Model) -> None:
         """Raises UsageError if the coupling is made for another model's noise."""
-        try:
-            self.coupling.sample(model.noise_shape, seed=0)
-        except ValueError as error:
-            raise UsageError(f"coupling: {error}") from error
+        check_coupling(self.coupling, model)
 
     @torch.no_grad()
     def make(
         self, model: Model, jobs: Sequence[Job], *, seed: int, members: range
     ) -> list[Gallery]:
         """One gallery for each job, all in one device batch: the images of `members`."""
-        coupling, optimizer = self.coupling, self.optimizer
         timed = Stopwatch(model.device)
-        streams = range(optimizer.base_size(coupling) if optimizer else coupling.base_size)
-        shape = model.noise_shape
-
-        def draw() -> Tensor:
-            return torch.stack(
-                [base_noise(shape, seed=seed, job=job.id, members=streams) for job in jobs]
-            )
-
-        condition = timed("encode", lambda: model.encode_prompts([job.prompt for job in jobs]))
-        first = FirstStep(model, condition, rows_per_pass=len(jobs) * coupling.size)
-        if optimizer is None:
-            noise = timed("couple", lambda: couple(draw(), coupling))
-            losses = torch.empty(len(jobs), 0)
-        else:
-            base = timed("couple", draw)
-            states = timed("optimize", lambda: list(optimizer.optimize(base, coupling, first)))
-            noise, losses = states[-1].noise, torch.stack([state.loss for state in states], dim=1)
+        with timed("encode"):
+            condition = model.encode_prompts([job.prompt for job in jobs])
+        first = FirstStep(model, condition, rows_per_pass=len(jobs) * self.coupling.size)
+        noise, losses = self._noise(jobs, first, shape=model.noise_shape, seed=seed, timed=timed)
         started = noise[:, members.start : members.stop].flatten(0, 1)
         rows = repeat_rows(condition, len(members))
-        latents = timed("denoise", lambda: model.sample(started, rows))
-        pixels = timed("decode", lambda: to_uint8(model.decode(latents)).cpu())
-        passes = {
-            "sample": model.process.num_steps * len(members),
-            **{kind: count // len(jobs) for kind, count in first.passes.items()},
-        }
-        here = members.stop  # of a plan, the members that there are by now
+        with timed("denoise"):
+            latents = model.sample(started, rows)
+        with timed("decode"):
+            pixels = to_uint8(model.decode(latents)).cpu()
+        there = members.stop  # of a plan, the members that there are by now
         return [
             Gallery(
                 job=job,
                 images=images,
                 seconds=timed.share(len(jobs)),
-                passes=passes,
+                passes={
+                    "sample": model.process.num_steps * len(members),
+                    **{kind: count // len(jobs) for kind, count in first.passes.items()},
+                },
                 loss=tuple(loss),
-                drift=drift(gallery[:here], coupling.correlation[:here, :here]),
+                drift=drift(noises[:there], self.coupling.correlation[:there, :there]),
                 first=members.start,
                 galleries_per_batch=len(jobs),
             )
-            for job, images, gallery, loss in zip(
+            for job, images, noises, loss in zip(
                 jobs,
                 pixels.unflatten(0, (len(jobs), len(members))).numpy(),
                 noise,
@@ -102,3 +86,25 @@ class Coupled:
                 strict=True,
             )
         ]
+
+    def _noise(
+        self,
+        jobs: Sequence[Job],
+        first: FirstStep,
+        *,
+        shape: tuple[int, int, int],
+        seed: int,
+        timed: Stopwatch,
+    ) -> tuple[Tensor, Tensor]:
+        """What the sampler starts from, (G, K, C, h, w), and the optimiser's losses, (G, steps)."""
+        coupling, optimizer = self.coupling, self.optimizer
+        streams = range(optimizer.base_size(coupling) if optimizer else coupling.base_size)
+        with timed("couple"):
+            base = torch.stack(
+                [base_noise(shape, seed=seed, job=job.id, members=streams) for job in jobs]
+            )
+            if optimizer is None:
+                return couple(base, coupling), torch.empty(len(jobs), 0)
+        with timed("optimize"):
+            states = list(optimizer.optimize(base, coupling, first))
+        return states[-1].noise, torch.stack([state.loss for state in states], dim=1)

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import ClassVar, Protocol
 
+from coupling import Coupling
+from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.models.model import Model
 from experiments.tasks.job import Job
@@ -33,6 +35,14 @@ class Method(Protocol):
         self, model: Model, jobs: Sequence[Job], *, seed: int, members: range
     ) -> list[Gallery]:
         """One gallery for each job, all in one device batch: the images of `members`."""
+
+
+def check_coupling(coupling: Coupling, model: Model) -> None:
+    """Raises UsageError if a coupling is made for another model's noise."""
+    try:
+        coupling.sample(model.noise_shape, seed=0)
+    except ValueError as error:
+        raise UsageError(f"coupling: {error}") from error
 
 
 def generate(

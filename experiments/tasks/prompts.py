@@ -7,8 +7,12 @@ keeps its first 24 galleries.
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from experiments.errors import UsageError
+
+if TYPE_CHECKING:  # pandas loads when a file is read
+    import pandas
 
 
 def captions(count: int, *, seed: int) -> list[str]:
@@ -96,7 +100,7 @@ def _parquet(file: Path, column: str) -> list[str]:
     return _column(file, column, pandas.read_parquet(file))
 
 
-def _column(file: Path, column: str, frame) -> list[str]:
+def _column(file: Path, column: str, frame: "pandas.DataFrame") -> list[str]:
     if column not in frame.columns:
         raise _no_column(file, column)
     return frame[column].tolist()

@@ -15,7 +15,7 @@ class Batch:
     Attributes:
         members: the images of each that are made.
         size: how many galleries the device batch has; copies fill up what `jobs` leave.
-        attempt: the how-manieth try at these galleries.
+        attempt: the number of this attempt at these galleries, from 1.
     """
 
     jobs: tuple[Job, ...]
@@ -24,15 +24,15 @@ class Batch:
     attempt: int = 1
 
     def again(self) -> "Batch":
-        """The next try."""
+        """The next attempt."""
         return replace(self, attempt=self.attempt + 1)
 
     def alone(self) -> list["Batch"]:
-        """The next try, each gallery alone in a batch of the same shape, hence to the same bits."""
+        """The next attempt: each gallery alone, in a batch of the same shape and so to the same bits."""
         return [replace(self.again(), jobs=(job,)) for job in self.jobs]
 
     def cut(self, size: int) -> list["Batch"]:
-        """The same try in batches of at most `size`."""
+        """The same attempt in batches of at most `size`."""
         size = min(size, self.size)
         starts = range(0, len(self.jobs), size)
         return [replace(self, jobs=self.jobs[k : k + size], size=size) for k in starts]
@@ -69,7 +69,7 @@ class Queue:
         return None
 
     def put_back(self, batches: Iterable[Batch]) -> None:
-        """To be tried again, before any other."""
+        """Puts batches back, to be tried again before any other."""
         self._back.extendleft(reversed(list(batches)))
 
     def shrink(self, batch: Batch) -> None:

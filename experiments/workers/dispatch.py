@@ -1,6 +1,6 @@
 """What becomes of a batch: committed, tried again, made smaller, or given up.
 
-A failed try costs its batch alone, and no gallery is tried without end:
+A failed attempt costs its batch alone, and no gallery is tried without end:
 
     the worker is lost     once more as it was, since that is rarely a gallery's fault; then
     anything else          each gallery alone, in a batch of the same shape, up to `retries` times
@@ -23,7 +23,7 @@ from experiments.workers.worker import OutOfMemory, Result, WorkerLost
 
 @dataclass(frozen=True)
 class Limits:
-    """What every kind of workers is told.
+    """The settings that all kinds of workers share; see `LocalWorkers`.
 
     Raises:
         UsageError: out of range.
@@ -44,7 +44,7 @@ class Limits:
 
 
 class Workers(Protocol):
-    """Those who make galleries."""
+    """Make galleries, in this process or in others."""
 
     limits: Limits
 
@@ -52,7 +52,7 @@ class Workers(Protocol):
         """How many batches are made at the same time, at the most."""
 
     def prepare(self, recipe: Recipe) -> None:
-        """Has what can be missing, before any work starts. Raises UsageError."""
+        """Loads or downloads what can be missing, before any work starts. Raises UsageError."""
 
     def probe(self, recipe: Recipe, job: Job) -> int:
         """How many galleries a batch may have."""
@@ -79,13 +79,13 @@ class Made:
 def dispatch(
     workers: Workers, recipe: Recipe, lacking: Mapping[range, Sequence[Job]]
 ) -> Iterator[Made | Failure]:
-    """Has every gallery made, or given up; yields what was made and every try that failed.
+    """Makes every gallery or gives it up; yields what was made and every attempt that failed.
 
     Raises:
         UsageError: nothing can be made, or a single gallery does not fit the memory.
     """
     size = workers.limits.galleries_per_batch
-    if size == "auto":
+    if not isinstance(size, int):
         size = workers.probe(recipe, next(job for jobs in lacking.values() for job in jobs))
     queue = Queue(lacking, size)
     for batch, result in workers.results(recipe, queue):
@@ -96,15 +96,15 @@ def dispatch(
                 queue.shrink(batch)
                 yield from _failures(batch, result, final=False)
             case Exception():
-                next_tries = _next_tries(batch, result, retries=workers.limits.retries)
-                queue.put_back(next_tries)
-                yield from _failures(batch, result, final=not next_tries)
+                next_attempts = _next_attempts(batch, result, retries=workers.limits.retries)
+                queue.put_back(next_attempts)
+                yield from _failures(batch, result, final=not next_attempts)
             case galleries:
                 for gallery in galleries:
                     yield Made(gallery, batch.attempt)
 
 
-def _next_tries(batch: Batch, error: Exception, *, retries: int) -> list[Batch]:
+def _next_attempts(batch: Batch, error: Exception, *, retries: int) -> list[Batch]:
     if isinstance(error, WorkerLost) and batch.attempt == 1 and retries:
         return [batch.again()]
     if len(batch.jobs) > 1:

@@ -10,8 +10,8 @@ import ctypes
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from threading import get_ident
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock, get_ident
 from typing import TypeVar
 
 import torch
@@ -34,14 +34,16 @@ def in_lanes(
     """
     here = torch.get_num_threads()
     busy: set[int] = set()
-    ahead: deque = deque()
+    leaving = Lock()  # a lane is interrupted in its work, and never between two items
+    ahead: deque[Future[R]] = deque()
 
     def in_a_lane(item: T) -> R:
         busy.add(get_ident())
         try:
             return work(item)
         finally:
-            busy.discard(get_ident())
+            with leaving:
+                busy.discard(get_ident())
 
     pool = ThreadPoolExecutor(lanes, "lane", initializer=torch.set_num_threads, initargs=(threads,))
     try:
@@ -52,8 +54,9 @@ def in_lanes(
         while ahead:
             yield ahead.popleft().result()
     finally:
-        for lane in list(busy):
-            _interrupt(lane)
+        with leaving:
+            for lane in busy:
+                _interrupt(lane)
         pool.shutdown(wait=True, cancel_futures=True)
         torch.set_num_threads(here)  # libraries take the lanes' number as everybody's
 
@@ -64,5 +67,9 @@ def cores() -> int:
 
 
 def _interrupt(lane: int) -> None:
-    """Raises SystemExit in a thread, between two operations."""
+    """Raises SystemExit in a thread, between two operations.
+
+    Plain Python has daemon threads for this, which end with the process. But one that is inside
+    PyTorch then aborts it ("terminate called without an active exception", exit status 134).
+    """
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(lane), ctypes.py_object(SystemExit))

@@ -10,7 +10,7 @@ from experiments.workers.batch import Batch, Queue
 from experiments.workers.dispatch import Limits
 from experiments.workers.lanes import cores, in_lanes
 from experiments.workers.recipe import Recipe
-from experiments.workers.worker import Failed, OutOfMemory, Result, attempt, encoded, probe
+from experiments.workers.worker import Failed, OutOfMemory, Result, encode_batch, probe, try_batch
 
 
 class LocalWorkers:
@@ -36,13 +36,13 @@ class LocalWorkers:
         self.lanes = lanes
 
     def at_once(self, recipe: Recipe) -> int:
-        if self.lanes != "auto":
+        if isinstance(self.lanes, int):
             return self.lanes
         on_cpu = recipe.model.device.type == "cpu"
         return max(1, cores() // self.limits.threads) if on_cpu else 1
 
     def prepare(self, recipe: Recipe) -> None:
-        recipe.method.check(recipe.load_model())
+        recipe.method.check(recipe.model.load())
 
     def probe(self, recipe: Recipe, job: Job) -> int:
         return probe(recipe, job)
@@ -54,7 +54,7 @@ class LocalWorkers:
             nonlocal too_large
             if batch.size >= too_large:  # it has waited while another failed
                 return batch, OutOfMemory("out of memory at this size before")
-            made = attempt(recipe, batch, threads=threads)
+            made = try_batch(recipe, batch, threads=threads)
             if isinstance(made, OutOfMemory):
                 too_large = min(too_large, batch.size)
             return batch, made
@@ -63,7 +63,7 @@ class LocalWorkers:
         while queue:  # what fails is put back, perhaps after the last was taken
             batches = iter(queue.take, None)
             for batch, made in in_lanes(make, batches, lanes=lanes, threads=threads):
-                yield batch, encoded(recipe, made)
+                yield batch, encode_batch(recipe, made)
 
     def close(self) -> None:
         """Nothing: the model may serve again."""

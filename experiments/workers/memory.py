@@ -12,13 +12,13 @@ SIGNS = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def reset_peak(device: torch.device) -> None:
-    """Begins to look, where the device can."""
+    """Resets the peak counter (CUDA only; elsewhere there is none)."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak(device: torch.device) -> float:
-    """MiB at the most: of the device since `reset_peak`, or on a CPU of the process so far."""
+    """The peak in MiB: of the device since `reset_peak`, or on a CPU of the process so far."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
@@ -32,7 +32,7 @@ def ran_out(error: Exception) -> bool:
 
 
 def release() -> None:
-    """Gives back what a failed batch has left behind."""
+    """Frees what a failed batch has left behind."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -42,8 +42,8 @@ def largest_batch(share: Callable[[int], float]) -> int:
     """How many galleries fit: 1, 2, 4, ..., doubled while no more than SHARE is used.
 
     Args:
-        share: makes a batch of so many galleries and tells the share of the memory that it took.
-            Running out of it is an answer too.
+        share: makes a batch of so many galleries and returns the share of the memory that it took,
+            in [0, 1], or raises when that ran out.
     """
     size = 1
     while size < MOST:

@@ -17,11 +17,11 @@ class ModelSource(Protocol):
         """The model, on its device; once a process, however often it is asked for.
 
         Raises:
-            UsageError: it is not to be had; says the remedy.
+            UsageError: its weights cannot be found or downloaded; says the remedy.
         """
 
     def fetch(self) -> None:
-        """Has the weights on this machine, whole, and loads nothing. Raises UsageError."""
+        """Downloads the weights if needed, and loads nothing. Raises UsageError."""
 
     @property
     def device(self) -> torch.device:
@@ -36,6 +36,7 @@ class Recipe:
     """How galleries are made.
 
     Attributes:
+        seed: of the run; with a job and a member it decides a base noise.
         inputs: what every gallery of the cell is made from, as JSON values.
     """
 
@@ -43,7 +44,3 @@ class Recipe:
     seed: int
     inputs: Mapping
     model: ModelSource
-
-    def load_model(self) -> Model:
-        """See `ModelSource.load`."""
-        return self.model.load()

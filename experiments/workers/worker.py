@@ -6,6 +6,7 @@ In two halves, so that the device may have its next batch while the last one is 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -40,38 +41,38 @@ Failed = OutOfMemory | Crash | WorkerLost | UsageError
 Result = list[EncodedGallery] | Failed
 
 
-def attempt(recipe: Recipe, batch: Batch, *, threads: int) -> list[Gallery] | Failed:
-    """A try: the galleries of a batch in the order of its jobs, or why there are none.
+def try_batch(recipe: Recipe, batch: Batch, *, threads: int) -> list[Gallery] | Failed:
+    """The galleries of a batch in the order of its jobs, or why there are none.
 
     What is wrong with everything (a UsageError) is told from what is wrong with a batch.
 
     Args:
         threads: that every operation has here; recorded with the images.
     """
-    return _or_failure(lambda: _make(recipe, batch, threads=threads))
+    return _caught(lambda: _make(recipe, batch, threads=threads))
 
 
-def encoded(recipe: Recipe, made: list[Gallery] | Failed) -> Result:
-    """What came of a try, as files."""
-    return _or_failure(lambda: _encode(recipe, made)) if isinstance(made, list) else made
+def encode_batch(recipe: Recipe, made: list[Gallery] | Failed) -> Result:
+    """What came of an attempt, as files."""
+    return _caught(lambda: _encode(recipe, made)) if isinstance(made, list) else made
 
 
 def probe(recipe: Recipe, job: Job) -> int:
-    """How many galleries a batch may have on this device, by trying."""
-    model = recipe.load_model()
-    if model.device.type != "cuda":
+    """How many galleries a batch may have on this device, found by making batches of them."""
+    device = recipe.model.load().device
+    if device.type != "cuda":
         return ON_CPU
-    total = torch.cuda.get_device_properties(model.device).total_memory / 2**20
+    total = torch.cuda.get_device_properties(device).total_memory / 2**20
 
     def share(size: int) -> float:
-        members = range(recipe.method.size)
-        return _make(recipe, Batch((job,), members, size), threads=1)[0].peak / total
+        _make(recipe, Batch((job,), range(recipe.method.size), size), threads=1)
+        return memory.peak(device) / total
 
     return memory.largest_batch(share)
 
 
 def _make(recipe: Recipe, batch: Batch, *, threads: int) -> list[Gallery]:
-    model = recipe.load_model()
+    model = recipe.model.load()
     recipe.method.check(model)
     memory.reset_peak(model.device)
     made = list(
@@ -91,18 +92,15 @@ def _make(recipe: Recipe, batch: Batch, *, threads: int) -> list[Gallery]:
 
 
 def _encode(recipe: Recipe, galleries: list[Gallery]) -> list[EncodedGallery]:
-    model = recipe.load_model()
+    model = recipe.model.load()
     made_with = {**provenance(model.device), "execution": str(model.execution)}
-
-    def files(gallery: Gallery) -> EncodedGallery:
-        return encode(gallery, inputs=recipe.inputs, made_with=made_with)
-
+    files = partial(encode, inputs=recipe.inputs, made_with=made_with)
     with ThreadPoolExecutor() as pool:  # compression is slow, and releases Python's lock
         return list(pool.map(files, galleries))
 
 
-def _or_failure(work: Callable[[], T]) -> T | Failed:
-    """What `work` returns, or what went wrong in it."""
+def _caught(work: Callable[[], T]) -> T | Failed:
+    """What `work` returns, or the failure that it raises."""
     try:
         return work()
     except UsageError as error:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from experiments.errors import UsageError
 from experiments.methods.objects.given import Given
-from experiments.methods.objects.method import Edit, ObjectMethod
+from experiments.methods.objects.method import Edit, ObjectMethod, sample
 from experiments.methods.stopwatch import Stopwatch
 from experiments.models.editing import blend, sdedit
 from experiments.models.inpainting import StableDiffusionInpainting
@@ -29,14 +29,13 @@ class SDEdit(ObjectMethod):
 
     def edit(self, model: Model, given: Given, noise: Tensor, timed: Stopwatch) -> Edit:
         rows = given.repeated(self.size)
-        latents = timed(
-            "denoise",
-            lambda: sdedit(model, rows.clean, noise, rows.condition, strength=self.strength),
-        )
-        images = timed("decode", lambda: model.decode(latents))
+        with timed("denoise"):
+            latents = sdedit(model, rows.clean, noise, rows.condition, strength=self.strength)
+        with timed("decode"):
+            images = model.decode(latents)
         pasted = torch.where(rows.masks.unsqueeze(1), rows.images, images)
-        taken = int(model.process.num_steps * self.strength)
-        return _edit(pasted, noise, self.size, passes=taken)
+        passes = {"sample": int(model.process.num_steps * self.strength) * self.size}
+        return Edit.of_rows(pasted, noise, size=self.size, passes=passes)
 
 
 @dataclass(frozen=True)
@@ -45,12 +44,12 @@ class Blending(ObjectMethod):
 
     def edit(self, model: Model, given: Given, noise: Tensor, timed: Stopwatch) -> Edit:
         rows = given.repeated(self.size)
-        latents = timed(
-            "denoise",
-            lambda: blend(model, rows.clean, noise, rows.condition, keep=rows.regions),
-        )
-        images = timed("decode", lambda: model.decode(latents))
-        return _edit(images, noise, self.size, passes=model.process.num_steps)
+        with timed("denoise"):
+            latents = blend(model, rows.clean, noise, rows.condition, keep=rows.regions)
+        with timed("decode"):
+            images = model.decode(latents)
+        passes = {"sample": model.process.num_steps * self.size}
+        return Edit.of_rows(images, noise, size=self.size, passes=passes)
 
 
 @dataclass(frozen=True)
@@ -64,17 +63,9 @@ class Inpainting(ObjectMethod):
             raise UsageError("method=inpainting needs an inpainting model: set model=sd15_inpaint")
 
     def edit(self, model: Model, given: Given, noise: Tensor, timed: Stopwatch) -> Edit:
+        assert isinstance(model, StableDiffusionInpainting)  # see `check`
         rows = given.repeated(self.size)
         condition = model.with_known(rows.condition, images=rows.images, keep=rows.masks)
-        latents = timed("denoise", lambda: model.sample(noise, condition))
-        images = timed("decode", lambda: model.decode(latents))
-        return _edit(images, noise, self.size, passes=model.process.num_steps)
-
-
-def _edit(images: Tensor, noise: Tensor, size: int, *, passes: int) -> Edit:
-    galleries = (-1, size)
-    return Edit(
-        images=images.unflatten(0, galleries),
-        noise=noise.unflatten(0, galleries),
-        passes={"sample": passes * size},
-    )
+        images = sample(model, noise, condition, timed)
+        passes = {"sample": model.process.num_steps * self.size}
+        return Edit.of_rows(images, noise, size=self.size, passes=passes)

@@ -65,18 +65,8 @@ class Given:
 
     def repeated(self, count: int) -> "Given":
         """Every row `count` times in a row: a row for each image of a gallery."""
-        return Given(
-            condition=repeat_rows(self.condition, count),
-            **repeat_rows(
-                {
-                    "images": self.images,
-                    "masks": self.masks,
-                    "regions": self.regions,
-                    "clean": self.clean,
-                },
-                count,
-            ),
-        )
+        tensors = {name: value for name, value in vars(self).items() if name != "condition"}
+        return Given(repeat_rows(self.condition, count), **repeat_rows(tensors, count))
 
 
 def coupled_noise(

@@ -21,7 +21,8 @@ from experiments.tasks.objects import ObjectJob
 
 def invert(model: Model, given: Given, timed: Stopwatch) -> Tensor:
     """z* of every picture, (G, C, h, w), float32."""
-    return timed("invert", lambda: model.invert(given.clean, given.condition).float())
+    with timed("invert"):
+        return model.invert(given.clean, given.condition).float()
 
 
 def around_object(inverted: Tensor, regions: Tensor, noise: Tensor) -> Tensor:
@@ -48,7 +49,7 @@ class Inversion(ObjectMethod):
 
     def edit(self, model: Model, given: Given, noise: Tensor, timed: Stopwatch) -> Edit:
         inverted = invert(model, given, timed)
-        images = sample(model, inverted, given, timed)  # once: K times would be the same
+        images = sample(model, inverted, given.condition, timed)  # once: K times would be the same
         return Edit(
             images=images.unsqueeze(1).expand(-1, self.size, -1, -1, -1),
             noise=inverted.unsqueeze(1).expand(-1, self.size, -1, -1, -1),
@@ -62,14 +63,10 @@ class ObjectInversion(ObjectMethod):
 
     def edit(self, model: Model, given: Given, noise: Tensor, timed: Stopwatch) -> Edit:
         start = around_object(invert(model, given, timed), given.regions, noise)
-        images = sample(model, start, given.repeated(self.size), timed)
-        galleries = (-1, self.size)
+        images = sample(model, start, given.repeated(self.size).condition, timed)
         steps = model.process.num_steps
-        return Edit(
-            images=images.unflatten(0, galleries),
-            noise=start.unflatten(0, galleries),
-            passes={"invert": steps, "sample": steps * self.size},
-        )
+        passes = {"invert": steps, "sample": steps * self.size}
+        return Edit.of_rows(images, start, size=self.size, passes=passes)
 
     def target(self, job: ObjectJob) -> Tensor:
         return shared_object(job, self.coupling.correlation)

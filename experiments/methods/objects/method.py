@@ -12,9 +12,10 @@ from coupling import Coupling
 from coupling.drift import drift
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
+from experiments.methods.method import check_coupling
 from experiments.methods.objects.given import Given, coupled_noise
 from experiments.methods.stopwatch import Stopwatch
-from experiments.models.model import Model, to_uint8
+from experiments.models.model import Condition, Model, to_uint8
 from experiments.tasks.objects import ObjectJob
 
 
@@ -33,6 +34,13 @@ class Edit:
     noise: Tensor
     passes: Mapping[str, int]
     loss: Tensor | None = None
+
+    @classmethod
+    def of_rows(
+        cls, images: Tensor, noise: Tensor, *, size: int, passes: Mapping[str, int]
+    ) -> "Edit":
+        """From rows of one image and one noise each, `size` rows a picture."""
+        return cls(images.unflatten(0, (-1, size)), noise.unflatten(0, (-1, size)), passes)
 
 
 @dataclass(frozen=True)
@@ -63,10 +71,7 @@ class ObjectMethod(ABC):
 
     def check(self, model: Model) -> None:
         """Raises UsageError if the coupling is made for another model's noise."""
-        try:
-            self.coupling.sample(model.noise_shape, seed=0)
-        except ValueError as error:
-            raise UsageError(f"coupling: {error}") from error
+        check_coupling(self.coupling, model)
 
     @abstractmethod
     def edit(self, model: Model, given: Given, noise: Tensor, timed: Stopwatch) -> Edit:
@@ -80,11 +85,10 @@ class ObjectMethod(ABC):
         all of them.
         """
         timed = Stopwatch(model.device)
-        given = timed("encode", lambda: Given.of(model, jobs))
-        noise = timed(
-            "couple",
-            lambda: coupled_noise(self.coupling, jobs, shape=model.noise_shape, seed=seed),
-        )
+        with timed("encode"):
+            given = Given.of(model, jobs)
+        with timed("couple"):
+            noise = coupled_noise(self.coupling, jobs, shape=model.noise_shape, seed=seed)
         edit = self.edit(model, given, noise.to(model.device), timed)
         pixels = to_uint8(edit.images.flatten(0, 1)).cpu().unflatten(0, edit.images.shape[:2])
         losses = [()] * len(jobs) if edit.loss is None else map(tuple, edit.loss.tolist())
@@ -108,7 +112,9 @@ class ObjectMethod(ABC):
         return self.coupling.correlation
 
 
-def sample(model: Model, noise: Tensor, given: Given, timed: Stopwatch) -> Tensor:
+def sample(model: Model, noise: Tensor, condition: Condition, timed: Stopwatch) -> Tensor:
     """Noises (N, C, h, w) -> images (N, 3, H, W) in [0, 1]."""
-    latents = timed("denoise", lambda: model.sample(noise, given.condition))
-    return timed("decode", lambda: model.decode(latents))
+    with timed("denoise"):
+        latents = model.sample(noise, condition)
+    with timed("decode"):
+        return model.decode(latents)

@@ -6,13 +6,13 @@ gallery after each of several numbers of steps: they are committed together, K i
 a table shows one of them.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from coupling.optimizers.foreground import Refinement, refine_foreground
+from coupling.optimizers.foreground import refine_foreground
 from experiments.errors import UsageError
 from experiments.methods.objects.given import Given
 from experiments.methods.objects.inversion import around_object, invert, shared_object
@@ -62,24 +62,19 @@ class Refined(ObjectMethod):
         start = around_object(invert(model, given, timed), given.regions, noise)
         rows = given.repeated(count)
         kept, losses = [], []
-
-        def refine() -> Refinement:
-            states = refine_foreground(
-                self._sampler(model, rows),
+        with timed("optimize"):
+            for state in refine_foreground(
+                partial(self._images, model, rows),
                 start,
                 references=rows.images,
                 masks=rows.masks,
                 regions=rows.regions,
                 learning_rate=self.learning_rate,
                 num_steps=last,
-            )
-            for state in states:
+            ):
                 losses.append(state.loss)
                 if state.step in self.checkpoints:
                     kept.append(state.images.unflatten(0, (-1, count)))
-            return state
-
-        state = timed("optimize", refine)
         pixels = 3 * given.masks.sum((1, 2))  # so that the loss is the object's mean squared error
         steps = model.process.num_steps
         again = 2 if self.checkpointed else 1
@@ -97,12 +92,8 @@ class Refined(ObjectMethod):
     def target(self, job: ObjectJob) -> Tensor:
         return shared_object(job, self.coupling.correlation)
 
-    def _sampler(self, model: Model, rows: Given) -> Callable[[Tensor], Tensor]:
+    def _images(self, model: Model, rows: Given, noise: Tensor) -> Tensor:
         """G: noises (N, C, h, w) -> images (N, 3, H, W), differentiable."""
-
-        def generate(noise: Tensor) -> Tensor:
-            checkpointed = self.checkpointed and noise.requires_grad and torch.is_grad_enabled()
-            latents = model.sample(noise, rows.condition, checkpointed=checkpointed)
-            return model.decode(latents)
-
-        return generate
+        checkpointed = self.checkpointed and noise.requires_grad and torch.is_grad_enabled()
+        latents = model.sample(noise, rows.condition, checkpointed=checkpointed)
+        return model.decode(latents)
