@@ -6,6 +6,7 @@ configuration is a UsageError, raised before any model is loaded.
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from experiments.errors import UsageError
 
-CONFIGS = Path(__file__).parents[1] / "configs"
-BUNDLED = Path(__file__).parent / "models" / "tiny"
+HERE = Path(str(resources.files("experiments")))
+CONFIGS = next(path for path in (HERE / "configs", HERE.parent / "configs") if path.is_dir())
+"""Part of the package where it is installed, beside it in a checkout."""
+BUNDLED = HERE / "models" / "tiny"
 
 Config = DictConfig
 
