@@ -9,6 +9,7 @@ import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from difflib import get_close_matches
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from experiments.errors import UsageError
 
-CONFIGS = Path(__file__).parents[1] / "configs"
-BUNDLED = Path(__file__).parent / "models" / "tiny"
+HERE = Path(str(resources.files("experiments")))
+CONFIGS = next(path for path in (HERE / "configs", HERE.parent / "configs") if path.is_dir())
+"""Part of the package where it is installed, beside it in a checkout."""
+BUNDLED = HERE / "models" / "tiny"
 
 ROOMS = (
     "coupling",

@@ -10,6 +10,7 @@ from torch import Tensor
 from coupling import Coupling, base_noise
 from coupling.drift import drift
 from coupling.optimizers.base import NoiseOptimizer, couple
+from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.methods.first_step import FirstStep
 from experiments.methods.method import check_coupling
