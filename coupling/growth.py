@@ -36,7 +36,7 @@ from coupling.validation import require_integer
 FIRST_STREAM = 2**32  # beyond the base noises of any coupling
 
 SINGULAR = 1e-9  # a member with less variance of its own, s^2, is a combination of those before it
-DEVIATIONS = 8  # standard ones, by which no inner product of true noises is off its mean
+DEVIATIONS = 8  # standard deviations; no inner product of true noises is further off its mean
 
 
 def grow(coupling: Coupling, noises: Tensor, size: int, *, seed: int, job: str = "") -> Tensor:

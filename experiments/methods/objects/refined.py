@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from coupling.optimizers.foreground import Refinement, refine_foreground
+from coupling.optimizers.foreground import ForegroundState, refine_foreground
 from experiments.errors import UsageError
 from experiments.methods.objects.given import Given
 from experiments.methods.objects.inversion import around_object, invert, shared_object
@@ -63,7 +63,7 @@ class Refined(ObjectMethod):
         rows = given.repeated(count)
         kept, losses = [], []
 
-        def refine() -> Refinement:
+        def refine() -> ForegroundState:
             states = refine_foreground(
                 self._sampler(model, rows),
                 start,
