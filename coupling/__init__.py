@@ -34,14 +34,7 @@ Source: "Couple to Control: Joint Initial Noise Design in Diffusion Models", arX
 
 from coupling.growth import grow
 from coupling.law import Coupling
-from coupling.learned import (
-    LearningState,
-    full_gradient,
-    learn,
-    near_repulsive,
-    random_coupling,
-    skip_gradient,
-)
+from coupling.learned import full_gradient, near_repulsive, random_coupling, skip_gradient
 from coupling.matrix import MatrixCoupling, from_correlation, from_matrix
 from coupling.named import antithetic, equicorrelated, identical, iid, repulsive
 from coupling.noise import base_noise, stream_key
@@ -52,7 +45,6 @@ from coupling.subspaces import SubspaceCoupling, subspace
 __all__ = [
     "Contrastive",
     "Coupling",
-    "LearningState",
     "MatrixCoupling",
     "NoiseOptimizer",
     "PairwiseDistance",
@@ -70,7 +62,6 @@ __all__ = [
     "grow",
     "identical",
     "iid",
-    "learn",
     "mask",
     "near_repulsive",
     "random_coupling",

@@ -123,7 +123,6 @@ def _no_room(coupling: Coupling, size: int) -> str:
     off_diagonal = coupling.correlation[~torch.eye(coupling.size, dtype=torch.bool)]
     lowest = -1 / (size - 1)
     if len(off_diagonal) and off_diagonal.max() < lowest - SINGULAR:
-        line += (
-            f", which no law with rho = {off_diagonal.max():.6g} has: rho >= {lowest:.6g} has room"
-        )
+        rho = off_diagonal.max()
+        line += f", which no law with rho = {rho:.6g} has: rho >= {lowest:.6g} has room"
     return line
