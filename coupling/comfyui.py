@@ -52,12 +52,14 @@ class CoupledNoise:
         return noise.to(samples.dtype)
 
 
-class NamedNoiseNode:
-    """A coupling by its name."""
-
+class _NoiseNode:
     RETURN_TYPES = ("NOISE",)
     FUNCTION = "get_noise"
     CATEGORY = "sampling/custom_sampling/noise"
+
+
+class NamedNoiseNode(_NoiseNode):
+    """A coupling that is chosen by its name."""
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:
@@ -73,12 +75,8 @@ class NamedNoiseNode:
         return (CoupledNoise(NAMED[coupling](gallery_size), noise_seed),)
 
 
-class EquicorrelatedNoiseNode:
-    """Every two noises with the correlation rho in [-1/(K-1), 1]."""
-
-    RETURN_TYPES = ("NOISE",)
-    FUNCTION = "get_noise"
-    CATEGORY = "sampling/custom_sampling/noise"
+class EquicorrelatedNoiseNode(_NoiseNode):
+    """Every two noises have the correlation rho in [-1/(K-1), 1]."""
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:

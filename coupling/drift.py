@@ -1,6 +1,6 @@
 """How far noises have drifted from the law that the model was trained on.
 
-Of a gallery (K, C, h, w) that should be K standard normal noises with correlation matrix R:
+Statistics of a gallery (K, C, h, w), which should be K standard normal noises with correlation R:
 
     norm         |x_i| / sqrt(D)                                  1 - 1/(4D) for white noise
     mean         of each channel                                  0

@@ -36,7 +36,7 @@ from coupling.validation import require_integer
 FIRST_STREAM = 2**32  # beyond the base noises of any coupling
 
 SINGULAR = 1e-9  # a member with less variance of its own, s^2, is a combination of those before it
-DEVIATIONS = 8  # standard ones, by which no inner product of true noises is off its mean
+DEVIATIONS = 8  # standard deviations; no inner product of true noises is further off its mean
 
 
 def grow(coupling: Coupling, noises: Tensor, size: int, *, seed: int, job: str = "") -> Tensor:
@@ -123,7 +123,6 @@ def _no_room(coupling: Coupling, size: int) -> str:
     off_diagonal = coupling.correlation[~torch.eye(coupling.size, dtype=torch.bool)]
     lowest = -1 / (size - 1)
     if len(off_diagonal) and off_diagonal.max() < lowest - SINGULAR:
-        line += (
-            f", which no law with rho = {off_diagonal.max():.6g} has: rho >= {lowest:.6g} has room"
-        )
+        rho = off_diagonal.max()
+        line += f", which no law with rho = {rho:.6g} has: rho >= {lowest:.6g} has room"
     return line

@@ -16,7 +16,10 @@ which has the value of z0 and takes the sampler's Jacobian for the identity: che
 Where the paper is silent, we chose. The update is Adam (Kingma & Ba, ICLR 2015), whose rate falls
 linearly to zero: at a constant one the matrix never comes to rest, but trembles about the optimum
 by as much as a step. And the gradient's part along each row, which the projection back to unit rows
-would undo anyway, is removed before Adam sees it: it would only swell Adam's second moment.
+would undo anyway, is removed before Adam sees it: it would only swell Adam's second moment. Adam is
+written out, unlike that of `coupling.optimizers`, because a state holds its moments and is all that
+the next step needs; and it adds epsilon before the bias correction, as the end of the paper's
+section 2 does, where torch adds it after.
 """
 
 import math
@@ -35,7 +38,7 @@ BETAS, EPSILON = (0.9, 0.999), 1e-8  # Adam's own defaults
 GRADIENT_SCALE = 2.0**12  # a decoder in half precision would lose a mean's small gradients
 
 Batch = tuple[Tensor, Callable[[Tensor], Tensor]]
-"""Base noises (G, >= m, *shape), and what makes images (G, K, ...) of galleries (G, K, *shape)."""
+"""Base noises (G, >= m, *shape), and a generator: noises (G, K, *shape) -> images (G, K, ...)."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class LearningState:
     """Where learning stands after `step` updates.
 
     matrix: A, (K, m), float64, rows of norm 1; reward and gradient_norm (of the gradient tangent to
-    the unit rows) are those of the minibatch that led here, None at the start.
+    the unit rows) are those of the minibatch that led here, nan at the start.
     first_moment, second_moment: Adam's, (K, m), float64.
     """
 
@@ -51,8 +54,8 @@ class LearningState:
     matrix: Tensor
     first_moment: Tensor
     second_moment: Tensor
-    reward: float | None = None
-    gradient_norm: float | None = None
+    reward: float = math.nan
+    gradient_norm: float = math.nan
 
     @classmethod
     def start(cls, coupling: MatrixCoupling) -> "LearningState":
@@ -130,7 +133,7 @@ def learn(
         base, generate = batch(step)
         matrix = state.matrix.clone().requires_grad_()
         with torch.enable_grad():
-            law = within(_Live(matrix))
+            law = within(_Differentiable(matrix))
             noise = law.couple(base.transpose(0, 1)).transpose(0, 1)  # all galleries in one call
             value = reward(generate(noise)).mean()
             (gradient,) = torch.autograd.grad(GRADIENT_SCALE * value, matrix)
@@ -154,23 +157,11 @@ def learn(
         yield state
 
 
-@dataclass(frozen=True, eq=False)
-class _Live(Coupling):
-    """X = A Z, differentiable in A."""
+class _Differentiable(MatrixCoupling):
+    """X = A Z, differentiable in A, too: as one matrix product, whose gradient is another."""
 
-    matrix: Tensor
-
-    @property
-    def size(self) -> int:
-        return self.matrix.shape[0]
-
-    @property
-    def base_size(self) -> int:
-        return self.matrix.shape[1]
-
-    @property
-    def correlation(self) -> Tensor:
-        return self.matrix.detach() @ self.matrix.detach().T
+    def __post_init__(self) -> None:
+        """A is the variable itself, no checked copy of it."""
 
     def transform(self, base: Tensor) -> Tensor:
         return torch.tensordot(self.matrix.to(base), base, dims=1)

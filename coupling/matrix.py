@@ -73,7 +73,7 @@ def from_matrix(matrix: MatrixLike) -> MatrixCoupling:
     tensor([[1.0000, 0.6000],
             [0.6000, 1.0000]], dtype=torch.float64)
     """
-    return MatrixCoupling(matrix)
+    return MatrixCoupling(_float64_matrix(matrix, "matrix"))
 
 
 def from_correlation(correlation: MatrixLike) -> MatrixCoupling:

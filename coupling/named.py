@@ -33,7 +33,7 @@ def iid(size: int) -> MatrixCoupling:
 def identical(size: int) -> MatrixCoupling:
     """K = `size` >= 1 times the same noise, X_i = Z_1, R = 11^T.
 
-    Of use on a subspace, or where galleries differ by something other than noise.
+    Useful on a subspace, or where galleries differ by something other than noise.
 
     >>> first, second = identical(2).sample((4, 8, 8), seed=7)
     >>> torch.equal(first, second)

@@ -152,16 +152,16 @@ def joint_shape(projections: Iterable[Projection]) -> tuple[int, ...]:
     Raises ValueError if there is none.
     """
     shapes = [projection.shape for projection in projections]
-    axes = []
+    axes: list[int] = []
     for sizes in zip_longest(*(reversed(shape) for shape in shapes)):
-        fixed = set(sizes) - {None}
+        fixed = {size for size in sizes if size is not None}
         if len(fixed) > 1:
             raise ValueError(
                 f"projections of shapes {' and '.join(map(_written, shapes))} do not fit together; "
                 "valid are equal sizes on every axis they share"
             )
         axes.append(fixed.pop() if fixed else 1)
-    return tuple(reversed(axes))
+    return tuple(axes[::-1])
 
 
 def commute(p: Projection, q: Projection) -> bool:

@@ -54,24 +54,14 @@ class SubspaceCoupling(Coupling):
     @cached_property
     def outside_start(self) -> int:
         """The first base noise of `outside`: 0, unless nested projections do not commute."""
-        nested = [
-            projection
-            for path, _ in (*self.inside.parts, *self.outside.parts)
-            for projection in path
-        ]
-        shared = all(commute(self.projection, projection) for projection in nested)
+        nested = [p for path, _ in (*self.inside.parts, *self.outside.parts) for p in path]
+        shared = all(commute(self.projection, p) for p in nested)
         return 0 if shared else self.inside.base_size
 
     @property
     def parts(self) -> list[tuple[tuple[Projection, ...], Tensor]]:
-        return [
-            ((projection, *path), correlation)
-            for projection, coupling in (
-                (self.projection, self.inside),
-                (self.projection.complement, self.outside),
-            )
-            for path, correlation in coupling.parts
-        ]
+        sides = ((self.projection, self.inside), (self.projection.complement, self.outside))
+        return [((p, *path), r) for p, coupling in sides for path, r in coupling.parts]
 
     @cached_property
     def correlation(self) -> Tensor:

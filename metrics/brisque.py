@@ -68,7 +68,8 @@ def natural_scene_statistics(images: Tensor) -> Tensor:
 
 
 def _both_scales(images: Tensor) -> Tensor:
-    luma = sum(weight * images[:, c].double() for c, weight in enumerate(LUMA)).round_()
+    weighted = (weight * images[:, c].double() for c, weight in enumerate(LUMA))
+    luma = sum(weighted, torch.zeros(())).round_()
     return torch.cat([_statistics(luma), _statistics(_half(luma))], -1)
 
 

@@ -49,14 +49,15 @@ class GalleryBatch:
             gallery, image = bad.nonzero()[0].tolist()
             raise ImageError(f"gallery {self.names[gallery]}: image {image} {why}")
 
-    def with_regions(self) -> "GalleryBatch":
-        """The batch itself. Raises ImageError if it has no references and masks."""
+    @property
+    def regions(self) -> tuple[Tensor, Tensor]:
+        """The references and masks. Raises ImageError if there are none."""
         if self.references is None or self.masks is None:
             raise ImageError(
                 "scores of regions need reference images and masks: use them with a task that has "
                 "an object"
             )
-        return self
+        return self.references, self.masks
 
     @cached_property
     def unit(self) -> Tensor:

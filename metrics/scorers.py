@@ -11,7 +11,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from metrics import alignment, brightness, diversity, regions, similarity
-from metrics.features import BatchFeatures
+from metrics.features import BatchFeatures, BrisqueFeatures, CLIPFeatures, LPIPSFeatures
 from metrics.gallery import GalleryBatch
 
 
@@ -66,7 +66,7 @@ class CLIPScore(Scorer):
     convention = "mean of 2.5 max(cos, 0)"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
-        texts = features.texts(self.features, self.prefix).unsqueeze(1)
+        texts = features.texts(self.features, self.prefix)
         return alignment.clip_score(features.images(self.features), texts).mean(-1)
 
 
@@ -79,7 +79,7 @@ class CLIPPercent(Scorer):
     convention = "mean of 100 cos"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
-        texts = features.texts(self.features, self.prefix).unsqueeze(1)
+        texts = features.texts(self.features, self.prefix)
         return alignment.clip_percent(features.images(self.features), texts).mean(-1)
 
 
@@ -91,8 +91,8 @@ class PickScore(Scorer):
     convention = "mean of exp(logit_scale) cos"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
-        texts = features.texts(self.features, prefix="").unsqueeze(1)
-        scale = features.network(self.features).logit_scale
+        texts = features.texts(self.features, prefix="")
+        scale = features.network(self.features, CLIPFeatures).logit_scale
         return alignment.pick_score(features.images(self.features), texts, scale).mean(-1)
 
 
@@ -104,7 +104,7 @@ class PairwiseLPIPS(Scorer):
     convention = "mean over pairs, version 0.1"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
-        network = features.network(self.features)
+        network = features.network(self.features, LPIPSFeatures)
         pairs = network.in_chunks(network.pairs, batch.images, each=batch.images.shape[1])
         return pairs.double().mean(-1)
 
@@ -128,7 +128,7 @@ class Brisque(Scorer):
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         statistics = features.images(self.features)
-        svm = features.network(self.features).svm
+        svm = features.network(self.features, BrisqueFeatures).svm
         return svm(statistics.flatten(0, 1)).unflatten(0, statistics.shape[:2]).mean(-1)
 
 
@@ -139,8 +139,8 @@ class BackgroundL2(Scorer):
     convention = "mean over pairs of the mean squared difference outside the mask"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
-        batch = batch.with_regions()
-        return regions.l2_background(batch.unit, batch.masks)
+        _, masks = batch.regions
+        return regions.l2_background(batch.unit, masks)
 
 
 @dataclass(frozen=True)
@@ -151,10 +151,10 @@ class BackgroundLPIPS(Scorer):
     convention = "mean over pairs of the spatial map, version 0.1, outside the mask"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
-        batch = batch.with_regions()
-        network = features.network(self.features)
+        _, masks = batch.regions
+        network = features.network(self.features, LPIPSFeatures)
         maps = network.in_chunks(network.maps, batch.images, each=batch.images.shape[1])
-        return regions.lpips_background(maps, batch.masks)
+        return regions.lpips_background(maps, masks)
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,7 @@ class ForegroundRMSE(Scorer):
     convention = "mean over images of the root mean squared error inside the mask"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
-        batch = batch.with_regions()
-        return regions.rmse_foreground(batch.unit, batch.references, batch.masks)
+        return regions.rmse_foreground(batch.unit, *batch.regions)
 
 
 @dataclass(frozen=True)
@@ -176,8 +175,8 @@ class BoundaryTV(Scorer):
     convention = "mean absolute neighbour difference in the mask's dilation minus its erosion"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
-        batch = batch.with_regions()
-        return regions.boundary_tv(batch.unit, batch.masks, width=self.width)
+        _, masks = batch.regions
+        return regions.boundary_tv(batch.unit, masks, width=self.width)
 
 
 @dataclass(frozen=True)

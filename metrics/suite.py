@@ -36,9 +36,9 @@ class MetricSuite:
         batch_size: int,
     ):
         self.features, self.scores = dict(features), dict(scores)
-        place = {"device": _device(device), "dtype": _dtype(dtype)}
+        place, precision = _device(device), _dtype(dtype)
         for network in self.features.values():
-            network.place(**place, batch_size=batch_size)
+            network.place(device=place, dtype=precision, batch_size=batch_size)
         for name, scorer in self.scores.items():
             wanted = getattr(scorer, "features", None)
             if wanted is not None and wanted not in self.features:
@@ -77,9 +77,9 @@ class MetricSuite:
         return tuple(dict.fromkeys(source for network in used for source in network.requirements))
 
     def prepare(self) -> None:
-        """Have every weight on this machine, fetched if need be, before work starts.
+        """Download every weight that is not on this machine yet, before work starts.
 
-        Raises weights.WeightsError with a line for each one that cannot be had.
+        Raises weights.WeightsError with a line for each one that is not available.
         """
         weights.ensure(self.requirements)
 
@@ -89,16 +89,15 @@ class MetricSuite:
         Raises ImageError, naming the gallery, where a score comes out as no number, and
         weights.WeightsError.
         """
-        scores = self.attempt(batch, tuple(self.scores))
-        for values in scores.values():
+        scores = {}
+        for name, values in self.attempt(batch, tuple(self.scores)).items():
             if isinstance(values, Exception):
                 raise values
+            scores[name] = values
         return scores
 
     def attempt(self, batch: GalleryBatch, names: Sequence[str]) -> dict[str, Tensor | Exception]:
-        """The scores of these names, as `score` gives them; one that fails is its own error, and
-        costs no other.
-        """
+        """The scores of these names, as `score` gives them, or the error of each that fails."""
         features = BatchFeatures(batch, self.features)
         scores: dict[str, Tensor | Exception] = {}
         for name in names:
@@ -118,12 +117,12 @@ def _source(name: str, code: object) -> dict[str, str]:
 def _numbers(name: str, values: Tensor, batch: GalleryBatch) -> Tensor:
     """`values`, if they are numbers; else ImageError, naming the gallery."""
     if not values.isfinite().all():
-        gallery = batch.names[values.isfinite().logical_not().nonzero()[0].item()]
+        gallery = batch.names[int(values.isfinite().logical_not().nonzero()[0])]
         raise ImageError(f"gallery {gallery}: its score {name} is no number")
     return values
 
 
-# of a score that reads pixels and no network
+# the identity of a score that reads pixels and no network
 _ON_PIXELS = {"library": f"torch {torch.__version__}", "dtype": "float64", "device": "cpu"}
 
 

@@ -15,11 +15,12 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from coupling.law import Coupling
 
 
-class FirstStep(Protocol):
+class Denoiser(Protocol):
     """The model at the sampler's first step, for G galleries."""
 
     def output(self, noise: Tensor, *, checkpointed: bool = False) -> Tensor:
@@ -48,18 +49,18 @@ class NoiseOptimizer(ABC):
         return coupling.base_size
 
     @abstractmethod
-    def optimize(self, base: Tensor, coupling: Coupling, first: FirstStep) -> Iterator[State]:
+    def optimize(self, base: Tensor, coupling: Coupling, first: Denoiser) -> Iterator[State]:
         """Yields a state a step, from base noises (G, base_size, C, h, w)."""
 
 
 class Refinement(NoiseOptimizer):
     """An optimiser that starts from the coupled noises and moves them."""
 
-    def optimize(self, base: Tensor, coupling: Coupling, first: FirstStep) -> Iterator[State]:
+    def optimize(self, base: Tensor, coupling: Coupling, first: Denoiser) -> Iterator[State]:
         return self.refine(couple(base, coupling), first)
 
     @abstractmethod
-    def refine(self, noise: Tensor, first: FirstStep) -> Iterator[State]:
+    def refine(self, noise: Tensor, first: Denoiser) -> Iterator[State]:
         """Yields a state a step, from coupled noises (G, K, C, h, w)."""
 
 
@@ -68,16 +69,30 @@ def couple(base: Tensor, coupling: Coupling) -> Tensor:
     return torch.stack([coupling.couple(gallery) for gallery in base])
 
 
+def pooled(x: Tensor, window: int) -> Tensor:
+    """Estimates (..., C, H, W) pooled to (..., C, window, window).
+
+    Raises ValueError for a window larger than H or W.
+    """
+    if not 1 <= window <= min(x.shape[-2:]):
+        raise ValueError(
+            f"window = {window} must be from 1 to the latent's side: {x.shape[-2]} x {x.shape[-1]}"
+        )
+    return adaptive_avg_pool2d(x.flatten(end_dim=-4), window).unflatten(0, x.shape[:-3])
+
+
 def descend(
     noise: Tensor,
     loss_of: Callable[[Tensor], Tensor],
     *,
     num_steps: int,
     learning_rate: float,
+    project: Callable[[Tensor], Tensor] | None = None,
 ) -> Iterator[State]:
     """Adam on the noises (Kingma & Ba, arXiv:1412.6980, betas 0.9 and 0.999), a state a step.
 
     `loss_of` gives each gallery's loss, (G, K, C, h, w) -> (G,). It is called once a step.
+    `project` replaces the noises after every step.
     """
     variable = noise.detach().clone().requires_grad_(True)
     adam = torch.optim.Adam([variable], lr=learning_rate)
@@ -86,4 +101,7 @@ def descend(
             loss = loss_of(variable)
             (variable.grad,) = torch.autograd.grad(loss.sum(), variable)
         adam.step()
+        if project is not None:
+            with torch.no_grad():
+                variable.copy_(project(variable))
         yield State(noise=variable.detach().clone(), loss=loss.detach())

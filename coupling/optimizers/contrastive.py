@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, normalize
+from torch.nn.functional import normalize
 
-from coupling.optimizers.base import FirstStep, Refinement, State, descend
+from coupling.optimizers.base import Denoiser, Refinement, State, descend, pooled
 
 
 def balanced_gamma(temperature: float, size: int) -> float:
@@ -74,12 +74,7 @@ def contrastive_loss(
 
 def directions(x: Tensor, window: int) -> Tensor:
     """(..., C, H, W) pooled to (window, window), unit vectors over C at each place: (..., C, P)."""
-    if not 1 <= window <= min(x.shape[-2:]):
-        raise ValueError(
-            f"window = {window} must be from 1 to the latent's side: {x.shape[-2]} x {x.shape[-1]}"
-        )
-    pooled = adaptive_avg_pool2d(x.flatten(end_dim=-4), window).flatten(-2)
-    return normalize(pooled, dim=-2).unflatten(0, x.shape[:-3])
+    return normalize(pooled(x, window).flatten(-2), dim=-2)
 
 
 @dataclass(frozen=True)
@@ -108,7 +103,7 @@ class Contrastive(Refinement):
     shifted: bool
     epsilon: float
 
-    def refine(self, noise: Tensor, first: FirstStep) -> Iterator[State]:
+    def refine(self, noise: Tensor, first: Denoiser) -> Iterator[State]:
         gamma = self.gamma or balanced_gamma(self.temperature, noise.shape[1])
         reference = None
 
@@ -128,7 +123,7 @@ class Contrastive(Refinement):
 
         return descend(noise, loss_of, num_steps=self.num_steps, learning_rate=self.learning_rate)
 
-    def _output(self, z: Tensor, first: FirstStep) -> Tensor:
+    def _output(self, z: Tensor, first: Denoiser) -> Tensor:
         if self.through_network:
             return first.output(z, checkpointed=self.checkpointed)
         with torch.no_grad():

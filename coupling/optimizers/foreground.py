@@ -21,9 +21,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from coupling.optimizers.base import descend
+
 
 @dataclass(frozen=True, eq=False)
-class Refinement:
+class ForegroundState:
     """The noises after `step` steps of Adam, and what they give.
 
     Attributes:
@@ -56,7 +58,7 @@ def refine_foreground(
     regions: Tensor,
     learning_rate: float,
     num_steps: int,
-) -> Iterator[Refinement]:
+) -> Iterator[ForegroundState]:
     """Yields the state before the first step and after each of `num_steps`: num_steps + 1 states.
 
     Asking for the next state computes it; one run gives every checkpoint on its way. A state costs
@@ -91,18 +93,25 @@ def _states(
     regions: Tensor,
     learning_rate: float,
     num_steps: int,
-) -> Iterator[Refinement]:
-    z, region = start.clone().requires_grad_(), regions.unsqueeze(1)
-    adam = torch.optim.Adam([z], lr=learning_rate)
-    for step in range(num_steps + 1):
-        last = step == num_steps
-        with torch.set_grad_enabled(not last):
-            images = generate(z)
-            loss = foreground_loss(images, references, masks)
-            if not last:  # before the state is handed out, which would keep the graph
-                (z.grad,) = torch.autograd.grad(loss.sum(), z)
-        yield Refinement(step, z.detach().clone(), images.detach(), loss.detach())
-        if not last:
-            adam.step()
-            with torch.no_grad():
-                z.copy_(torch.where(region, z, start))
+) -> Iterator[ForegroundState]:
+    made: list[Tensor] = []
+
+    def loss_of(z: Tensor) -> Tensor:
+        images = generate(z)
+        made.append(images.detach())
+        return foreground_loss(images, references, masks)
+
+    noise, region = start, regions.unsqueeze(1)
+    steps = descend(
+        start,
+        loss_of,
+        num_steps=num_steps,
+        learning_rate=learning_rate,
+        project=lambda z: torch.where(region, z, start),
+    )
+    for step, state in enumerate(steps):  # its loss is that of the noise before the step
+        yield ForegroundState(step, noise, made.pop(), state.loss)
+        noise = state.noise
+    with torch.no_grad():
+        loss = loss_of(noise)
+    yield ForegroundState(num_steps, noise, made.pop(), loss)

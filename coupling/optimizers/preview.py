@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from coupling.law import Coupling
-from coupling.optimizers.base import FirstStep, NoiseOptimizer, Refinement, State, couple
+from coupling.optimizers.base import Denoiser, NoiseOptimizer, Refinement, State, couple
 from coupling.optimizers.reward import squared_distances
 
 MAX_SUBSETS = 20_000
@@ -32,7 +32,8 @@ def _sum(distances: Tensor) -> Tensor:
 
 def _least(distances: Tensor) -> Tensor:
     size = distances.shape[-1]
-    return distances[..., *torch.triu_indices(size, size, offset=1).unbind()].amin(-1)
+    i, j = torch.triu_indices(size, size, offset=1)
+    return distances[..., i, j].amin(-1)
 
 
 SPREADS: dict[str, Callable[[Tensor], Tensor]] = {"sum": _sum, "least": _least}
@@ -100,7 +101,7 @@ class Preview(NoiseOptimizer):
             )
         return self.candidates
 
-    def optimize(self, base: Tensor, coupling: Coupling, first: FirstStep) -> Iterator[State]:
+    def optimize(self, base: Tensor, coupling: Coupling, first: Denoiser) -> Iterator[State]:
         """The loss of the first state is minus the spread of what was kept."""
         with torch.no_grad():
             clean = first.clean(base, first.output(base))

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d
 
-from coupling.optimizers.base import FirstStep, Refinement, State, descend
+from coupling.optimizers.base import Denoiser, Refinement, State, descend, pooled
 
 
 def squared_distances(x: Tensor, window: int) -> Tensor:
@@ -25,12 +24,7 @@ def squared_distances(x: Tensor, window: int) -> Tensor:
 
     Raises ValueError for a window larger than H or W.
     """
-    if not 1 <= window <= min(x.shape[-2:]):
-        raise ValueError(
-            f"window = {window} must be from 1 to the latent's side: {x.shape[-2]} x {x.shape[-1]}"
-        )
-    pooled = adaptive_avg_pool2d(x.flatten(end_dim=-4), window).unflatten(0, x.shape[:-3])
-    flat = pooled.flatten(-3)
+    flat = pooled(x, window).flatten(-3)
     return (flat.unsqueeze(-2) - flat.unsqueeze(-3)).square().mean(-1)
 
 
@@ -56,17 +50,17 @@ class PairwiseDistance(Refinement):
     window: int
     norm_weight: float
 
-    def refine(self, noise: Tensor, first: FirstStep) -> Iterator[State]:
+    def refine(self, noise: Tensor, first: Denoiser) -> Iterator[State]:
         size = noise.shape[1]
         if size < 2:
             raise ValueError(f"a gallery of {size} has no pairs; use at least 2")
-        pairs = torch.triu_indices(size, size, offset=1).unbind()
+        i, j = torch.triu_indices(size, size, offset=1)
 
         def loss_of(z: Tensor) -> Tensor:
             with torch.no_grad():
                 output = first.output(z)
             distances = squared_distances(first.clean(z, output), self.window)
             penalty = chi_penalty(z).mean(-1).to(distances.device)
-            return self.norm_weight * penalty - distances[:, *pairs].mean(-1)
+            return self.norm_weight * penalty - distances[:, i, j].mean(-1)
 
         return descend(noise, loss_of, num_steps=self.num_steps, learning_rate=self.learning_rate)

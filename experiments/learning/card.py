@@ -48,7 +48,7 @@ class Card:
         return cls(settings, start.matrix[None], none, none, zero, zero)
 
     def after(self, state: LearningState) -> "Card":
-        """One step on."""
+        """The card with `state` as its next step."""
         return replace(
             self,
             matrices=torch.cat([self.matrices, state.matrix[None]]),
@@ -60,7 +60,7 @@ class Card:
 
     @property
     def state(self) -> LearningState:
-        """Where learning is to go on."""
+        """The state that learning continues from."""
         return LearningState(self.steps, self.matrix, self.first_moment, self.second_moment)
 
     @property
@@ -94,7 +94,7 @@ class Card:
         return difference.abs().amax((-2, -1))
 
     def summary(self) -> dict:
-        """What came of it."""
+        """The coupling and how learning went, as JSON values."""
         return {
             "steps": self.steps,
             "matrix": self.matrix.tolist(),
@@ -104,16 +104,15 @@ class Card:
             f"mean_reward_of_last_{RECENT}_steps": _mean(self.rewards[-RECENT:]),
         }
 
-    def write(self, path: Path) -> tuple[Path, Path]:
+    def write(self, path: Path) -> None:
         """Replaces the card at `path` (.safetensors) and the .json beside it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         tensors = {name: getattr(self, name).clone() for name in TENSORS}  # none shares memory
         text = json.dumps(self.settings, sort_keys=True)
         replace_file(path, save(tensors, metadata={METADATA_KEY: text}))
-        beside = path.with_suffix(".json")
         document = self.summary() | {"settings": self.settings}
-        replace_file(beside, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
-        return path, beside
+        text = json.dumps(document, indent=1, sort_keys=True)
+        replace_file(path.with_suffix(".json"), f"{text}\n".encode())
 
 
 def read(path: Path) -> Card:

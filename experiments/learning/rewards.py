@@ -13,7 +13,7 @@ from metrics.features import LPIPSFeatures
 
 
 def negative(images: Tensor, *, metric: Callable[[Tensor], Tensor]) -> Tensor:
-    """Of a metric that is to be small, as `metrics.similarity.pairwise_ssim`."""
+    """Minus a metric that is to be small, as `metrics.pairwise_ssim`."""
     return -metric(images)
 
 

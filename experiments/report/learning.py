@@ -6,7 +6,7 @@ report, learned against repulsive and learned against independent, are one famil
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,16 +29,6 @@ class Evaluated:
     start: str
     card: Card
     rewards: Mapping[str, Sequence[float]]  # "learned", "repulsive", "iid" -> one for each prompt
-
-
-def remembered(path: Path, compute: Callable[[], list[float]]) -> list[float]:
-    """The numbers in the file at `path`, or those that `compute` returns, then kept there."""
-    if path.is_file():
-        return json.loads(path.read_text())
-    values = compute()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, json.dumps(values).encode())
-    return values
 
 
 def write(

@@ -8,12 +8,16 @@ in which the reference scores were computed, a resized pixel differs by at most 
 import warnings
 from functools import cached_property
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from metrics import weights
 from metrics.features.network import Network, as_bytes
+
+if TYPE_CHECKING:
+    from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
 
 class CLIPFeatures(Network):
@@ -37,11 +41,11 @@ class CLIPFeatures(Network):
         return f"transformers {version('transformers')}"
 
     @cached_property
-    def model(self):
+    def model(self) -> "CLIPModel":
         from transformers import CLIPModel
         from transformers.utils import logging
 
-        logging.disable_progress_bar()  # of reading a file that is already here
+        logging.disable_progress_bar()  # the files are on this machine already
         model = CLIPModel.from_pretrained(
             weights.locate(self.source),
             dtype=self.dtype,
@@ -52,14 +56,14 @@ class CLIPFeatures(Network):
         return model.eval().requires_grad_(False).to(self.device)
 
     @cached_property
-    def processor(self):
+    def processor(self) -> "CLIPImageProcessor":
         from transformers import CLIPImageProcessor
 
         folder = weights.locate(self._processor_source)
         return CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
 
     @cached_property
-    def tokenizer(self):
+    def tokenizer(self) -> "CLIPTokenizer":
         from transformers import CLIPTokenizer
 
         folder = weights.locate(self._processor_source)
@@ -83,7 +87,7 @@ class CLIPFeatures(Network):
         A text beyond the model's length (77 tokens, start and end included) is truncated; the first
         time, a warning says how many are.
         """
-        limit = self.model.config.text_config.max_position_embeddings
+        limit = self.model.text_model.embeddings.position_embedding.num_embeddings
         tokens = self.tokenizer(texts, padding="max_length", truncation=True, max_length=limit)
         self._warn_of_truncation(texts, limit)
         return self.in_chunks(self._texts, torch.tensor(tokens["input_ids"]))

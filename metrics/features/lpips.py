@@ -9,8 +9,9 @@ take whatever lies in torch's cache.
 
 import re
 import warnings
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,7 +36,7 @@ class LPIPSFeatures(Network):
         return f"lpips {version('lpips')}"
 
     @cached_property
-    def model(self):
+    def model(self) -> Any:
         import lpips
         from safetensors.torch import load_file
 
@@ -53,7 +54,7 @@ class LPIPSFeatures(Network):
 
         Differentiable in float images, on the network's device.
         """
-        return sum(x.mean((-2, -1)) for x in self._layers(galleries))
+        return sum((x.mean((-2, -1)) for x in self._layers(galleries)), torch.zeros(()))
 
     def maps(self, galleries: Tensor) -> Tensor:
         """The distances of `pairs` at every pixel, (G, K (K - 1) / 2, H, W).
@@ -62,10 +63,8 @@ class LPIPSFeatures(Network):
         over an image is close to, but not exactly, the distance.
         """
         size = galleries.shape[-2:]
-        return sum(
-            interpolate(x, size=size, mode="bilinear", align_corners=False)
-            for x in self._layers(galleries)
-        )
+        enlarge = partial(interpolate, size=size, mode="bilinear", align_corners=False)
+        return sum(map(enlarge, self._layers(galleries)), torch.zeros(()))
 
     def _layers(self, galleries: Tensor) -> list[Tensor]:
         """The weighted squared differences of each layer, (G, pairs, h, w)."""

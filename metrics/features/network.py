@@ -23,7 +23,7 @@ class Network(ABC):
         self.source = str(source)
 
     def place(self, *, device: torch.device, dtype: torch.dtype, batch_size: int) -> None:
-        """Say where the network will run, in which dtype, and how many images at a time."""
+        """Set where the network will run, in which dtype, and how many images at a time."""
         self.device, self.dtype, self.batch_size = device, dtype, batch_size
 
     @property
@@ -36,6 +36,14 @@ class Network(ABC):
         """The sources that have to be on this machine before the network can run."""
         return (self.source,)
 
+    def images(self, images: Tensor) -> Tensor:
+        """Features of images: (N, 3, H, W), uint8 or float in [0, 1] -> (N, F), on the CPU."""
+        raise TypeError(f"{type(self).__name__} has no features of images")
+
+    def texts(self, texts: list[str]) -> Tensor:
+        """Features of N texts, (N, F), on the CPU."""
+        raise TypeError(f"{type(self).__name__} has no features of texts")
+
     @property
     def identity(self) -> dict[str, str]:
         """What decides a score of this network: its weights, library, dtype and device class."""
@@ -46,7 +54,9 @@ class Network(ABC):
             "device": self.device.type,
         }
 
-    def in_chunks(self, function: Callable[[Tensor], Tensor], inputs: Tensor, each: int = 1):
+    def in_chunks(
+        self, function: Callable[[Tensor], Tensor], inputs: Tensor, each: int = 1
+    ) -> Tensor:
         """Concatenate `function` over chunks of `inputs`, without gradients, on the CPU.
 
         each: how many images a row of `inputs` stands for.

@@ -9,6 +9,7 @@ by up to 2/255, which moves cosines of the 8-bit network by up to 0.01.
 from abc import abstractmethod
 from functools import cached_property
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,7 +66,7 @@ class SSCDOnnx(_SSCD):
         return f"onnxruntime {version('onnxruntime')}"
 
     @cached_property
-    def session(self):
+    def session(self) -> Any:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

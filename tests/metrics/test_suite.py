@@ -1,9 +1,19 @@
+import re
+
 import pytest
 import torch
 
 from metrics import GalleryBatch, ImageError, MetricSuite, diversity
-from metrics.features import CLIPFeatures
-from metrics.scorers import CLIPPercent, CLIPScore, MeanPairwiseSimilarity, PairwiseL2, Vendi
+from metrics.features import CLIPFeatures, LPIPSFeatures
+from metrics.scorers import (
+    CLIPPercent,
+    CLIPScore,
+    MeanPairwiseSimilarity,
+    PairwiseL2,
+    PairwiseLPIPS,
+    PickScore,
+    Vendi,
+)
 
 PROMPTS = ("a bed", "a rug", "a lamp", "a bed", "a wall")
 
@@ -100,6 +110,29 @@ def test_a_score_of_a_missing_network_is_refused(clip_folder):
             dtype="float32",
             batch_size=4,
         )
+
+
+@pytest.mark.parametrize(
+    ("scorer", "message"),
+    [
+        (Vendi(features="lpips"), "LPIPSFeatures has no features of images"),
+        (PickScore(features="lpips"), "LPIPSFeatures has no features of texts"),
+        (PairwiseLPIPS(features="clip"), "features clip are CLIPFeatures; .* reads LPIPSFeatures"),
+    ],
+)
+def test_a_score_of_a_network_of_another_kind_is_its_own_error(clip_folder, batch, scorer, message):
+    networks = {
+        "clip": CLIPFeatures(source=clip_folder, processor=clip_folder),
+        "lpips": LPIPSFeatures(source="lpips_alex", net="alex"),
+    }
+    scores = {"l2": PairwiseL2(), "other": scorer}
+    suite = MetricSuite(
+        features=networks, scores=scores, device="cpu", dtype="float32", batch_size=4
+    )
+    found = suite.attempt(batch, tuple(scores))
+    assert isinstance(found["other"], TypeError | ValueError)
+    assert re.search(message, str(found["other"]))
+    assert torch.equal(found["l2"], diversity.pairwise_l2(batch.unit))
 
 
 @pytest.mark.parametrize(

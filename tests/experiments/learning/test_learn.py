@@ -24,7 +24,7 @@ def model():
 @pytest.fixture
 def start(tmp_path, model, monkeypatch):
     """Runs the command with the given overrides in this process; results go to a folder."""
-    monkeypatch.setattr(learn, "load_model", lambda *_: model)
+    monkeypatch.setattr(learn.ConfiguredModel, "load", lambda _: model)
 
     def start(*overrides: str, to: str = "results", rows: dict | None = None):
         here = [f"output_dir={tmp_path / 'outputs'}", f"results_dir={tmp_path / to}"]
@@ -60,13 +60,14 @@ def test_a_killed_learning_goes_on_as_if_nothing_had_happened(start, monkeypatch
     assert steps == [1, 2] and continued.steps == 4
     assert torch.equal(continued.matrices, whole.matrices)
     assert torch.equal(continued.rewards, whole.rewards)
-    monkeypatch.setattr(learn, "load_model", lambda *_: pytest.fail("loads the model"))
+    monkeypatch.setattr(learn.ConfiguredModel, "load", lambda _: pytest.fail("loads the model"))
     start("num_steps=4", "name=some")  # nothing is left to do
 
 
-def test_a_study_reports_every_start_and_its_held_out_rewards(start, capsys):
+def test_a_study_reports_every_start_and_its_held_out_rewards(start, capsys, monkeypatch):
     rows = {"K=3, L2": {"identity": ["name=a", "start=identity"], "random": ["name=b"]}}
-    folder = start("study=diversity", "study.held_out=4", "num_steps=2", rows=rows)
+    study = ["study=diversity", "study.held_out=4", "num_steps=2"]
+    folder = start(*study, rows=rows)
     document = json.loads((folder / "tiny.json").read_text())
     assert [row["start"] for row in document["rows"]] == ["identity", "random"]
     assert all(row["held_out"]["repulsive"]["n"] == 4 for row in document["rows"])
@@ -75,6 +76,9 @@ def test_a_study_reports_every_start_and_its_held_out_rewards(start, capsys):
     assert lines[0] == "prompt,group,start,learned,repulsive,iid" and len(lines) == 1 + 2 * 4
     for name in ("tiny.md", "tiny.csv", "tiny.png", "tiny.pdf", "cards/tiny-b.json"):
         assert (folder / name).stat().st_size > 0
+    monkeypatch.setattr(learn.ConfiguredModel, "load", lambda _: pytest.fail("loads the model"))
+    again = start(*study, rows=rows, to="again")  # what is learned and evaluated is read
+    assert (again / "tiny-held-out.csv").read_text() == (folder / "tiny-held-out.csv").read_text()
 
 
 @pytest.mark.parametrize(
@@ -89,7 +93,7 @@ def test_a_study_reports_every_start_and_its_held_out_rewards(start, capsys):
     ],
 )
 def test_a_mistake_is_named_before_a_model_loads(start, overrides, message, monkeypatch, tmp_path):
-    monkeypatch.setattr(learn, "load_model", lambda *_: pytest.fail("loads the model"))
+    monkeypatch.setattr(learn.ConfiguredModel, "load", lambda _: pytest.fail("loads the model"))
     with pytest.raises(UsageError, match=message) as caught:
         start(*overrides)
     assert "\n" not in str(caught.value)

@@ -7,7 +7,7 @@ import torch
 
 from coupling import base_noise, iid, repulsive
 from coupling.learned import full_gradient, skip_gradient
-from experiments.learning.problem import Problem, sample
+from experiments.learning.problem import Problem
 from experiments.models.model import repeat_rows
 from experiments.tasks.job import jobs_of
 from experiments.theory.first_order import bundled
@@ -31,7 +31,7 @@ def model():
 
 def problem(model, **changes) -> Problem:
     settings = {"reward": pairwise_l2, "estimator": skip_gradient, "prompts_per_step": 2, "seed": 5}
-    return Problem(model, JOBS, **settings | changes)
+    return Problem(lambda: model, JOBS, **settings | changes)
 
 
 def test_steps_go_through_the_jobs_round_and_round(model):
@@ -63,11 +63,13 @@ def test_couplings_are_evaluated_on_common_base_noises(model):
 
 
 def test_checkpoints_change_neither_value_nor_gradient(model):
-    condition = repeat_rows(model.encode_prompts(["a bedroom"]), 2)
-    noise = base_noise(model.noise_shape, seed=0, members=range(2)).requires_grad_()
+    base, generate = problem(model, estimator=full_gradient).batch(0, base_size=2)
+    noise = base.requires_grad_()
+    condition = repeat_rows(model.encode_prompts([job.prompt for job in JOBS[:2]]), 2)
+    plain = model.decode(model.sample(noise.flatten(0, 1), condition)).unflatten(0, (2, 2))
     results = [
-        (z.detach(), *torch.autograd.grad(z.square().sum(), noise))
-        for z in (sample(model, noise, condition), model.sample(noise, condition))
+        (images.detach(), *torch.autograd.grad(images.square().sum(), noise))
+        for images in (generate(noise), plain)
     ]
     for ours, plain in zip(*results, strict=True):
         torch.testing.assert_close(ours, plain)

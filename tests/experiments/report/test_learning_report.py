@@ -7,7 +7,7 @@ import pytest
 
 from coupling import equicorrelated, iid, repulsive
 from experiments.learning.card import Card
-from experiments.report.learning import Evaluated, findings, remembered, write
+from experiments.report.learning import Evaluated, findings, write
 from experiments.tables.statistics import holm, paired
 
 SETTINGS = {
@@ -62,9 +62,3 @@ def test_the_files_agree_and_are_the_same_every_time(rows, tmp_path):
     assert (tmp_path / "tiny.csv").read_text().count("\n") == 1 + len(rows)
     write(rows, tmp_path, "tiny", title="Learned", within=0.1)
     assert [path.read_bytes() for path in paths] == first
-
-
-def test_rewards_are_computed_once(tmp_path):
-    path = tmp_path / "some" / "rewards.json"
-    assert remembered(path, lambda: [0.1, 1 / 3]) == [0.1, 1 / 3]
-    assert remembered(path, lambda: pytest.fail("computes again")) == [0.1, 1 / 3]
