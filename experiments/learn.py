@@ -10,7 +10,6 @@ thin shell: a mistake in the configuration ends it before any model is loaded.
 """
 
 import hashlib
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.cells.source import load_model, model_inputs
 from experiments.compose import CONFIGS, build, compose
-from experiments.errors import UsageError
+from experiments.errors import UsageError, command, resumable
 
 if TYPE_CHECKING:
     from experiments.learning.card import Card
@@ -33,13 +32,11 @@ if TYPE_CHECKING:
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="learn")
 def main(config: DictConfig) -> None:
-    from experiments.workers.preemption import requeueable
+    with command():
+        from experiments.workers.preemption import requeueable
 
-    try:
         with requeueable():
             run(config, overrides=HydraConfig.get().overrides.task)
-    except UsageError as error:
-        sys.exit(f"error: {error}")
 
 
 @dataclass(frozen=True)
@@ -167,10 +164,12 @@ def _learn(row: Row, models: dict[str, Any]) -> Row:
             states, desc=config.name, total=config.num_steps, initial=card.steps, unit="step"
         )
         try:
-            for state in progress:
-                card = card.after(state)
-                card.write(row.checkpoint)
-                progress.set_postfix_str(f"reward {state.reward:.4f}, {_pairs(state.correlation)}")
+            with resumable(lambda: f"{card.steps} of {config.num_steps} steps are committed"):
+                for state in progress:
+                    card = card.after(state)
+                    card.write(row.checkpoint)
+                    told = f"reward {state.reward:.4f}, {_pairs(state.correlation)}"
+                    progress.set_postfix_str(told)
         except FloatingPointError as error:
             raise UsageError(f"{config.name}: {error}; choose another reward or start") from error
     cards = Path(config.results_dir) / "learn" / "cards"

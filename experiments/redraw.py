@@ -1,20 +1,35 @@
 """The figures of published tables, drawn again from their files: nothing is generated.
 
-    python -m experiments.redraw [FOLDER]
+    python -m experiments.redraw results
 
 Effects and curves need the scores beside a table alone. Boards and drift need the galleries: where
 these are not here, the line says so.
 """
 
-import sys
+import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from experiments.cells.build import cells_of
-from experiments.cells.cell import Cell
-from experiments.compose import build, restored
-from experiments.errors import UsageError
-from experiments.report.committed import Published, published
+from experiments.compose import Config, build, restored
+from experiments.errors import UsageError, command
+
+if TYPE_CHECKING:  # pandas and torch load for a folder, not for --help
+    from experiments.cells.cell import Cell
+    from experiments.report.committed import Published
+    from experiments.tables.results import Figure
+
+
+@command()
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        "python -m experiments.redraw", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=Path("results"), help="of tables; default results"
+    )
+    for path, problem in redraw(parser.parse_args(arguments).folder):
+        print(f"{path}: {problem}" if problem else path)
 
 
 class _Absent(Sequence):
@@ -26,7 +41,7 @@ class _Absent(Sequence):
     def __len__(self) -> int:
         raise UsageError(self._reason)
 
-    def __getitem__(self, index: int) -> Cell:
+    def __getitem__(self, index: int) -> "Cell":  # type: ignore[override]  # never returns
         raise UsageError(self._reason)
 
 
@@ -36,6 +51,8 @@ def redraw(folder: Path) -> Iterator[tuple[Path, str]]:
     Raises:
         UsageError: there is no such folder, or a table lacks its scores.
     """
+    from experiments.report.committed import published
+
     for table in published(folder):
         rows = {label: restored(config) for label, config in table.made_by["configs"].items()}
         cells = _cells(rows)
@@ -44,7 +61,9 @@ def redraw(folder: Path) -> Iterator[tuple[Path, str]]:
                 yield _draw(table, name, draw, cells)
 
 
-def _draw(table: Published, name: str, draw, cells: Sequence[Cell]) -> tuple[Path, str]:
+def _draw(
+    table: "Published", name: str, draw: "Figure", cells: Sequence["Cell"]
+) -> tuple[Path, str]:
     path = table.path.with_name(f"{table.path.stem}-{name}.png")
     try:
         return draw(table.results(cells), path)[0], ""
@@ -54,7 +73,9 @@ def _draw(table: Published, name: str, draw, cells: Sequence[Cell]) -> tuple[Pat
         return path, f"not drawn, its settings are older than this figure: {error}"
 
 
-def _cells(rows: dict) -> Sequence[Cell]:
+def _cells(rows: dict[str, Config]) -> Sequence["Cell"]:
+    from experiments.cells.build import cells_of
+
     try:
         cells = cells_of(rows)
         lacking = next((cell.label for cell in cells if cell.recipe and cell.missing()), None)
@@ -66,8 +87,4 @@ def _cells(rows: dict) -> Sequence[Cell]:
 
 
 if __name__ == "__main__":
-    try:
-        for path, problem in redraw(Path(*sys.argv[1:2] or ["results"])):
-            print(f"{path}: {problem}" if problem else path)
-    except UsageError as error:
-        sys.exit(f"error: {error}")
+    main()

@@ -4,10 +4,9 @@
     python -m experiments.run experiment=table1 model=tiny
 
 A mistake in the configuration ends the run before any model is loaded. Exit status: 0 done, 1 an
-error in one line, 75 pre-empted (see `preemption`).
+error in one line, 75 pre-empted (see `preemption`), 130 stopped by Ctrl-C.
 """
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.compose import CONFIGS, build, rows_of
-from experiments.errors import UsageError
+from experiments.errors import UsageError, command
 
 if TYPE_CHECKING:  # the networks of metrics load when they are needed, not for --help
     from metrics import MetricSuite
@@ -26,13 +25,11 @@ if TYPE_CHECKING:  # the networks of metrics load when they are needed, not for 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="config")
 def main(config: DictConfig) -> None:
-    from experiments.workers.preemption import requeueable
+    with command():
+        from experiments.workers.preemption import requeueable
 
-    try:
         with requeueable():
             run(config, overrides=HydraConfig.get().overrides.task)
-    except UsageError as error:
-        sys.exit(f"error: {error}")
 
 
 def run(config: DictConfig, *, overrides: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from experiments.cells.cell import Cell
+from experiments.errors import resumable
 
 
 def score_galleries(cells: Sequence[Cell]) -> pd.DataFrame:
@@ -15,8 +16,9 @@ def score_galleries(cells: Sequence[Cell]) -> pd.DataFrame:
     Raises:
         UsageError: something that the user can mend.
     """
-    generate_galleries(cells)
-    return pd.concat([cell.score() for cell in cells])
+    with resumable(lambda: _so_far(cells)):
+        generate_galleries(cells)
+        return pd.concat([cell.score() for cell in cells])
 
 
 def generate_galleries(cells: Sequence[Cell]) -> None:
@@ -34,11 +36,18 @@ def generate_galleries(cells: Sequence[Cell]) -> None:
     for cell in cells:
         cell.prepare()
     try:
-        for cell in cells:
-            cell.generate()
+        with resumable(lambda: _so_far(cells)):
+            for cell in cells:
+                cell.generate()
     finally:
         for workers in {id(cell.workers): cell.workers for cell in cells if cell.workers}.values():
             workers.close()
+
+
+def _so_far(cells: Sequence[Cell]) -> str:
+    total = sum(len(cell.jobs) for cell in cells)
+    committed = total - sum(len(cell.missing()) for cell in cells)
+    return f"{committed} of {total} galleries are committed"
 
 
 def unfinished(cells: Sequence[Cell]) -> str | None:

@@ -7,9 +7,10 @@ from statistics import median
 import pandas as pd
 
 from experiments.cells.cell import Cell
-from experiments.report import page, write_page
 from experiments.report.committed import digest
 from experiments.report.noise import averages
+from experiments.report.page import page
+from experiments.report.render import write_page
 from experiments.tables import table as tables
 from experiments.tables.results import Figure, Results
 from experiments.tables.table import Column, TableSpec

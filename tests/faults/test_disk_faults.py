@@ -87,8 +87,8 @@ def test_05_bit_flip_in_a_committed_image(stub, capsys):
     with pytest.raises(UsageError, match=rf"{job}/1\.png is not the image that was committed"):
         done.cell.score()
 
-    folder = f"output_dir={done.cell.galleries.folder.parent}"
-    assert main([folder, "repair=true"]) == 1
+    folder = str(done.cell.galleries.folder.parent)
+    assert main([folder, "--repair"]) == 1
     assert (done.cell.galleries.folder / "set-aside" / job / "1.png").read_bytes() == data
     done.cell.generate()
     assert done.hashes() == before
@@ -139,7 +139,7 @@ cd {root}
 {python} -m experiments.run output_dir={folder} results_dir={results} task.num_prompts=12 \
     model.num_steps=1 workers.galleries_per_batch=1
 echo run $?
-{python} -m experiments.verify output_dir={folder}
+{python} -m experiments.verify {folder}
 echo verify $?
 mount -o remount,size=10m {folder}
 {python} -m experiments.run output_dir={folder} results_dir={results} task.num_prompts=12 \
