@@ -9,7 +9,6 @@ worth on prompts that nothing was learned from. Learning is committed step by st
 thin shell: a mistake in the configuration ends it before any model is loaded.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from experiments.compose import CONFIGS, build, compose, plain
-from experiments.errors import UsageError
+from experiments.errors import command
 
 if TYPE_CHECKING:
     from experiments.learning.card import Card
@@ -32,13 +31,11 @@ DECIDES = ("reward", "start", "estimator", "within", "learning_rate", "num_steps
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="learn")
 def main(config: DictConfig) -> None:
-    from experiments.workers.preemption import requeueable
+    with command():
+        from experiments.workers.preemption import requeueable
 
-    try:
         with requeueable():
             run(config, overrides=HydraConfig.get().overrides.task)
-    except UsageError as error:
-        sys.exit(f"error: {error}")
 
 
 def run(config: DictConfig, *, overrides: Sequence[str]) -> None:

@@ -11,25 +11,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from safetensors.torch import save_file
-
 from experiments.compose import CONFIGS, build, compose, plain
-from experiments.errors import UsageError
+from experiments.errors import UsageError, command
 
 USAGE = "usage: python -m experiments.noise shape=4,64,64 out=FILE.safetensors [key=value ...]"
 
 
-def main(arguments: Sequence[str]) -> int:
+@command()
+def main(arguments: Sequence[str]) -> None:
     """`arguments`: key=value, as Hydra takes them; a shape needs no brackets."""
     if not arguments or {"-h", "--help"} & set(arguments):
         print(f"{USAGE}\n\n{(CONFIGS / 'noise.yaml').read_text(encoding='utf-8')}")
-        return 0
-    try:
+    else:
         print(write(arguments))
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 def write(arguments: Sequence[str]) -> Path:
@@ -40,6 +34,9 @@ def write(arguments: Sequence[str]) -> Path:
     """
     config = compose([_bracketed(text) for text in arguments], name="noise")
     settings = plain(config)
+
+    from safetensors.torch import save_file  # and torch, when all has been said that can be
+
     law, out = build("coupling", config), Path(settings["out"])
     try:
         noise = law.sample(settings["shape"], seed=settings["seed"], job=settings["job"])
@@ -66,4 +63,4 @@ def _bracketed(override: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

@@ -6,16 +6,29 @@ Effects and curves need the scores beside a table alone. Boards and drift need t
 these are not here, the line says so.
 """
 
-import sys
-from collections.abc import Iterator, Mapping
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from experiments.cells.build import cells_of
 from experiments.compose import Config, build, restored
-from experiments.errors import UsageError
-from experiments.report.committed import Published, published
-from experiments.report.publish import results_of
-from experiments.tables.results import Figure, Results
+from experiments.errors import UsageError, command
+
+if TYPE_CHECKING:  # pandas and torch load for a folder, not for --help
+    from experiments.report.committed import Published
+    from experiments.tables.results import Figure, Results
+
+
+@command()
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        "python -m experiments.redraw", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=Path("results"), help="of tables; default results"
+    )
+    for path, problem in redraw(parser.parse_args(arguments).folder):
+        print(f"{path}: {problem}" if problem else path)
 
 
 def redraw(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -24,6 +37,8 @@ def redraw(folder: Path) -> Iterator[tuple[Path, str]]:
     Raises:
         UsageError: there is no such folder, or a table lacks its scores.
     """
+    from experiments.report.committed import published
+
     for table in published(folder):
         rows = {label: restored(config) for label, config in table.made_by["configs"].items()}
         results = _results(table, rows)
@@ -32,7 +47,7 @@ def redraw(folder: Path) -> Iterator[tuple[Path, str]]:
                 yield _draw(table, name, draw, results)
 
 
-def _draw(table: Published, name: str, draw: Figure, results: Results) -> tuple[Path, str]:
+def _draw(table: "Published", name: str, draw: "Figure", results: "Results") -> tuple[Path, str]:
     path = table.path.with_name(f"{table.path.stem}-{name}.png")
     try:
         return draw(results, path)[0], ""
@@ -42,8 +57,11 @@ def _draw(table: Published, name: str, draw: Figure, results: Results) -> tuple[
         return path, f"not drawn, its settings are older than this figure: {error}"
 
 
-def _results(table: Published, rows: Mapping[str, Config]) -> Results:
+def _results(table: "Published", rows: Mapping[str, Config]) -> "Results":
     """The table, with its galleries where all of them are here."""
+    from experiments.cells.build import cells_of
+    from experiments.report.publish import results_of
+
     try:
         cells = cells_of(rows)
     except UsageError:
@@ -54,8 +72,4 @@ def _results(table: Published, rows: Mapping[str, Config]) -> Results:
 
 
 if __name__ == "__main__":
-    try:
-        for path, problem in redraw(Path(*sys.argv[1:2] or ["results"])):
-            print(f"{path}: {problem}" if problem else path)
-    except UsageError as error:
-        sys.exit(f"error: {error}")
+    main()

@@ -4,10 +4,9 @@
     python -m experiments.run experiment=table1 model=tiny
 
 A mistake in the configuration ends the run before any model is loaded. Exit status: 0 done, 1 an
-error in one line, 75 pre-empted (see `preemption`).
+error in one line, 75 pre-empted (see `preemption`), 130 stopped by Ctrl-C.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from experiments.compose import CONFIGS, Config, build, plain, published, rows_of
-from experiments.errors import UsageError
+from experiments.errors import UsageError, command
 
 if TYPE_CHECKING:  # torch and the networks load when they are needed, not for --help
     import pandas as pd
@@ -27,13 +26,11 @@ if TYPE_CHECKING:  # torch and the networks load when they are needed, not for -
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="config")
 def main(config: DictConfig) -> None:
-    from experiments.workers.preemption import requeueable
+    with command():
+        from experiments.workers.preemption import requeueable
 
-    try:
         with requeueable():
             run(config, overrides=HydraConfig.get().overrides.task)
-    except UsageError as error:
-        sys.exit(f"error: {error}")
 
 
 def run(config: Config, *, overrides: Sequence[str]) -> None:

@@ -5,10 +5,16 @@
 The paper's value stands in brackets where it differs from ours, or where ours has none.
 """
 
-import pandas as pd
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from experiments.compose import compose, plain
+from experiments.errors import command
 from experiments.tables import paper
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MODELS = ("sd15", "sdxl", "sd3", "tiny")
 SETTINGS = {
@@ -21,8 +27,19 @@ SETTINGS = {
 """The paper's column -> group and key that hold it in a configuration with `optimizer=cno`."""
 
 
-def settings() -> pd.DataFrame:
+@command()
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        "python -m experiments.table3", description=__doc__.splitlines()[0]
+    )
+    parser.parse_args(arguments)
+    print(settings().to_markdown())
+
+
+def settings() -> "pd.DataFrame":
     """A row a model, a column a setting; what differs from the paper says so."""
+    import pandas as pd
+
     return pd.DataFrame({paper.label(model): _settings_of(model) for model in MODELS}).T
 
 
@@ -38,4 +55,4 @@ def _settings_of(model: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    print(settings().to_markdown())
+    main()

@@ -5,14 +5,14 @@ has no version that we know, so the hash of its source stands beside its name, u
 edited law is another law. A learned coupling is its matrix, wherever its card lies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from metrics.code import door, source_hash
-
 from experiments.compose import located
+from experiments.errors import UsageError
 from experiments.learning.card import read
+from metrics.code import door, source_hash
 
 SOURCE = "_source_"
 
@@ -45,3 +45,16 @@ def of_card(values: Mapping[str, Any]) -> dict[str, Any]:
     if not (within := values.get("within")):
         return inside
     return {**{key: value for key, value in within.items() if key != "_partial_"}, "inside": inside}
+
+
+def edited(values: Any) -> Iterator[str]:
+    """The names of foreign code in a cell's inputs that has another source here and now."""
+    for value in values.values() if isinstance(values, Mapping) else ():
+        yield from edited(value)
+    if isinstance(values, Mapping) and SOURCE in values:
+        try:
+            found = source_hash(located(values["_target_"]))
+        except UsageError:
+            return  # it is not here
+        if found != values[SOURCE]:
+            yield values["_target_"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from experiments.cells.cell import Cell
-from experiments.errors import UsageError
+from experiments.errors import UsageError, resumable
 from metrics.weights import WeightsError
 
 
@@ -28,8 +28,9 @@ def make(cells: Sequence[Cell], *, scored: bool = True) -> None:
     for cell in cells if scored else ():
         _prepare_scores(cell)
     try:
-        for production in productions:
-            production.make()
+        with resumable(lambda: _so_far(cells)):
+            for production in productions:
+                production.make()
     finally:
         for workers in {id(p.workers): p.workers for p in productions}.values():
             workers.close()
@@ -41,7 +42,14 @@ def score(cells: Sequence[Cell]) -> pd.DataFrame:
     Raises:
         UsageError: something that the user can mend.
     """
-    return pd.concat([cell.score() for cell in cells])
+    with resumable(lambda: _so_far(cells)):
+        return pd.concat([cell.score() for cell in cells])
+
+
+def _so_far(cells: Sequence[Cell]) -> str:
+    total = sum(len(cell.jobs) for cell in cells)
+    committed = total - sum(len(cell.missing()) for cell in cells)
+    return f"{committed} of {total} galleries are committed"
 
 
 def unfinished(cells: Sequence[Cell]) -> str | None:

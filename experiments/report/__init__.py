@@ -6,8 +6,3 @@ The view model holds every number as it is printed and every picture as a data U
 lays it out, and a script of the page sorts and filters what is there. The same input gives the same
 bytes. `python -m experiments.report` makes the book of all tables from their files, without a run.
 """
-
-from experiments.report.page import page
-from experiments.report.render import write_page
-
-__all__ = ["page", "write_page"]

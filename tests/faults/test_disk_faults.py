@@ -87,8 +87,8 @@ def test_05_bit_flip_in_a_committed_image(stub, capsys):
     with pytest.raises(UsageError, match=rf"{job}/1\.png is not the image that was committed"):
         done.cell.score()
 
-    folder = f"output_dir={done.folder.path.parent}"
-    assert main([folder, "repair=true"]) == 1
+    folder = str(done.folder.path.parent)
+    assert main([folder, "--repair"]) == 1
     assert (done.folder.path / "set-aside" / job / "1.png").read_bytes() == data
     done.make()
     assert done.hashes() == before

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from coupling import MatrixCoupling, SubspaceCoupling, channels, iid, repulsive, subspace
 from coupling.learned import LearningState, learn, random_coupling
-from experiments.cells.build import without_cards
+from experiments.cells.identity import identified
 from experiments.compose import CONFIGS, build, plain
 from experiments.errors import UsageError
 from experiments.galleries.gallery import METADATA_KEY
@@ -121,7 +121,7 @@ def test_a_card_serves_any_model_at_no_cost(path, card, model):
 
 def test_a_cells_inputs_depend_on_what_the_card_holds_and_not_on_where_it_lies(path, card):
     def inputs(file):
-        return without_cards(plain(compose("coupling=learned", f"coupling.card={file}").coupling))
+        return identified(plain(compose("coupling=learned", f"coupling.card={file}").coupling))
 
     elsewhere = path.with_name("elsewhere.safetensors")
     card.write(elsewhere)

@@ -1,0 +1,74 @@
+"""Every command says how it is used, at once, and takes no word that it does not know."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OPTIONS = ("verify", "redraw", "report", "table3")
+WORDS = ("run", "learn", "noise", "replay")
+
+WITHOUT_TORCH = """
+import runpy, sys
+sys.argv = ["", *sys.argv[1:]]
+try:
+    runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+finally:
+    print("torch" in sys.modules)
+"""
+
+
+def start(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_every_command_is_here():
+    files = {path.stem for path in (ROOT / "experiments").glob("*.py")}
+    assert files - {"__init__", "compose", "errors"} == {*OPTIONS, *WORDS} - {"report"}
+
+
+@pytest.mark.parametrize("name", OPTIONS + WORDS)
+def test_help_is_a_command_line_and_needs_no_torch(name):
+    done = start("-c", WITHOUT_TORCH, f"experiments.{name}", "--help")
+    assert done.returncode == 0
+    assert f"experiments.{name}" in done.stdout and done.stdout.endswith("False\n")
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("words", [["--gone"], ["results", "size=3"], ["results", "more"]])
+def test_a_word_that_is_unknown_ends_in_usage(name, words, tmp_path):
+    (tmp_path / "results").mkdir()
+    done = start("-m", f"experiments.{name}", *words, folder=tmp_path)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith(f"usage: python -m experiments.{name}")
+    assert not list(tmp_path.glob("*/*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["outputs"], "outputs has no galleries to verify"),
+        (["outputs", "--set", "model.sorce=x"], "model.sorce"),
+        (["--set", "model.source=x", "outputs"], "outputs"),
+    ],
+)
+def test_verify_never_says_that_all_is_well_of_something_else(words, message, tmp_path):
+    done = start("-m", "experiments.verify", *words, folder=tmp_path)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and message in done.stderr
+
+
+@pytest.mark.parametrize("name", ["run", "learn", "noise"])
+def test_a_setting_that_is_unknown_ends_in_a_line_that_names_it(name, tmp_path):
+    done = start("-m", f"experiments.{name}", "gone=1", "shape=1,1,1", folder=tmp_path)
+    assert done.returncode == 1 and "gone" in done.stderr and "Traceback" not in done.stderr
