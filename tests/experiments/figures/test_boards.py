@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from experiments.figures import object_board, objects, reconstructions
+from experiments.tables.results import Results
 from experiments.tasks.objects import ObjectJob
 from experiments.tasks.scenes import rendered
 
@@ -19,18 +20,18 @@ def drawn(monkeypatch):
     return boards
 
 
-def results(*labels: str, size: int, brighter: int = 0) -> SimpleNamespace:
-    """Cells whose galleries are their pictures, some grey levels brighter."""
+def results(*labels: str, size: int, brighter: int = 0) -> Results:
+    """Table rows whose galleries are their pictures, some grey levels brighter."""
     jobs = [
         ObjectJob(f"{picture.id}-0", "", picture=picture, region=torch.ones(1, 1, dtype=bool))
         for picture in rendered(3, seed=0, image_size=32, prompt="a bedroom")
     ]
     images = {job.id: np.stack([job.picture.image // 2 + brighter] * size) for job in jobs}
     shown = SimpleNamespace(committed=lambda: {job: job for job in images}, read=images.get)
-    cells = [SimpleNamespace(label=label, jobs=jobs, shown=shown) for label in labels]
     for job in jobs:
         job.picture.image[:] = job.picture.image // 2
-    return SimpleNamespace(cells=cells)
+    table = SimpleNamespace(spec=SimpleNamespace(rows=labels))
+    return Results(table, None, jobs=jobs, galleries=dict.fromkeys(labels, shown))
 
 
 @pytest.mark.parametrize("size", [1, 3, 5])
@@ -40,7 +41,7 @@ def test_what_was_given_stands_above_what_was_made(drawn, size, tmp_path):
     (_, given), *made = drawn[0]
     assert [label for label, _ in made] == ["one", "three"]
     assert list(given) == ["scene-0-0", "scene-0-1"] == list(made[0][1])
-    for job in table.cells[0].jobs[:2]:
+    for job in table.jobs[:2]:
         picture, shown = job.picture, given[job.picture.id]
         assert len(shown) == size == len(made[0][1][picture.id])
         assert (shown[0] == picture.image).all()

@@ -98,7 +98,7 @@ def measured(effect: float, *, better="higher", baselines=None) -> Results:
         paper=None,
         jobs=20,
     )
-    return Results(tables.build(spec, scores, paper_model="tiny"), scores, cells=())
+    return Results(tables.build(spec, scores, paper_model="tiny"), scores)
 
 
 def test_figures_repeat_byte_by_byte_and_leave_matplotlib_alone(tmp_path):
@@ -135,7 +135,7 @@ def test_a_method_against_itself_is_drawn_grey(tmp_path):
     iid = results.scores[results.scores["row"] == "iid"]
     same = pd.concat([iid, iid.assign(row="coupled")])
     table = tables.build(results.table.spec, same, paper_model="tiny")
-    png, _ = figures.paired_effect(Results(table, same, cells=()), tmp_path / "effect")
+    png, _ = figures.paired_effect(Results(table, same), tmp_path / "effect")
     assert hues(png) == set()
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from experiments.report.failures import _failed
 
+from experiments.cells.account import account
+from experiments.cells.production import Production
 from experiments.galleries.folder import CellFolder
 from experiments.report.distribution import HEIGHT, WIDTH, distributions
 from experiments.report.noise import averages, noise_view
@@ -19,6 +20,7 @@ from experiments.report.settings import settings
 from experiments.tables import table as tables
 from experiments.tables.results import Results
 from experiments.tables.spec import TableSpec
+from experiments.tasks.job import jobs_of
 
 HOSTILE = '</script><img src="http://example.com/x.png">'
 
@@ -48,7 +50,7 @@ def results(effects=(0.1, -0.3), *, prompt="a bed") -> Results:
         paper=None,
         jobs=20,
     )
-    return Results(tables.build(spec, scores, paper_model="tiny"), scores, cells=())
+    return Results(tables.build(spec, scores, paper_model="tiny"), scores)
 
 
 MADE_BY = {
@@ -127,7 +129,7 @@ def test_a_heat_map_holds_means_and_the_distance_from_the_law():
     assert noise["correlation"][0] == [1.0, -0.85] and noise["spectrum"] == [1.0, None]
     own = results()
     white = own.scores[own.scores["metric"] == "l2"].assign(metric="noise_norm", value=1.0)
-    own = Results(own.table, pd.concat([own.scores, white]), ())
+    own = Results(own.table, pd.concat([own.scores, white]))
     (map_,) = noise_view(own, {"iid": {"noise": noise}}).heat_maps
     assert map_.entries[0] == (("+1.00", 1.0), ("-0.85", -0.85)) and map_.off == "0.150"
 
@@ -141,9 +143,12 @@ def test_large_images_are_reduced_and_small_ones_kept(size, shown):
 
 
 def test_failed_tries_are_told_and_a_torn_line_is_none(tmp_path: Path):
-    store = CellFolder(tmp_path, {}, gallery_size=3)
-    assert _failed(store) == ()
+    folder = CellFolder(tmp_path, {}, gallery_size=3)
+    own = Production("own", jobs_of(["a bed"]), folder, None, None, None)
+    assert account(own).failed == ()
     line = {"job": "1", "prompt": "a bed", "attempt": 2, "error": "no memory", "final": True}
     line["when"] = "2026-01-01T00:00:00+00:00"
     (tmp_path / "failures.jsonl").write_text(json.dumps(line) + '\n{"job": "2", "pro')
-    assert _failed(store) == ("a bed: try 2, no memory",)
+    found = account(own)
+    assert found.failed == ("a bed: try 2, no memory",)
+    assert (found.asked, found.made, found.damaged) == (1, 0, 0)

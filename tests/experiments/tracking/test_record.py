@@ -9,6 +9,7 @@ import pytest
 from coupling import repulsive
 from coupling.drift import drift
 from experiments.cells.cell import Cell
+from experiments.cells.production import Production
 from experiments.galleries.folder import CellFolder
 from experiments.galleries.gallery import Gallery, encode
 from experiments.tasks.job import jobs_of
@@ -28,8 +29,8 @@ JOBS = jobs_of(["a bed", "a rug", "a lamp"])
 def cell(tmp_path):
     """Three committed galleries, one colour an image."""
     law = repulsive(3)
-    store = CellFolder(tmp_path / "cell", {}, gallery_size=3)
-    with store.writing() as writer:
+    folder = CellFolder(tmp_path / "cell", {}, gallery_size=3)
+    with folder.writing() as writer:
         for order, job in enumerate(JOBS):
             gallery = Gallery(
                 job=job,
@@ -41,7 +42,9 @@ def cell(tmp_path):
             )
             writer.commit(encode(gallery, inputs={}, made_with={}))
     recipe = Recipe(method=None, seed=0, inputs={}, model=None)
-    return Cell("coupled", JOBS, None, store, recipe, None, tmp_path / "tiny-a 1.jsonl")
+    production = Production("coupled", JOBS, folder, recipe, None, None)
+    file = tmp_path / "tiny-a 1.jsonl"
+    return Cell("coupled", JOBS, folder, folder.path, None, file, production)
 
 
 def scores(values: dict[str, list[float]], row: str = "coupled") -> pd.DataFrame:
@@ -80,7 +83,7 @@ def test_the_first_galleries_are_shown(cell):
 def test_the_law_of_the_noises_stands_beside_what_was_measured(cell):
     found = record(cell, scores({"l2": [1, 2, 6]})).matrices
     np.testing.assert_allclose(found["coupling"], 1.5 * np.eye(3) - 0.5)
-    measured = [row.drift.correlation for row in cell.committed_rows()]
+    measured = [row.drift.correlation for row in cell.entries()]
     np.testing.assert_allclose(found["measured"], np.mean(measured, axis=0))
 
 
