@@ -22,7 +22,3 @@ class Stopwatch:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - start
-
-    def share(self, galleries: int) -> dict[str, float]:
-        """The seconds of one of `galleries` that were made together."""
-        return {stage: seconds / galleries for stage, seconds in self.seconds.items()}
