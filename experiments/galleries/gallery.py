@@ -38,7 +38,7 @@ class Gallery:
         first: the member that the first image shows; those before it are committed already.
         galleries_per_batch: how many galleries like this one filled the device batch, which decides
             about the last bits of an image.
-        peak: MiB of memory at the most while it was made, None where nobody looked; of the device,
+        peak: MiB of memory at the most while it was made, None if not measured; of the device,
             or on a CPU of the whole process so far.
         execution: how the networks were run, and with how many threads, which do, too.
     """

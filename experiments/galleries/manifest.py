@@ -55,7 +55,7 @@ class Manifest:
 
     @property
     def written(self) -> int:
-        """When, in nanoseconds; 0 if it is not there."""
+        """The time of the last change, in nanoseconds; 0 if the file is not there."""
         return self.path.stat().st_mtime_ns if self.path.exists() else 0
 
     def read(self) -> tuple[dict[str, Entry], list[str]]:

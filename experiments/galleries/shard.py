@@ -41,5 +41,5 @@ class Shard:
 
 
 def shared(cell: Path, name: str) -> list[Path]:
-    """The file of that name in a cell's folder, whether or not it is there, then its shards'."""
+    """Where a cell has a file of that name: in its own folder, there or not, then in its shards'."""
     return [cell / name, *sorted(cell.glob(f"shards/*/*/{name}"))]

@@ -68,7 +68,7 @@ class Writer:
         return entry
 
     def _write_images(self, gallery: EncodedGallery) -> None:
-        """Every file beside its place and flushed, then all into place."""
+        """Writes every file beside its place and flushes it, then moves all into place."""
         final = self._galleries / gallery.entry.job
         temporary = self._galleries / f".{gallery.entry.job}"
         shutil.rmtree(temporary, ignore_errors=True)

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from coupling import base_noise
 from coupling.optimizers.base import NoiseOptimizer, couple
+from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.methods.first_step import FirstStep
 from experiments.methods.method import Method
@@ -25,6 +27,15 @@ class Coupled(Method[Job]):
     """
 
     optimizer: NoiseOptimizer | None
+
+    around_objects: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        try:
+            if self.optimizer:
+                self.optimizer.base_size(self.coupling)
+        except ValueError as error:
+            raise UsageError(f"optimizer: {error}") from error
 
     @torch.no_grad()
     def make(

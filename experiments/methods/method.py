@@ -8,7 +8,7 @@ to do.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from torch import Tensor
 
@@ -24,9 +24,14 @@ J = TypeVar("J", bound=Job)
 
 @dataclass(frozen=True)
 class Method(ABC, Generic[J]):
-    """How the galleries of a device batch are made, from the noises of a coupling."""
+    """How the galleries of a device batch are made, from the noises of a coupling.
+
+    `around_objects` says which task it answers: pictures of objects, or prompts.
+    """
 
     coupling: Coupling
+
+    around_objects: ClassVar[bool]
 
     @property
     def size(self) -> int:

@@ -16,7 +16,7 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        """Ends when the device has done what was asked of it within."""
+        """Times a stage, until the device has done what was asked of it within."""
         start = perf_counter()
         yield
         if self._device.type == "cuda":

@@ -28,7 +28,7 @@ class Batch:
         return replace(self, attempt=self.attempt + 1)
 
     def alone(self) -> list["Batch"]:
-        """The next attempt, each gallery in a batch of the same shape, hence to the same bits."""
+        """The next attempt: each gallery alone in a batch of the same shape, to the same bits."""
         return [replace(self.again(), jobs=(job,)) for job in self.jobs]
 
     def cut(self, size: int) -> list["Batch"]:

@@ -71,7 +71,7 @@ class Workers(ABC):
 
 
 def require_auto_or_positive(name: str, value: int | str) -> None:
-    """Raises UsageError."""
+    """Raises UsageError unless a setting is auto or at least 1."""
     if value != "auto" and not (isinstance(value, int) and value >= 1):
         raise UsageError(f"workers.{name} = {value} must be auto or at least 1")
 

@@ -59,4 +59,4 @@ class LocalWorkers(Workers):
                 yield batch, encode_batch(recipe, made)
 
     def close(self) -> None:
-        """Nothing: the model may serve again."""
+        """Keeps the model, which may serve again."""

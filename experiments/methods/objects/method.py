@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -37,6 +38,8 @@ class Edit:
 class ObjectMethod(Method[ObjectJob]):
     """Makes galleries around objects, from the noises of a coupling."""
 
+    around_objects: ClassVar[bool] = True
+
     def part(self, checkpoint: int | None) -> slice | None:
         """The images of a gallery that stand for it at a checkpoint; None for all.
 
@@ -52,7 +55,9 @@ class ObjectMethod(Method[ObjectJob]):
 
     @abstractmethod
     def edit(self, model: Model, given: Given, noise: Tensor, timed: Stopwatch) -> Edit:
-        """`given` has a row a picture; `noise` (G K, C, h, w) is what the coupling drew for it."""
+        """Makes the galleries of pictures, a row each in `given`, from the coupling's noises
+        (G K, C, h, w).
+        """
 
     @torch.no_grad()
     def make(
