@@ -181,7 +181,7 @@ class Suite:
             for outcome in dispatch(workers, recipe, lacking):
                 if not isinstance(outcome, Made):
                     raise RuntimeError(outcome.error)
-                seconds.update(outcome.gallery.seconds)
+                seconds.update(outcome.gallery.entry.seconds)
                 start = perf_counter()
                 writer.commit(outcome.gallery)
                 seconds["write"] += perf_counter() - start

@@ -25,7 +25,6 @@ from experiments.bench.probes import peak_memory, reset_peak_memory
 from experiments.galleries.archive import cell_key
 from experiments.galleries.folder import CellFolder
 from experiments.galleries.gallery import Gallery, encode
-from experiments.galleries.manifest import Entry
 from experiments.models.model import Condition, Model
 from experiments.models.process import DDIM
 from experiments.tables import table as tables
@@ -190,18 +189,8 @@ def _fill(cell: Path, pattern, jobs: Sequence[Job], inputs: Mapping) -> None:
     """A cell with a gallery for each job, all of the same files, without a flush for each."""
     (cell / "galleries").mkdir(parents=True)
     (cell / "cell.json").write_text(json.dumps(inputs))
-    row = Entry(
-        job="",
-        prompt="",
-        images=pattern.hashes,
-        seconds=pattern.seconds,
-        passes=pattern.passes,
-        loss=(),
-        drift=pattern.drift,
-        made_with={},
-    )
     with (cell / "manifest.jsonl").open("w", encoding="utf-8") as manifest:
-        fields = asdict(row)
+        fields = asdict(pattern.entry)
         for job in jobs:
             line = {**fields, "job": job.id, "prompt": job.prompt}
             manifest.write(json.dumps(line, sort_keys=True) + "\n")

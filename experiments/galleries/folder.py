@@ -56,7 +56,7 @@ class CellFolder(Archive):
         self.gallery_folder.mkdir(parents=True, exist_ok=True)
         with mended(self, shard) as records:
             inputs = json.dumps(self.inputs, indent=2, sort_keys=True) + "\n"
-            replace_file(self.path / "cell.json", inputs.encode(), by=str(shard or ""))
+            replace_file(self.path / "cell.json", inputs.encode(), by=records.name)
             yield Writer(self, records)
 
     def _present(self) -> dict[str, Entry]:

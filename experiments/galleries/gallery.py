@@ -9,14 +9,15 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin
 
 from coupling.drift import Drift
 from experiments.errors import UsageError
+from experiments.galleries.manifest import Entry
 from experiments.tasks.job import Job
 
 METADATA_KEY = "couple-to-control"
@@ -37,7 +38,7 @@ class Gallery:
         first: the member that the first image shows; those before it are committed already.
         galleries_per_batch: how many galleries like this one filled the device batch, which decides
             about the last bits of an image.
-        peak: MiB of memory at the most while it was made, None where nobody looked; of the device,
+        peak: MiB of memory at the most while it was made, None if not measured; of the device,
             or on a CPU of the whole process so far.
         execution: how the networks were run, and with how many threads, which do, too.
     """
@@ -59,25 +60,13 @@ class EncodedGallery:
     """A gallery as PNG files, ready to be committed.
 
     Attributes:
+        entry: what the manifest will say of it, and of these files alone.
         files: the bytes of each image's file, from member `first` on.
-        made_with: the libraries and the device that made it.
-        peak: see `Gallery`.
     """
 
-    job: Job
+    entry: Entry
     files: tuple[bytes, ...]
     first: int
-    seconds: Mapping[str, float]
-    passes: Mapping[str, int]
-    loss: tuple[float, ...]
-    drift: Drift
-    made_with: Mapping[str, str]
-    peak: float | None = None
-
-    @cached_property
-    def hashes(self) -> tuple[str, ...]:
-        """The SHA-256 of every file."""
-        return tuple(hashlib.sha256(data).hexdigest() for data in self.files)
 
     @property
     def members(self) -> range:
@@ -86,33 +75,32 @@ class EncodedGallery:
 
 
 def encode(
-    gallery: Gallery,
-    *,
-    inputs: Mapping,
-    made_with: Mapping[str, str],
+    gallery: Gallery, *, inputs: Mapping[str, Any], made_with: Mapping[str, str]
 ) -> EncodedGallery:
     """The files of a gallery; each says in its metadata how its image was made.
 
     Args:
         inputs: what every gallery of the cell is made from, as JSON values.
+        made_with: the libraries and the device that made it.
     """
-    members = range(gallery.first, gallery.first + len(gallery.images))
+    job, members = gallery.job, range(gallery.first, gallery.first + len(gallery.images))
     how = {
         **inputs,
-        "job": {"id": gallery.job.id, "prompt": gallery.job.prompt},
+        "job": {"id": job.id, "prompt": job.prompt},
         "batch": {
             "galleries": gallery.galleries_per_batch,
             "members": list(members),
             **({"execution": dict(gallery.execution)} if gallery.execution else {}),
         },
     }
-    return EncodedGallery(
-        job=gallery.job,
-        files=tuple(
-            _png(image, {**how, "member": member})
-            for member, image in zip(members, gallery.images, strict=True)
-        ),
-        first=gallery.first,
+    files = tuple(
+        _png(image, {**how, "member": member})
+        for member, image in zip(members, gallery.images, strict=True)
+    )
+    entry = Entry(
+        job=job.id,
+        prompt=job.prompt,
+        images=tuple(hashlib.sha256(data).hexdigest() for data in files),
         seconds=gallery.seconds,
         passes=gallery.passes,
         loss=gallery.loss,
@@ -120,10 +108,11 @@ def encode(
         made_with=made_with,
         peak=gallery.peak,
     )
+    return EncodedGallery(entry, files, gallery.first)
 
 
 def image_metadata(path: Path) -> dict:
-    """How an image of a store was made: the cell's inputs, its job, its member index, its batch."""
+    """How a committed image was made: the cell's inputs, its job, its member, its batch."""
     try:
         with Image.open(path) as image:
             text = getattr(image, "text", {})  # no PNG has none

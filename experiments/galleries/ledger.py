@@ -36,7 +36,7 @@ class Failure:
 
     @classmethod
     def now(cls, job: Job, *, attempt: int, error: str, final: bool) -> "Failure":
-        """A failure at this moment."""
+        """Makes a failure, stamped with the present time."""
         when = datetime.now(UTC).isoformat(timespec="seconds")
         return cls(job.id, job.prompt, attempt, error, final, when)
 

@@ -3,15 +3,14 @@
 import gc
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
 
 from coupling.drift import Drift
+from experiments.galleries import jsonlines
 from experiments.galleries.durable import replace_file
 
 
@@ -56,17 +55,8 @@ class Manifest:
 
     @property
     def written(self) -> int:
-        """When, in nanoseconds; 0 if it is not there."""
+        """The time of the last change, in nanoseconds; 0 if the file is not there."""
         return self.path.stat().st_mtime_ns if self.path.exists() else 0
-
-    @property
-    def ends_a_line(self) -> bool:
-        """Whether another entry may follow; a file that is empty or not there has room for one."""
-        if not self.path.is_file() or not self.path.stat().st_size:
-            return True
-        with self.path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read() == b"\n"
 
     def read(self) -> tuple[dict[str, Entry], list[str]]:
         """Entries by job, the last one standing, and the lines that are no entries."""
@@ -83,22 +73,24 @@ class Manifest:
 
     def append(self, entry: Entry) -> None:
         """Adds an entry, and returns when it is on the disk."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(_line(entry))
-            file.flush()
-            os.fsync(file.fileno())
+        with jsonlines.appending(self.path) as append:
+            append(asdict(entry))
 
     def replace(self, entries: Iterable[Entry]) -> None:
         """Writes these entries and no others."""
-        replace_file(self.path, "".join(map(_line, entries)).encode())
+        lines = (json.dumps(asdict(entry), sort_keys=True) + "\n" for entry in entries)
+        replace_file(self.path, "".join(lines).encode())
 
 
 def _parse(path: Path) -> tuple[dict[str, Entry], list[str]]:
+    # "replace" keeps a flipped bit from hiding the lines around it
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     entries: dict[str, Entry] = {}
     damaged = []
-    with _nothing_is_garbage():
-        # "replace" keeps a flipped bit from hiding the lines around it
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    collecting = gc.isenabled()
+    gc.disable()  # a search for cycles among millions of new lists takes longer than parsing
+    try:
+        for line in lines:
             try:
                 fields = orjson.loads(line)
                 fields["images"] = tuple(fields["images"])
@@ -109,20 +101,7 @@ def _parse(path: Path) -> tuple[dict[str, Entry], list[str]]:
                 damaged.append(line)
             else:
                 entries[entry.job] = entry
-    return entries, damaged
-
-
-@contextmanager
-def _nothing_is_garbage() -> Iterator[None]:
-    """Pauses the search for cycles: among millions of new lists it takes longer than parsing."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
     finally:
-        if enabled:
+        if collecting:
             gc.enable()
-
-
-def _line(entry: Entry) -> str:
-    return json.dumps(asdict(entry), sort_keys=True) + "\n"
+    return entries, damaged

@@ -35,15 +35,11 @@ class Shard:
         digest = hashlib.sha256(job.id.encode()).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.index - 1
 
-    def __str__(self) -> str:
-        """As part of a file's name."""
-        return f"{self.index}-of-{self.count}"
-
     def folder(self, cell: Path) -> Path:
         """The folder of its manifest, its failures and its lock, beside its siblings'."""
         return cell / "shards" / f"of-{self.count}" / str(self.index)
 
 
 def shared(cell: Path, name: str) -> list[Path]:
-    """The file of that name in a cell's folder, whether or not it is there, then its shards'."""
+    """Where a cell has a file of that name: in its own folder, there or not, then in its shards'."""
     return [cell / name, *sorted(cell.glob(f"shards/*/*/{name}"))]

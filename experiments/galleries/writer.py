@@ -15,9 +15,9 @@ itself, and joins them into one.
 
 import os
 import shutil
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -55,37 +55,22 @@ class Writer:
         Raises:
             OSError: the disk is full, say; nothing of the gallery is committed then.
         """
-        job = gallery.job
-        standing = self._entries.get(job.id) if (self._galleries / job.id).is_dir() else None
+        entry = replace(gallery.entry, attempts=attempts)
+        there = (self._galleries / entry.job).is_dir()
+        standing = self._entries.get(entry.job) if there else None
         if standing and len(standing.images) >= gallery.members.stop:
             return standing
         self._write_images(gallery)
-        earlier: tuple[str, ...] = ()
-        seconds, passes = Counter(gallery.seconds), Counter(gallery.passes)
         if gallery.first:
-            earlier = self._entries[job.id].images
-            seconds.update(self._entries[job.id].seconds)
-            passes.update(self._entries[job.id].passes)
-        entry = Entry(
-            job=job.id,
-            prompt=job.prompt,
-            images=(*earlier, *gallery.hashes),
-            seconds=dict(seconds),
-            passes=dict(passes),
-            loss=gallery.loss,
-            drift=gallery.drift,
-            made_with=dict(gallery.made_with),
-            attempts=attempts,
-            peak=gallery.peak,
-        )
+            entry = _grown(self._entries[entry.job], entry)
         self._manifest.append(entry)
-        self._entries[job.id] = entry
+        self._entries[entry.job] = entry
         return entry
 
     def _write_images(self, gallery: EncodedGallery) -> None:
-        """Every file beside its place and flushed, then all into place."""
-        final = self._galleries / gallery.job.id
-        temporary = self._galleries / f".{gallery.job.id}"
+        """Writes every file beside its place and flushes it, then moves all into place."""
+        final = self._galleries / gallery.entry.job
+        temporary = self._galleries / f".{gallery.entry.job}"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         try:
@@ -101,6 +86,16 @@ class Writer:
         else:
             shutil.rmtree(final, ignore_errors=True)
             os.rename(temporary, final)
+
+
+def _grown(standing: Entry, later: Entry) -> Entry:
+    """The entry of a gallery's first images and of its later ones."""
+    return replace(
+        later,
+        images=standing.images + later.images,
+        seconds={k: standing.seconds.get(k, 0) + s for k, s in later.seconds.items()},
+        passes={k: standing.passes.get(k, 0) + n for k, n in later.passes.items()},
+    )
 
 
 @contextmanager
@@ -122,7 +117,7 @@ def mended(cell: Archive, shard: Shard | None = None) -> Iterator[Path]:
         if damaged:
             with (cell.path / "manifest.damaged").open("a", encoding="utf-8") as file:
                 file.writelines(line + "\n" for line in damaged)
-        if damaged or joined or not manifest.ends_a_line:
+        if damaged or joined:
             manifest.replace(entries.values())
         for other in joined:
             other.path.unlink()

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from coupling import Coupling, MatrixCoupling, iid, repulsive
 from coupling.learned import learn
-from experiments.errors import UsageError
+from experiments.errors import UsageError, resumable
 from experiments.galleries.durable import replace_file
 from experiments.galleries.store import cell_key
 from experiments.learning.card import Card
@@ -88,11 +88,12 @@ class Learning:
         size = card.coupling.size
         first, second = torch.triu_indices(size, size, offset=1)
         try:
-            for state in steps:
-                card = card.after(state)
-                card.write(self.checkpoint)
-                pairs = " ".join(f"{r:+.2f}" for r in state.correlation[first, second].tolist())
-                steps.set_postfix_str(f"reward {state.reward:.4f}, {pairs}")
+            with resumable(lambda: f"{card.steps} of {self.num_steps} steps are committed"):
+                for state in steps:
+                    card = card.after(state)
+                    card.write(self.checkpoint)
+                    pairs = " ".join(f"{r:+.2f}" for r in state.correlation[first, second].tolist())
+                    steps.set_postfix_str(f"reward {state.reward:.4f}, {pairs}")
         except FloatingPointError as error:
             raise UsageError(f"{self.name}: {error}; choose another reward or start") from error
         return card

@@ -7,27 +7,25 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from coupling import Coupling, base_noise
-from coupling.drift import drift
+from coupling import base_noise
 from coupling.optimizers.base import NoiseOptimizer, couple
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.methods.first_step import FirstStep
-from experiments.methods.method import check_coupling
+from experiments.methods.method import Method
 from experiments.methods.stopwatch import Stopwatch
 from experiments.models.model import Model, repeat_rows, to_uint8
 from experiments.tasks.job import Job
 
 
 @dataclass(frozen=True)
-class Coupled:
+class Coupled(Method[Job]):
     """The paper's method, and with an iid coupling everybody's.
 
     The noise of a gallery is a function of (seed, job, coupling, optimizer, model) alone, and
     without an optimiser of the first three.
     """
 
-    coupling: Coupling
     optimizer: NoiseOptimizer | None
 
     around_objects: ClassVar[bool] = False
@@ -39,20 +37,10 @@ class Coupled:
         except ValueError as error:
             raise UsageError(f"optimizer: {error}") from error
 
-    @property
-    def size(self) -> int:
-        """How many images a gallery is planned to have."""
-        return self.coupling.size
-
-    def check(self, model: Model) -> None:
-        """Raises UsageError if the coupling is made for another model's noise."""
-        check_coupling(self.coupling, model)
-
     @torch.no_grad()
     def make(
         self, model: Model, jobs: Sequence[Job], *, seed: int, members: range
     ) -> list[Gallery]:
-        """One gallery for each job, all in one device batch: the images of `members`."""
         timed = Stopwatch(model.device)
         with timed("encode"):
             condition = model.encode_prompts([job.prompt for job in jobs])
@@ -64,29 +52,16 @@ class Coupled:
             latents = model.sample(started, rows)
         with timed("decode"):
             pixels = to_uint8(model.decode(latents)).cpu()
-        there = members.stop  # of a plan, the members that there are by now
-        return [
-            Gallery(
-                job=job,
-                images=images,
-                seconds=timed.share(len(jobs)),
-                passes={
-                    "sample": model.process.num_steps * len(members),
-                    **{kind: count // len(jobs) for kind, count in first.passes.items()},
-                },
-                loss=tuple(loss),
-                drift=drift(noises[:there], self.coupling.correlation[:there, :there]),
-                first=members.start,
-                galleries_per_batch=len(jobs),
-            )
-            for job, images, noises, loss in zip(
-                jobs,
-                pixels.unflatten(0, (len(jobs), len(members))).numpy(),
-                noise,
-                losses.tolist(),
-                strict=True,
-            )
-        ]
+        passes = {kind: count // len(jobs) for kind, count in first.passes.items()}
+        return self.galleries(
+            jobs,
+            pixels.unflatten(0, (len(jobs), len(members))),
+            noise[:, : members.stop],  # of a plan, the members that there are by now
+            losses,
+            first=members.start,
+            seconds=timed.seconds,
+            passes={"sample": model.process.num_steps * len(members), **passes},
+        )
 
     def _noise(
         self,

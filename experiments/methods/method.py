@@ -1,48 +1,93 @@
-"""From jobs to galleries, a device batch at a time.
+"""A method: from jobs to galleries, a device batch at a time.
 
 Many galleries share a batch without seeing each other. Every batch has the same number of rows (the
 last one is filled up with copies), so a gallery's images do not depend on how many others were left
 to do.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
-from typing import ClassVar, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import ClassVar, Generic, TypeVar
+
+from torch import Tensor
 
 from coupling import Coupling
+from coupling.drift import drift
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.models.model import Model
 from experiments.tasks.job import Job
 
+J = TypeVar("J", bound=Job)
 
-class Method(Protocol):
-    """How the galleries of a device batch are made; what differs from one cell to another.
+
+@dataclass(frozen=True)
+class Method(ABC, Generic[J]):
+    """How the galleries of a device batch are made, from the noises of a coupling.
 
     `around_objects` says which task it answers: pictures of objects, or prompts.
     """
+
+    coupling: Coupling
 
     around_objects: ClassVar[bool]
 
     @property
     def size(self) -> int:
         """How many images a gallery is planned to have."""
+        return self.coupling.size
 
     def check(self, model: Model) -> None:
         """Raises UsageError if the method and the model do not fit together."""
+        try:
+            self.coupling.sample(model.noise_shape, seed=0)
+        except ValueError as error:
+            raise UsageError(f"coupling: {error}") from error
 
-    def make(
-        self, model: Model, jobs: Sequence[Job], *, seed: int, members: range
-    ) -> list[Gallery]:
+    def target(self, job: J) -> Tensor:
+        """The correlation of the noises that the sampler starts from, (K, K)."""
+        return self.coupling.correlation
+
+    @abstractmethod
+    def make(self, model: Model, jobs: Sequence[J], *, seed: int, members: range) -> list[Gallery]:
         """One gallery for each job, all in one device batch: the images of `members`."""
 
+    def galleries(
+        self,
+        jobs: Sequence[J],
+        pixels: Tensor,
+        noise: Tensor,
+        losses: Tensor,
+        *,
+        first: int = 0,
+        seconds: Mapping[str, float],
+        passes: Mapping[str, int],
+    ) -> list[Gallery]:
+        """The galleries of a batch of G jobs, with the drift of the noises.
 
-def check_coupling(coupling: Coupling, model: Model) -> None:
-    """Raises UsageError if a coupling is made for another model's noise."""
-    try:
-        coupling.sample(model.noise_shape, seed=0)
-    except ValueError as error:
-        raise UsageError(f"coupling: {error}") from error
+        Args:
+            pixels: (G, n, H, W, 3) uint8, of members `first` and later.
+            noise: what the sampler started from, (G, m, C, h, w): members 0 to m - 1.
+            losses: of the optimiser before each of its steps, (G, steps).
+            seconds: of the whole batch, by stage; passes: of one gallery.
+        """
+        there = noise.shape[1]
+        return [
+            Gallery(
+                job=job,
+                images=images,
+                seconds={stage: taken / len(jobs) for stage, taken in seconds.items()},
+                passes=passes,
+                loss=tuple(loss),
+                drift=drift(started, self.target(job)[:there, :there]),
+                first=first,
+                galleries_per_batch=len(jobs),
+            )
+            for job, images, started, loss in zip(
+                jobs, pixels.numpy(), noise, losses.tolist(), strict=True
+            )
+        ]
 
 
 def generate(

@@ -16,13 +16,9 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        """Ends when the device has done what was asked of it within."""
+        """Times a stage, until the device has done what was asked of it within."""
         start = perf_counter()
         yield
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - start
-
-    def share(self, galleries: int) -> dict[str, float]:
-        """The seconds of one of `galleries` that were made together."""
-        return {stage: seconds / galleries for stage, seconds in self.seconds.items()}

@@ -19,7 +19,7 @@ class Job:
 
     @property
     def title(self) -> str:
-        """What it is called where a person looks."""
+        """The name that a reader sees."""
         return self.prompt
 
 

@@ -16,7 +16,7 @@ from experiments.errors import UsageError
 from experiments.tasks.job import Job
 from experiments.workers.actor import Actor, fetch
 from experiments.workers.batch import Batch, Queue
-from experiments.workers.dispatch import Limits
+from experiments.workers.dispatch import Workers
 from experiments.workers.preemption import kept
 from experiments.workers.recipe import Recipe
 from experiments.workers.worker import Crash, OutOfMemory, Result, WorkerLost
@@ -38,52 +38,37 @@ class ActorSlot:
         return WorkerLost(f"worker {self.pid} on {self.host} {why}")
 
 
-class RayWorkers:
+@dataclass(kw_only=True, eq=False)
+class RayWorkers(Workers):
     """Up to `num` actors, started as there are batches for them.
 
-    Args:
+    Attributes:
         num: how many.
         address: of a running cluster, "auto" for the one on this machine; None starts Ray here.
         cpus, gpus: of each actor; None shares what there is among all.
         start_seconds: how long the first actor may take to appear, machines started included.
         batch_seconds: how long a batch may take, the loading of the model included, before its
             actor is given up.
-        galleries_per_batch, threads, retries: see `LocalWorkers`.
-
-    Raises:
-        UsageError: a number is out of range.
     """
 
-    def __init__(
-        self,
-        *,
-        num: int,
-        address: str | None,
-        cpus: float | None,
-        gpus: float | None,
-        start_seconds: float,
-        batch_seconds: float,
-        galleries_per_batch: int | str,
-        threads: int,
-        retries: int,
-    ) -> None:
-        self.limits = Limits(galleries_per_batch, threads, retries)
-        for name, value in {"num": num, "batch_seconds": batch_seconds}.items():
-            if value <= 0:
-                raise UsageError(f"workers.{name} = {value} must be positive")
-        self.num, self.address, self.cpus, self.gpus = num, address, cpus, gpus
-        self.start_seconds, self.batch_seconds = start_seconds, batch_seconds
+    num: int
+    address: str | None
+    cpus: float | None
+    gpus: float | None
+    start_seconds: float
+    batch_seconds: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("num", "batch_seconds"):
+            if getattr(self, name) <= 0:
+                raise UsageError(f"workers.{name} = {getattr(self, name)} must be positive")
         self._idle: list[ActorSlot] = []
         # by what will be ready when they answer
         self._busy: dict[Any, tuple[ActorSlot, Batch]] = {}
         self._starting: dict[Any, ActorSlot] = {}
         self._failed_starts = 0  # in a row
         self._started_ray = False
-
-    @property
-    def pids(self) -> list[int]:
-        """The process ids of the actors that live."""
-        return [slot.pid for slot in [*self._idle, *(slot for slot, _ in self._busy.values())]]
 
     def at_once(self, recipe: Recipe) -> int:
         return self.num
@@ -188,7 +173,7 @@ class RayWorkers:
             slot.host, slot.pid = _ray().get(ref)
         except _ray().exceptions.RayError as error:
             self._failed_starts += 1
-            if self._failed_starts > self.limits.retries:
+            if self._failed_starts > self.retries:
                 raise UsageError(f"a Ray worker does not start: {_tail(error)}") from None
         else:
             self._failed_starts = 0
@@ -201,7 +186,7 @@ class RayWorkers:
         remote = _ray().remote(**share, max_restarts=0, max_task_retries=0)(Actor)
         for _ in range(count):
             actor = remote.options(runtime_env=_environment(HF_HUB_OFFLINE="1")).remote(
-                os.getcwd(), self.limits.threads
+                os.getcwd(), self.threads
             )
             self._starting[actor.name.remote()] = ActorSlot(actor, time.monotonic())
 

@@ -8,9 +8,9 @@ A failed attempt costs its batch alone, and no gallery is tried without end:
     a UsageError           ends the run: every other batch would meet it too
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from experiments.errors import UsageError
 from experiments.galleries.gallery import EncodedGallery
@@ -21,12 +21,17 @@ from experiments.workers.recipe import Recipe
 from experiments.workers.worker import OutOfMemory, Result, WorkerLost
 
 
-@dataclass(frozen=True)
-class Limits:
-    """The settings that all kinds of workers share; see `LocalWorkers`.
+@dataclass(kw_only=True, eq=False)
+class Workers(ABC):
+    """Make galleries, in this process or in others.
+
+    Attributes:
+        galleries_per_batch: how many galleries share a device batch, or "auto" (see `probe`).
+        threads: that each operation of a batch has on a CPU. It decides about last bits.
+        retries: how often a gallery that fails is tried again.
 
     Raises:
-        UsageError: out of range.
+        UsageError: a number is out of range.
     """
 
     galleries_per_batch: int | str
@@ -34,29 +39,25 @@ class Limits:
     retries: int
 
     def __post_init__(self) -> None:
-        size = self.galleries_per_batch
-        if size != "auto" and not (isinstance(size, int) and size >= 1):
-            raise UsageError(f"workers.galleries_per_batch = {size} must be auto or at least 1")
+        require_auto_or_positive("galleries_per_batch", self.galleries_per_batch)
         if self.threads < 1:
             raise UsageError(f"workers.threads = {self.threads} must be at least 1")
         if self.retries < 0:
             raise UsageError(f"workers.retries = {self.retries} must be at least 0")
 
-
-class Workers(Protocol):
-    """Make galleries, in this process or in others."""
-
-    limits: Limits
-
+    @abstractmethod
     def at_once(self, recipe: Recipe) -> int:
         """How many batches are made at the same time, at the most."""
 
+    @abstractmethod
     def prepare(self, recipe: Recipe) -> None:
         """Loads or downloads what can be missing, before any work starts. Raises UsageError."""
 
+    @abstractmethod
     def probe(self, recipe: Recipe, job: Job) -> int:
         """How many galleries a batch may have."""
 
+    @abstractmethod
     def results(self, recipe: Recipe, queue: Queue) -> Iterator[tuple[Batch, Result]]:
         """Batches of the queue with what came of them, in whatever order they are done.
 
@@ -64,8 +65,15 @@ class Workers(Protocol):
         caller may put batches back.
         """
 
+    @abstractmethod
     def close(self) -> None:
-        """Ends the workers; they start again when they are needed."""
+        """Ends what the workers hold of the machine; it starts again when it is needed."""
+
+
+def require_auto_or_positive(name: str, value: int | str) -> None:
+    """Raises UsageError unless a setting is auto or at least 1."""
+    if value != "auto" and not (isinstance(value, int) and value >= 1):
+        raise UsageError(f"workers.{name} = {value} must be auto or at least 1")
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ def dispatch(
     Raises:
         UsageError: nothing can be made, or a single gallery does not fit the memory.
     """
-    size = workers.limits.galleries_per_batch
+    size = workers.galleries_per_batch
     if not isinstance(size, int):
         size = workers.probe(recipe, next(job for jobs in lacking.values() for job in jobs))
     queue = Queue(lacking, size)
@@ -96,7 +104,7 @@ def dispatch(
                 queue.shrink(batch)
                 yield from _failures(batch, result, final=False)
             case Exception():
-                next_attempts = _next_attempts(batch, result, retries=workers.limits.retries)
+                next_attempts = _next_attempts(batch, result, retries=workers.retries)
                 queue.put_back(next_attempts)
                 yield from _failures(batch, result, final=not next_attempts)
             case galleries:

@@ -26,7 +26,7 @@ def in_lanes(
     """Yields `work(item)` for every item, in order, computed in `lanes` threads at once.
 
     One item waits beside those in the making. An error is raised where its result would have been
-    yielded. Whoever stops asking stops the lanes: what has begun is interrupted, as a signal
+    yielded. A caller that stops asking stops the lanes: what has begun is interrupted, as a signal
     interrupts the main thread, and nothing else is begun.
 
     Args:

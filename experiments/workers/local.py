@@ -2,44 +2,37 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.tasks.job import Job
 from experiments.workers.batch import Batch, Queue
-from experiments.workers.dispatch import Limits
+from experiments.workers.dispatch import Workers, require_auto_or_positive
 from experiments.workers.lanes import cores, in_lanes
 from experiments.workers.recipe import Recipe
 from experiments.workers.worker import Failed, OutOfMemory, Result, encode_batch, probe, try_batch
 
 
-class LocalWorkers:
+@dataclass(kw_only=True, eq=False)
+class LocalWorkers(Workers):
     """This process itself.
 
-    Args:
-        galleries_per_batch: how many galleries share a device batch, or "auto" (see `probe`).
-        threads: that each operation of a batch has on a CPU. It decides about last bits.
-        retries: how often a gallery that fails is tried again.
+    Attributes:
         lanes: how many batches are made at once, "auto" for as many as the cores have threads for,
             or one on any other device.
-
-    Raises:
-        UsageError: a number is out of range.
     """
 
-    def __init__(
-        self, *, galleries_per_batch: int | str, threads: int, retries: int, lanes: int | str
-    ) -> None:
-        self.limits = Limits(galleries_per_batch, threads, retries)
-        if lanes != "auto" and not (isinstance(lanes, int) and lanes >= 1):
-            raise UsageError(f"workers.lanes = {lanes} must be auto or at least 1")
-        self.lanes = lanes
+    lanes: int | str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_auto_or_positive("lanes", self.lanes)
 
     def at_once(self, recipe: Recipe) -> int:
         if isinstance(self.lanes, int):
             return self.lanes
         on_cpu = recipe.model.device.type == "cpu"
-        return max(1, cores() // self.limits.threads) if on_cpu else 1
+        return max(1, cores() // self.threads) if on_cpu else 1
 
     def prepare(self, recipe: Recipe) -> None:
         recipe.method.check(recipe.model.load())
@@ -48,7 +41,7 @@ class LocalWorkers:
         return probe(recipe, job)
 
     def results(self, recipe: Recipe, queue: Queue) -> Iterator[tuple[Batch, Result]]:
-        threads, too_large = self.limits.threads, math.inf
+        threads, too_large = self.threads, math.inf
 
         def make(batch: Batch) -> tuple[Batch, list[Gallery] | Failed]:
             nonlocal too_large
@@ -66,4 +59,4 @@ class LocalWorkers:
                 yield batch, encode_batch(recipe, made)
 
     def close(self) -> None:
-        """Nothing: the model may serve again."""
+        """Keeps the model, which may serve again."""

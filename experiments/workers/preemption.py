@@ -23,7 +23,7 @@ SIGNALS = tuple(
 
 @contextmanager
 def requeueable() -> Iterator[None]:
-    """Within it, a signal raises SystemExit(REQUEUE) where the program is. For the main thread.
+    """A context for the main thread, in which a signal raises SystemExit(REQUEUE).
 
     A handler that somebody else has set stays: submitit has its own, which requeues the job.
     """
@@ -38,10 +38,7 @@ def requeueable() -> Iterator[None]:
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Within it, handlers may be set by whoever likes to; afterwards they are as they were.
-
-    Ray sets one of its own for SIGTERM when it starts.
-    """
+    """Restores the signal handlers that are set within it: Ray sets one when it starts."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         yield
@@ -59,7 +56,7 @@ def _stop(number: int, _: FrameType | None) -> None:
 
 
 def _let_go() -> None:
-    """The next signal ends the process."""
+    """Removes our handlers: the next signal ends the process."""
     for number in SIGNALS:
         if signal.getsignal(number) is _stop:
             signal.signal(number, signal.SIG_DFL)

@@ -53,7 +53,7 @@ def try_batch(recipe: Recipe, batch: Batch, *, threads: int) -> list[Gallery] | 
 
 
 def encode_batch(recipe: Recipe, made: list[Gallery] | Failed) -> Result:
-    """What came of an attempt, as files."""
+    """The files of the galleries that an attempt made; a failure is passed on."""
     return _caught(lambda: _encode(recipe, made)) if isinstance(made, list) else made
 
 

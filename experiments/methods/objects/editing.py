@@ -34,8 +34,8 @@ class SDEdit(ObjectMethod):
         with timed("decode"):
             images = model.decode(latents)
         pasted = torch.where(rows.masks.unsqueeze(1), rows.images, images)
-        passes = {"sample": int(model.process.num_steps * self.strength) * self.size}
-        return Edit.of_rows(pasted, noise, size=self.size, passes=passes)
+        steps = int(model.process.num_steps * self.strength)
+        return Edit(pasted, noise, passes={"sample": steps * self.size})
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,7 @@ class Blending(ObjectMethod):
             latents = blend(model, rows.clean, noise, rows.condition, keep=rows.regions)
         with timed("decode"):
             images = model.decode(latents)
-        passes = {"sample": model.process.num_steps * self.size}
-        return Edit.of_rows(images, noise, size=self.size, passes=passes)
+        return Edit(images, noise, passes={"sample": model.process.num_steps * self.size})
 
 
 @dataclass(frozen=True)
@@ -67,5 +66,4 @@ class Inpainting(ObjectMethod):
         rows = given.repeated(self.size)
         condition = model.with_known(rows.condition, images=rows.images, keep=rows.masks)
         images = sample(model, noise, condition, timed)
-        passes = {"sample": model.process.num_steps * self.size}
-        return Edit.of_rows(images, noise, size=self.size, passes=passes)
+        return Edit(images, noise, passes={"sample": model.process.num_steps * self.size})

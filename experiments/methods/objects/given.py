@@ -34,7 +34,7 @@ class Given:
 
     @classmethod
     def of(cls, model: Model, jobs: Sequence[ObjectJob]) -> "Given":
-        """A row a job.
+        """The pictures of jobs, a row a job.
 
         Raises:
             UsageError: pictures of another size than the model's images, or a patch that is not

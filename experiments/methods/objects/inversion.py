@@ -50,10 +50,11 @@ class Inversion(ObjectMethod):
     def edit(self, model: Model, given: Given, noise: Tensor, timed: Stopwatch) -> Edit:
         inverted = invert(model, given, timed)
         images = sample(model, inverted, given.condition, timed)  # once: K times would be the same
+        steps = model.process.num_steps
         return Edit(
-            images=images.unsqueeze(1).expand(-1, self.size, -1, -1, -1),
-            noise=inverted.unsqueeze(1).expand(-1, self.size, -1, -1, -1),
-            passes={"invert": model.process.num_steps, "sample": model.process.num_steps},
+            images=images.repeat_interleave(self.size, 0),
+            noise=inverted.repeat_interleave(self.size, 0),
+            passes={"invert": steps, "sample": steps},
         )
 
 
@@ -65,8 +66,7 @@ class ObjectInversion(ObjectMethod):
         start = around_object(invert(model, given, timed), given.regions, noise)
         images = sample(model, start, given.repeated(self.size).condition, timed)
         steps = model.process.num_steps
-        passes = {"invert": steps, "sample": steps * self.size}
-        return Edit.of_rows(images, start, size=self.size, passes=passes)
+        return Edit(images, start, passes={"invert": steps, "sample": steps * self.size})
 
     def target(self, job: ObjectJob) -> Tensor:
         return shared_object(job, self.coupling.correlation)

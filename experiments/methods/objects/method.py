@@ -1,6 +1,6 @@
 """What all methods of the task share: a device batch of pictures in, a gallery for each out."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,11 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from coupling import Coupling
-from coupling.drift import drift
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
-from experiments.methods.method import check_coupling
+from experiments.methods.method import Method
 from experiments.methods.objects.given import Given, coupled_noise
 from experiments.methods.stopwatch import Stopwatch
 from experiments.models.model import Condition, Model, to_uint8
@@ -24,8 +22,8 @@ class Edit:
     """What a method has made of G pictures.
 
     Attributes:
-        images: (G, n, 3, H, W) in [0, 1]; n = K, or K for each of its checkpoints.
-        noise: what the sampler started from, at last, (G, K, C, h, w).
+        images: (G n, 3, H, W) in [0, 1]; n = K, or K for each of its checkpoints.
+        noise: what the sampler started from, at last, (G K, C, h, w).
         passes: network passes of one gallery, by kind.
         loss: of every picture, (G, s), where there is an optimiser.
     """
@@ -35,26 +33,12 @@ class Edit:
     passes: Mapping[str, int]
     loss: Tensor | None = None
 
-    @classmethod
-    def of_rows(
-        cls, images: Tensor, noise: Tensor, *, size: int, passes: Mapping[str, int]
-    ) -> "Edit":
-        """From rows of one image and one noise each, `size` rows a picture."""
-        return cls(images.unflatten(0, (-1, size)), noise.unflatten(0, (-1, size)), passes)
-
 
 @dataclass(frozen=True)
-class ObjectMethod(ABC):
+class ObjectMethod(Method[ObjectJob]):
     """Makes galleries around objects, from the noises of a coupling."""
 
-    coupling: Coupling
-
     around_objects: ClassVar[bool] = True
-
-    @property
-    def size(self) -> int:
-        """How many images are made for a picture."""
-        return self.coupling.size
 
     def part(self, checkpoint: int | None) -> slice | None:
         """The images of a gallery that stand for it at a checkpoint; None for all.
@@ -69,13 +53,11 @@ class ObjectMethod(ABC):
             )
         return None
 
-    def check(self, model: Model) -> None:
-        """Raises UsageError if the coupling is made for another model's noise."""
-        check_coupling(self.coupling, model)
-
     @abstractmethod
     def edit(self, model: Model, given: Given, noise: Tensor, timed: Stopwatch) -> Edit:
-        """`given` has a row a picture; `noise` (G K, C, h, w) is what the coupling drew for it."""
+        """Makes the galleries of pictures, a row each in `given`, from the coupling's noises
+        (G K, C, h, w).
+        """
 
     @torch.no_grad()
     def make(
@@ -90,26 +72,15 @@ class ObjectMethod(ABC):
         with timed("couple"):
             noise = coupled_noise(self.coupling, jobs, shape=model.noise_shape, seed=seed)
         edit = self.edit(model, given, noise.to(model.device), timed)
-        pixels = to_uint8(edit.images.flatten(0, 1)).cpu().unflatten(0, edit.images.shape[:2])
-        losses = [()] * len(jobs) if edit.loss is None else map(tuple, edit.loss.tolist())
-        return [
-            Gallery(
-                job=job,
-                images=images,
-                seconds=timed.share(len(jobs)),
-                passes=edit.passes,
-                loss=loss,
-                drift=drift(started.cpu(), self.target(job)),
-                galleries_per_batch=len(jobs),
-            )
-            for job, images, started, loss in zip(
-                jobs, pixels.numpy(), edit.noise, losses, strict=True
-            )
-        ]
-
-    def target(self, job: ObjectJob) -> Tensor:
-        """The correlation of the noises that the sampler starts from, (K, K)."""
-        return self.coupling.correlation
+        galleries = (len(jobs), -1)
+        return self.galleries(
+            jobs,
+            to_uint8(edit.images).cpu().unflatten(0, galleries),
+            edit.noise.cpu().unflatten(0, galleries),
+            torch.empty(len(jobs), 0) if edit.loss is None else edit.loss,
+            seconds=timed.seconds,
+            passes=edit.passes,
+        )
 
 
 def sample(model: Model, noise: Tensor, condition: Condition, timed: Stopwatch) -> Tensor:

@@ -79,8 +79,8 @@ class Refined(ObjectMethod):
         steps = model.process.num_steps
         again = 2 if self.checkpointed else 1
         return Edit(
-            images=torch.cat(kept, dim=1),
-            noise=state.noise.unflatten(0, (-1, count)),
+            images=torch.cat(kept, dim=1).flatten(0, 1),
+            noise=state.noise,
             passes={
                 "invert": steps,
                 "forward": steps * count * (again * last + 1),

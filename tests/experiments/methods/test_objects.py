@@ -44,7 +44,7 @@ def started(model, jobs, method) -> tuple[torch.Tensor, torch.Tensor]:
         noise = coupled_noise(method.coupling, jobs, shape=model.noise_shape, seed=0)
         timed = Stopwatch(model.device)
         edit = method.edit(model, Given.of(model, jobs), noise, timed)
-    return edit.noise, noise.unflatten(0, (len(jobs), -1))
+    return tuple(rows.unflatten(0, (len(jobs), -1)) for rows in (edit.noise, noise))
 
 
 @pytest.mark.parametrize("name", ["object inversion", "repulsive", "refined"])

@@ -5,7 +5,7 @@ import pytest
 from experiments.errors import UsageError
 from experiments.tasks.job import jobs_of
 from experiments.workers.batch import Batch, Queue
-from experiments.workers.dispatch import Limits
+from experiments.workers.local import LocalWorkers
 
 JOBS = jobs_of([f"prompt {k}" for k in range(7)])
 
@@ -63,4 +63,4 @@ def test_a_single_gallery_that_does_not_fit_ends_it():
 )
 def test_limits_out_of_range_are_named(wrong, named):
     with pytest.raises(UsageError, match=f"workers.{named}"):
-        Limits(**{"galleries_per_batch": 8, "threads": 1, "retries": 2} | wrong)
+        LocalWorkers(**{"galleries_per_batch": 8, "threads": 1, "retries": 2, "lanes": 1} | wrong)
