@@ -21,7 +21,7 @@ RUN := $(BIN)/python -m experiments.run
 LEARN := $(BIN)/python -m experiments.learn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults verify lint tables table1 table2 table3 table4 table5 table6 table8 table9 compute cno-presets table7 learn theory report figures dashboard weights calibrate bench scaling tiny clean
+.PHONY: help setup demo test faults verify lint tables table1 table2 table3 table4 table5 table6 table8 table9 compute cno-presets table7 learn theory report figures dashboard weights calibrate bench tiny clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -109,9 +109,6 @@ calibrate: setup ## our metrics beside their reference values
 
 bench: setup ## speed against diffusers' own loop, with the same pictures; idle machine, minutes
 	$(BIN)/python scripts/bench.py --model $(MODEL) $(ARGS)
-
-scaling: setup ## how cost grows with gallery size, prompts, steps, lanes and the store
-	$(BIN)/python scripts/scaling.py $(ARGS)
 
 tiny: setup ## train the bundled model anew and measure it
 	$(BIN)/python scripts/train_tiny.py --work outputs/train_tiny --out experiments/models/tiny

@@ -9,12 +9,13 @@ Suite        what this project does: generation in batches and lanes, and commit
 """
 
 import shutil
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -25,7 +26,8 @@ from torch import Tensor
 from coupling import Coupling
 from experiments.galleries.folder import CellFolder
 from experiments.methods.coupled import Coupled
-from experiments.models.model import Condition, Model, repeat_rows
+from experiments.models.model import Model, repeat_rows
+from experiments.models.source import Loaded
 from experiments.tasks.job import Job
 from experiments.workers.dispatch import Made, dispatch
 from experiments.workers.lanes import in_lanes
@@ -33,50 +35,52 @@ from experiments.workers.local import LocalWorkers
 from experiments.workers.recipe import Recipe
 
 
-class Arm(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class Arm(ABC):
     """One way to make galleries.
 
     Attributes:
         label: what it is, for the table.
+        model: whose settings and noise's shape count.
+        compiled: whether its first batch takes longer, to compile.
+        is_ours: whether it is this project's own.
     """
 
     label: str
-
-    def run(self, jobs: Sequence[Job], folder: Path) -> Mapping[str, float]:
-        """Makes the galleries' files; returns seconds by stage, over all of them."""
-
-    def latents(self, jobs: Sequence[Job]) -> Tensor:
-        """The clean latents behind the images, (G, K, C, h, w), computed by the same path."""
-
-    def images(self, jobs: Sequence[Job], folder: Path) -> np.ndarray:
-        """What the files of `run` hold, (G, K, H, W, 3) uint8."""
-
-
-PIPELINE_NAMES = {
-    "encoder_hidden_states": "prompt_embeds",
-    "text_embeds": "pooled_prompt_embeds",
-    "pooled_projections": "pooled_prompt_embeds",
-}
-"""What a pipeline calls the conditions of our models."""
-
-
-@dataclass(frozen=True)
-class PlainLoop:
-    """A diffusers pipeline called for one prompt after another.
-
-    Attributes:
-        model: whose settings and noise's shape the calls take.
-        embedded: gives the prompts' embeddings, for a pipeline without text encoders.
-        images_per_call: K, or fewer to see what the shape of a batch does to the last bits.
-    """
-
-    label: str
-    pipeline: DiffusionPipeline
     model: Model
     coupling: Coupling
     seed: int
-    embedded: bool
+    compiled: bool = False
+    is_ours: ClassVar[bool]
+
+    @abstractmethod
+    def run(self, jobs: Sequence[Job], folder: Path) -> Mapping[str, float]:
+        """Makes the galleries' files; returns seconds by stage, over all of them."""
+
+    @abstractmethod
+    def latents(self, jobs: Sequence[Job]) -> Tensor:
+        """The clean latents behind the images, (G, K, C, h, w), computed by the same path."""
+
+    @abstractmethod
+    def images(self, jobs: Sequence[Job], folder: Path) -> np.ndarray:
+        """What the files of `run` hold, (G, K, H, W, 3) uint8."""
+
+    def noise(self, job: Job) -> Tensor:
+        """The noises of a gallery, (K, C, h, w), float32 on the CPU."""
+        return self.coupling.sample(self.model.noise_shape, seed=self.seed, job=job.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlainLoop(Arm):
+    """A diffusers pipeline called for one prompt after another.
+
+    Attributes:
+        images_per_call: K, or fewer to see what the shape of a batch does to the last bits.
+    """
+
+    pipeline: DiffusionPipeline
     images_per_call: int
+    is_ours: ClassVar[bool] = False
 
     def run(self, jobs: Sequence[Job], folder: Path) -> Mapping[str, float]:
         seconds: Counter[str] = Counter()
@@ -99,15 +103,15 @@ class PlainLoop:
         paths = [[folder / f"{job.id}-{k}.png" for k in range(self.coupling.size)] for job in jobs]
         return np.stack([np.stack([np.asarray(Image.open(path)) for path in row]) for row in paths])
 
-    def _call(self, job: Job, *, output_type: str) -> list:
-        noise = self.coupling.sample(self.model.noise_shape, seed=self.seed, job=job.id)
-        noise = noise.to(self.model.device, self.pipeline_dtype)
-        made: list = []
+    def _call(self, job: Job, *, output_type: str) -> list[Any]:
+        noise = self.noise(job).to(self.model.device, self.pipeline.vae.dtype)
+        made: list[Any] = []
         with torch.inference_mode():
-            for start in range(0, self.coupling.size, self.images_per_call):
+            for latents in noise.split(self.images_per_call):
                 made += self.pipeline(
-                    **self._prompt(job.prompt),
-                    latents=noise[start : start + self.images_per_call],
+                    prompt=job.prompt,
+                    num_images_per_prompt=self.images_per_call,
+                    latents=latents,
                     num_inference_steps=self.model.process.num_steps,
                     guidance_scale=self.model.guidance,
                     height=self.model.image_size,
@@ -116,75 +120,35 @@ class PlainLoop:
                 ).images
         return made
 
-    @property
-    def pipeline_dtype(self) -> torch.dtype:
-        return self.pipeline.vae.dtype
 
-    def _prompt(self, prompt: str) -> dict[str, str | int | Tensor]:
-        if not self.embedded:
-            return {"prompt": prompt, "num_images_per_prompt": self.images_per_call}
-
-        def named(prefix: str, condition: Condition) -> dict[str, Tensor]:
-            # a row an image: the pipeline of SD3 repeats no embeddings that it is given
-            rows = repeat_rows(condition, self.images_per_call)
-            kept = PIPELINE_NAMES.keys() & rows.keys()
-            return {
-                prefix + PIPELINE_NAMES[name]: rows[name].to(self.pipeline_dtype) for name in kept
-            }
-
-        condition, null = self.model.encode_prompts([prompt]), self.model.null_condition
-        return named("", condition) | named("negative_", null)
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A source (see `recipe.ModelSource`) of a model that is there already."""
-
-    model: Model
-
-    def load(self) -> Model:
-        return self.model
-
-
-@dataclass(frozen=True)
-class Suite:
+@dataclass(frozen=True, kw_only=True)
+class Suite(Arm):
     """This project's own path, from jobs to committed galleries.
 
     Attributes:
         lanes: how many batches at once, of one thread each.
     """
 
-    label: str
-    model: Model
-    coupling: Coupling
-    seed: int
     galleries_per_batch: int
     lanes: int
+    is_ours: ClassVar[bool] = True
 
     def run(self, jobs: Sequence[Job], folder: Path) -> Mapping[str, float]:
         shutil.rmtree(folder, ignore_errors=True)
         seconds: Counter[str] = Counter()
         workers = LocalWorkers(
-            galleries_per_batch=self.galleries_per_batch,
-            threads=1,
-            retries=0,
-            lanes=self.lanes,
+            galleries_per_batch=self.galleries_per_batch, threads=1, retries=0, lanes=self.lanes
         )
-        recipe = Recipe(
-            method=Coupled(self.coupling, None),
-            seed=self.seed,
-            inputs={"bench": self.label},
-            model=Loaded(self.model),
-        )
-        lacking = {range(self.coupling.size): jobs}
-        with self._store(folder).writing() as writer:
-            for outcome in dispatch(workers, recipe, lacking):
+        method = Coupled(self.coupling, None)
+        recipe = Recipe(method, self.seed, {"bench": self.label}, Loaded(self.model))
+        with self._folder(folder).writing() as writer:
+            for outcome in dispatch(workers, recipe, {range(self.coupling.size): jobs}):
                 if not isinstance(outcome, Made):
                     raise RuntimeError(outcome.error)
-                seconds.update(outcome.gallery.entry.seconds)
                 start = perf_counter()
-                writer.commit(outcome.gallery)
+                entry = writer.commit(outcome.gallery)
                 seconds["write"] += perf_counter() - start
+                seconds.update(entry.seconds)
         return dict(seconds)
 
     def latents(self, jobs: Sequence[Job]) -> Tensor:
@@ -193,20 +157,18 @@ class Suite:
 
         def sample(start: int) -> Tensor:
             batch = full[start : start + size]
-            shape = self.model.noise_shape
-            noise = [self.coupling.sample(shape, seed=self.seed, job=job.id) for job in batch]
             with torch.no_grad():
                 condition = self.model.encode_prompts([job.prompt for job in batch])
-                return self.model.sample(torch.cat(noise), repeat_rows(condition, K))
+                noise = torch.cat([self.noise(job) for job in batch])
+                return self.model.sample(noise, repeat_rows(condition, K))
 
-        starts = range(0, len(full), size)
-        batches = in_lanes(sample, starts, lanes=self.lanes, threads=1)
+        batches = in_lanes(sample, range(0, len(full), size), lanes=self.lanes, threads=1)
         return torch.cat(list(batches)).unflatten(0, (len(full), K))[: len(jobs)].cpu()
 
     def images(self, jobs: Sequence[Job], folder: Path) -> np.ndarray:
-        store = self._store(folder)
-        committed = store.committed()
-        return np.stack([store.read(committed[job.id]) for job in jobs])
+        cell = self._folder(folder)
+        committed = cell.committed()
+        return np.stack([cell.read(committed[job.id]) for job in jobs])
 
-    def _store(self, folder: Path) -> CellFolder:
-        return CellFolder(folder, {"bench": self.label}, gallery_size=self.coupling.size)
+    def _folder(self, path: Path) -> CellFolder:
+        return CellFolder(path, {"bench": self.label}, gallery_size=self.coupling.size)

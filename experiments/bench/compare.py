@@ -10,8 +10,8 @@ import torch
 from tqdm import tqdm
 
 from experiments.bench.arms import Arm
-from experiments.bench.probes import peak_memory, reset_peak_memory
 from experiments.tasks.job import Job
+from experiments.workers import memory as device_memory
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Timing:
         seconds: of each round, from prompts to files.
         first: seconds of the first batch, compilation included, and later: of the same again.
         stages: median seconds of a gallery in each stage, in the thread that did it.
-        memory: MiB at the peak of the rounds.
+        memory: MiB at the peak: of the device in the rounds, or on a CPU of the process so far.
     """
 
     galleries: int
@@ -69,9 +69,9 @@ def compare(
     memory = dict.fromkeys(arms, 0.0)
     for turn in tqdm(range(rounds), desc="rounds"):
         for name in arms if turn % 2 == 0 else reversed(arms):
-            reset_peak_memory(device)
+            device_memory.reset_peak(device)
             taken, parts = _timed(arms[name], jobs, folder / name)
-            memory[name] = max(memory[name], peak_memory(device))
+            memory[name] = max(memory[name], device_memory.peak(device))
             seconds[name].append(taken)
             stages[name].append(parts)
     return {

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,8 +18,8 @@ from experiments.models.quiet import no_progress_bars, quiet
 from experiments.models.snapshot import read_index
 from experiments.workers.lanes import cores
 
-FINAL = "C"
-"""The arm that has everything."""
+REFERENCE = "A"
+"""The arm whose pictures all others must make: diffusers' own loop."""
 
 
 def published_pipeline(settings: Mapping[str, Any], model: Model) -> DiffusionPipeline:
@@ -41,7 +42,7 @@ def published_pipeline(settings: Mapping[str, Any], model: Model) -> DiffusionPi
 
 
 def diffusers_arms(
-    pipeline: DiffusionPipeline, model: Model, law: Coupling, *, seed: int, embedded: bool
+    pipeline: DiffusionPipeline, model: Model, law: Coupling, *, seed: int
 ) -> dict[str, Arm]:
     """A: eager; A channels_last; A': compiled, both as diffusers documents.
 
@@ -51,8 +52,16 @@ def diffusers_arms(
     pipeline.set_progress_bar_config(disable=True)
     part = "unet" if hasattr(pipeline, "unet") else "transformer"
 
-    def loop(label: str, own: DiffusionPipeline) -> PlainLoop:
-        return PlainLoop(label, own, model, law, seed, embedded, images_per_call=law.size)
+    def loop(label: str, own: DiffusionPipeline, *, compiled: bool = False) -> PlainLoop:
+        return PlainLoop(
+            label=label,
+            model=model,
+            coupling=law,
+            seed=seed,
+            compiled=compiled,
+            pipeline=own,
+            images_per_call=law.size,
+        )
 
     last = copy.deepcopy(pipeline)
     for module in (getattr(last, part), last.vae):
@@ -62,13 +71,13 @@ def diffusers_arms(
     setattr(compiled, part, torch.compile(getattr(compiled, part), mode=mode, fullgraph=True))
     compiled.vae.decode = torch.compile(compiled.vae.decode, mode=mode, fullgraph=True)
     return {
-        "A": loop("diffusers, a call for each prompt", pipeline),
+        REFERENCE: loop("diffusers, a call for each prompt", pipeline),
         "A channels_last": loop("the same, channels_last", last),
-        "A'": loop("the same, channels_last and compiled", compiled),
+        "A'": loop("the same, channels_last and compiled", compiled, compiled=True),
     }
 
 
-def our_arms(model: Model, law: Coupling, *, seed: int, galleries_per_batch: int) -> dict[str, Arm]:
+def our_arms(model: Model, law: Coupling, *, seed: int, batch: int) -> dict[str, Arm]:
     """B: ours, eager, a gallery at a time; then batches, lanes, channels_last and compilation.
 
     A batch has one thread.
@@ -77,24 +86,32 @@ def our_arms(model: Model, law: Coupling, *, seed: int, galleries_per_batch: int
 
     def suite(label: str, execution: Execution, *, batch: int, lanes: int) -> Suite:
         own = model if execution == EAGER else execution(copy.deepcopy(model))
-        return Suite(label, own, law, seed, batch, lanes)
+        return Suite(
+            label=label,
+            model=own,
+            coupling=law,
+            seed=seed,
+            compiled=execution.compiled,
+            galleries_per_batch=batch,
+            lanes=lanes,
+        )
 
     last = Execution(channels_last=True, compiled=False)
     everything = Execution(channels_last=True, compiled=True)
-    batch = galleries_per_batch
     return {
         "B": suite("ours, a gallery at a time, one thread", EAGER, batch=1, lanes=1),
         "B batches": suite(f"+ batches of {batch} galleries", EAGER, batch=batch, lanes=1),
         "B lanes": suite(f"+ lanes: {lanes}, the default", EAGER, batch=batch, lanes=lanes),
         "B channels_last": suite("+ channels_last", last, batch=batch, lanes=lanes),
-        FINAL: suite("+ compiled: everything", everything, batch=batch, lanes=lanes),
+        "C": suite("+ compiled: everything", everything, batch=batch, lanes=lanes),
     }
 
 
-def yardstick_arms(arms: Mapping[str, Arm]) -> tuple[PlainLoop, PlainLoop]:
-    """A with its images one at a time, and A in bfloat16."""
-    plain = arms["A"]
-    single = PlainLoop(**{**vars(plain), "label": "A, an image at a time", "images_per_call": 1})
+def yardstick_arms(plain: PlainLoop) -> dict[str, PlainLoop]:
+    """The reference with its images one at a time, and in bfloat16."""
     with quiet():
         half = copy.deepcopy(plain.pipeline).to(torch.bfloat16)
-    return single, PlainLoop(**{**vars(plain), "label": "A in bfloat16", "pipeline": half})
+    return {
+        "A, an image at a time": replace(plain, images_per_call=1),
+        "A in bfloat16": replace(plain, pipeline=half),
+    }

@@ -17,7 +17,6 @@ from PIL import Image
 
 from coupling import Coupling, base_noise
 from coupling.drift import drift
-from experiments.bench.verdict import Row
 from experiments.galleries.folder import CellFolder
 from experiments.galleries.gallery import Gallery, encode
 from experiments.tasks.job import Job
@@ -78,17 +77,18 @@ def measure(law: Coupling, shape: Sequence[int], images: np.ndarray, folder: Pat
     return Overhead(found["couple"], found["drift"], found["commit"], found["save"])
 
 
-def sentences(here: Overhead, row: Row, projected: Overhead, *, paper_seconds: float) -> list[str]:
+def sentences(
+    here: Overhead, rate: float, projected: Overhead, *, arm: str, paper_seconds: float
+) -> list[str]:
     """The arithmetic, for the report.
 
     Args:
-        row: the arm whose galleries are compared; paper_seconds: of a gallery of SD1.5 at 512 px.
+        rate: galleries a second of `arm`; paper_seconds: of a gallery of SD1.5 at 512 px.
     """
-    gallery = 1 / row.rates[1]
     return [
         "## What coupling and storing add",
-        f"Here, a gallery of {row.name} takes {1e3 * gallery:.0f} ms. {_sum(here)}: "
-        f"{100 * here.added / gallery:.2f} %.",
+        f"Here, a gallery of {arm} takes {1e3 / rate:.0f} ms. {_sum(here)}: "
+        f"{100 * here.added * rate:.2f} %.",
         f"Stable Diffusion 1.5 at 512 px, whose gallery takes the paper {paper_seconds} s: "
         f"{_sum(projected)}: {100 * projected.added / paper_seconds:.2f} %. In a lane it is done "
         "beside the next batch's denoising, and takes nothing off a GPU's time.",

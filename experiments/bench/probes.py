@@ -1,10 +1,6 @@
 """What the hardware could do, and what a gallery asks of it; measured in the same run."""
 
-import re
-import resource
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 from time import perf_counter
 
 import torch
@@ -13,8 +9,6 @@ from torch.nn.functional import conv2d
 from torch.utils.flop_counter import FlopCounterMode
 
 from experiments.models.model import Model
-
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def count_flops(work: Callable[[], object]) -> int:
@@ -62,41 +56,6 @@ def arithmetic_peak(device: torch.device, dtype: torch.dtype, *, repeats: int = 
             _wait(device)
             best = max(best, flops / (perf_counter() - start))
     return best
-
-
-def reset_peak_memory(device: torch.device) -> None:
-    """From now on `peak_memory` tells of what comes; on a CPU only where Linux forgets its mark."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    elif CLEAR.exists():
-        CLEAR.write_text("5")  # proc(5): resets the high-water mark
-
-
-def peak_memory(device: torch.device) -> float:
-    """MiB at the peak: of the device, or on a CPU of the whole process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    marked = re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text()) if STATUS.exists() else None
-    kib = int(marked[1]) if marked else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kib / 2**10
-
-
-def synchronisations(device: torch.device, work: Callable[[], object]) -> int | None:
-    """How often `work` made the host wait for the device; None where there is nothing to wait for.
-
-    PyTorch warns at each of those that it knows, which are those that its own operations cause.
-    """
-    if device.type != "cuda":
-        return None
-    torch.cuda.synchronize(device)
-    torch.cuda.set_sync_debug_mode("warn")
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            work()
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    return sum("synchronizing" in str(warning.message) for warning in caught)
 
 
 def _wait(device: torch.device) -> None:

@@ -5,14 +5,15 @@ from pathlib import Path
 
 from experiments.bench.gate import SLACK, Deviation
 from experiments.bench.scoring import ScoreRate
-from experiments.bench.verdict import Hardware, Row
+from experiments.bench.verdict import ArmResult, Hardware
 from experiments.figures.style import canvas, save, style
+from experiments.tables.typeset import grid
 
 STAGES = ("encode", "couple", "denoise", "decode", "pipeline", "write", "score")
 
 
 def markdown(
-    table: Sequence[Row],
+    table: Sequence[ArmResult],
     hardware: Hardware,
     *,
     title: str,
@@ -49,90 +50,89 @@ def markdown(
     return "\n\n".join(parts) + "\n"
 
 
-def chart(table: Sequence[Row], hardware: Hardware, path: Path) -> tuple[Path, Path]:
+def chart(table: Sequence[ArmResult], hardware: Hardware, path: Path) -> tuple[Path, Path]:
     """Bars of galleries a second, whiskers from the slowest round to the fastest."""
     with style():
         figure = canvas(5.5, 0.32 * len(table) + 0.8, layout="constrained")
         axis = figure.subplots()
         places = range(len(table))[::-1]
-        colours = ["0.65" if "pipeline" in row.stages else "C0" for row in table]
-        slow, rate, fast = zip(*(row.rates for row in table), strict=True)
+        colours = ["C0" if arm.is_ours else "0.65" for arm in table]
+        slow, rate, fast = zip(*(arm.rates for arm in table), strict=True)
         axis.barh(places, rate, color=colours, height=0.7)
         spread = [  # a median of equal rounds may lie beside them, by rounding
             [max(0.0, r - s) for r, s in zip(rate, slow, strict=True)],
             [max(0.0, f - r) for f, r in zip(fast, rate, strict=True)],
         ]
         axis.errorbar(rate, places, xerr=spread, fmt="none", ecolor="black", elinewidth=0.8)
-        for place, row in zip(places, table, strict=True):
+        for place, arm in zip(places, table, strict=True):
             axis.annotate(
-                f"×{row.over_reference:.2f}" + (" fails the gate" if row.reasons else ""),
-                (row.rates[2], place),
+                f"×{arm.over_reference:.2f}" + (" fails the gate" if arm.reasons else ""),
+                (arm.rates[2], place),
                 (4, 0),
                 textcoords="offset points",
                 va="center",
             )
-        axis.set_yticks(list(places), [f"{row.name}: {row.label}" for row in table])
+        axis.set_yticks(list(places), [f"{arm.name}: {arm.label}" for arm in table])
         axis.set_xlim(0, 1.15 * max(fast))
         axis.set_xlabel(f"galleries a second ({hardware.device}, {hardware.dtype})")
         return save(figure, path)
 
 
-def _speeds(table: Sequence[Row]) -> str:
+def _speeds(table: Sequence[ArmResult]) -> str:
     head = (
         "arm", "", "galleries/s", "images/s", "over A", "factor", "FLOP/s", "of peak", "peak MiB",
-        "syncs a step", "compile s", "repaid after", "gate",
+        "compile s", "repaid after", "gate",
     )  # fmt: skip
-    return _grid(
+    return grid(
         head,
         [
             (
-                row.name,
-                row.label,
-                f"{row.rates[1]:.3g} [{row.rates[0]:.3g}, {row.rates[2]:.3g}]",
-                f"{row.images:.3g}",
-                f"{row.over_reference:.2f}",
-                _maybe(row.over_previous, ".2f"),
-                _flops(row.flops),
-                f"{100 * row.of_peak:.0f} %",
-                f"{row.memory:.0f}",
-                _maybe(row.synchronisations, ".1f"),
-                _maybe(row.compile, ".0f"),
-                _maybe(row.repaid_after, ".0f"),
-                "fails" if row.reasons else "equal",
+                arm.name,
+                arm.label,
+                f"{arm.rates[1]:.3g} [{arm.rates[0]:.3g}, {arm.rates[2]:.3g}]",
+                f"{arm.images:.3g}",
+                f"{arm.over_reference:.2f}",
+                _maybe(arm.over_previous, ".2f"),
+                _flops(arm.flops),
+                f"{100 * arm.of_peak:.0f} %",
+                f"{arm.memory:.0f}",
+                _maybe(arm.compile, ".0f"),
+                _maybe(arm.repaid_after, ".0f"),
+                "fails" if arm.reasons else "equal",
             )
-            for row in table
+            for arm in table
         ],
     )
 
 
-def _stages(table: Sequence[Row]) -> str:
-    used = [stage for stage in STAGES if any(stage in row.stages for row in table)]
-    lines = [(row.name, *(_maybe(row.stages.get(s), ".4f") for s in used)) for row in table]
-    return _grid(("arm", *used), lines)
+def _stages(table: Sequence[ArmResult]) -> str:
+    used = [stage for stage in STAGES if any(stage in arm.stages for arm in table)]
+    lines = [(arm.name, *(_maybe(arm.stages.get(s), ".4f") for s in used)) for arm in table]
+    return grid(("arm", *used), lines)
 
 
-def _embeddings(table: Sequence[Row]) -> str:
+def _embeddings(table: Sequence[ArmResult]) -> str:
     """What there would be to gain from keeping the embeddings of prompts."""
-    ours = [row for row in table if "encode" in row.stages]
+    ours = [arm for arm in table if arm.is_ours]
     shares = [
-        row.stages["encode"] / sum(row.stages[stage] for stage in row.stages if stage != "score")
-        for row in ours
+        arm.stages["encode"] / sum(arm.stages[stage] for stage in arm.stages if stage != "score")
+        for arm in ours
     ]
     most = 100 * max(shares, default=0)
     return f"Prompts are encoded again for every batch, for {most:.1f} % at the most."
 
 
-def _equality(table: Sequence[Row], yardsticks: Mapping[str, Deviation]) -> str:
+def _equality(table: Sequence[ArmResult], yardsticks: Mapping[str, Deviation]) -> str:
     def line(name: str, found: Deviation, verdict: str) -> tuple[str, ...]:
         return name, f"{found.latents:.1e}", f"{found.images:.1e}", str(found.worst), verdict
 
     scale = [line(f"*{name}*", found, "") for name, found in yardsticks.items()]
-    rows = [line(r.name, r.deviation, "; ".join(r.reasons) or "equal") for r in table]
-    return _grid(("arm", "latents", "images", "largest", "gate"), [*scale, *rows])
+    lines = [line(r.name, r.deviation, "; ".join(r.reasons) or "equal") for r in table]
+    return grid(("arm", "latents", "images", "largest", "gate"), [*scale, *lines])
 
 
 def _scoring(scores: Sequence[ScoreRate]) -> str:
-    return _grid(
+    return grid(
         ("score", "one at a time", "by it", "ours", "factor", "apart"),
         [
             (
@@ -146,11 +146,6 @@ def _scoring(scores: Sequence[ScoreRate]) -> str:
             for rate in scores
         ],
     )
-
-
-def _grid(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rows = [head, [":--"] + ["--:"] * (len(head) - 1), *lines]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def _maybe(value: float | None, form: str) -> str:

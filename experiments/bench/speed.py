@@ -3,29 +3,31 @@
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import torch
+from diffusers import DiffusionPipeline
 from PIL import Image
 
 import coupling
-from experiments.bench import fullsize, ladder, overhead, verdict
+from experiments.bench import ladder, overhead, verdict
 from experiments.bench.arms import Arm, PlainLoop
 from experiments.bench.compare import compare
 from experiments.bench.gate import Deviation, deviation
-from experiments.bench.probes import arithmetic_peak, gallery_flops, synchronisations
+from experiments.bench.probes import arithmetic_peak, gallery_flops
 from experiments.bench.report import chart, markdown
 from experiments.bench.scoring import ScoreRate, score_rates
-from experiments.compose import build, compose, plain
 from experiments.galleries.durable import replace_file
 from experiments.models.model import Model
 from experiments.tables.paper import values
 from experiments.tasks.job import Job
 from experiments.workers.provenance import provenance
+from metrics import MetricSuite
 
 SIZE = 3
 SEED = 0
@@ -46,7 +48,7 @@ class Speed:
     model: Model
     settings: str
     hardware: verdict.Hardware
-    table: Sequence[verdict.Row]
+    arms: Sequence[verdict.ArmResult]
     flops: int
     yardsticks: Mapping[str, Deviation]
     scores: Sequence[ScoreRate]
@@ -56,86 +58,57 @@ class Speed:
     @property
     def rejected(self) -> list[str]:
         """The arms that make other pictures."""
-        return [row.name for row in self.table if row.reasons]
+        return [arm.name for arm in self.arms if arm.reasons]
 
 
 def measure(
-    overrides: Sequence[str], *, random: bool, galleries: int, rounds: int, without: Sequence[str]
+    model: Model,
+    pipeline: DiffusionPipeline,
+    jobs: Sequence[Job],
+    *,
+    suite: MetricSuite,
+    batch: int,
+    rounds: int,
+    without: Sequence[str],
 ) -> Speed:
-    """Compares the arms of a configuration's model, `galleries` in every round.
+    """Compares the arms of a model, all jobs in every round.
 
     Args:
-        random: builds the published networks at full size with random weights.
+        pipeline: diffusers' own, with the same weights.
+        batch: galleries in a device batch of ours.
         without: names of arms that are left out.
-
-    Raises:
-        UsageError: the model cannot be had.
     """
-    config = compose([*overrides, "metrics=tiny", f"task.num_prompts={galleries}"])
-    settings = plain(config.model)
-    jobs = build("task", config).jobs()
-    if random:
-        model, pipeline = fullsize.build(settings)
-    else:
-        model = build("model", config)
-        pipeline = ladder.published_pipeline(settings, model)
-    batch = config.workers.galleries_per_batch
     hardware = verdict.Hardware(
         device=provenance(model.device)["device"],
         dtype=str(model.dtype).removeprefix("torch."),
         threads=torch.get_num_threads(),
         peak=arithmetic_peak(model.device, model.dtype),
     )
-    flops = gallery_flops(model, SIZE)
-    arms: dict[str, Arm] = {
-        **ladder.diffusers_arms(pipeline, model, LAW, seed=SEED, embedded=random),
-        **ladder.our_arms(model, LAW, seed=SEED, galleries_per_batch=batch),
+    arms = {
+        **ladder.diffusers_arms(pipeline, model, LAW, seed=SEED),
+        **ladder.our_arms(model, LAW, seed=SEED, batch=batch),
     }
     arms = {name: arm for name, arm in arms.items() if name not in without}
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        # nothing is there that was compiled before
-        patch.dict(os.environ, {"TORCHINDUCTOR_CACHE_DIR": f"{scratch}/compiled"}),
-    ):
-        folder = Path(scratch)
+    flops = gallery_flops(model, SIZE)
+    with _nothing_compiled_before() as folder:
         timings = compare(
             arms, jobs, rounds=rounds, warm_up=batch, folder=folder, device=model.device
         )
-        judged = jobs[: 2 * batch]
-        outputs = {
-            name: (arm.latents(judged), arm.images(judged, folder / name))
-            for name, arm in arms.items()
-        }
-        single, half = (_outputs(arm, judged, folder) for arm in ladder.yardstick_arms(arms))
-        latents, images = outputs[verdict.REFERENCE]
-        yardsticks = {
-            "A, an image at a time": deviation(*single, of_latents=latents, of_images=images),
-            "A in bfloat16": deviation(*half, of_latents=latents, of_images=images),
-        }
+        outputs, yardsticks = _pictures(arms, jobs[: 2 * batch], folder)
         verdicts = verdict.judge(
             outputs,
-            yardstick=yardsticks["A, an image at a time"],
-            suite=build("metrics", config),
-            prompts=[job.prompt for job in judged],
+            yardstick=next(iter(yardsticks.values())),
+            suite=suite,
+            prompts=[job.prompt for job in jobs[: 2 * batch]],
         )
-        table = verdict.rows(
-            arms,
-            timings,
-            verdicts,
-            size=SIZE,
-            flops=flops,
-            hardware=hardware,
-            synchronisations={
-                name: _synchronisations(arm, jobs[:batch], model) for name, arm in arms.items()
-            },
-        )
+        _, images = outputs[ladder.REFERENCE]
         large = [np.asarray(Image.fromarray(image).resize((512, 512))) for image in images[0]]
         return Speed(
             model=model,
             settings=f"{len(jobs)} galleries of {SIZE} images at {model.image_size} px, "
             f"{model.process.num_steps} steps, guidance {model.guidance:g}; {rounds} rounds.",
             hardware=hardware,
-            table=table,
+            arms=verdict.results(arms, timings, verdicts, flops=flops, hardware=hardware),
             flops=flops,
             yardsticks=yardsticks,
             scores=score_rates(images),
@@ -145,49 +118,58 @@ def measure(
 
 
 def write(speed: Speed, *, title: str, path: Path) -> str:
-    """PATH.json, .md and a bar chart; returns the text."""
+    """Writes PATH.json, .md and a bar chart; returns the text."""
+    paper_seconds = values("table4", "sd15")["iid"]["seconds"][0]
+    rate = speed.arms[-1].rates[1]
     text = markdown(
-        speed.table,
+        speed.arms,
         speed.hardware,
         title=title,
         settings=speed.settings,
         yardsticks=speed.yardsticks,
         scores=speed.scores,
         notes=overhead.sentences(
-            speed.here,
-            speed.table[-1],
-            speed.sd15,
-            paper_seconds=values("table4", "sd15")["iid"]["seconds"][0],
+            speed.here, rate, speed.sd15, arm=speed.arms[-1].name, paper_seconds=paper_seconds
         ),
     )
     result = {
         "hardware": asdict(speed.hardware),
         "made_with": provenance(speed.model.device),
         "flops_of_a_gallery": speed.flops,
-        "environment": {
-            name: value
-            for name, value in os.environ.items()
-            if name.startswith(("OMP_", "LD_PRELOAD"))
-        },
         "yardsticks": {name: asdict(found) for name, found in speed.yardsticks.items()},
         "overhead": {"here": asdict(speed.here), "sd15": asdict(speed.sd15)},
         "scores": [asdict(rate) for rate in speed.scores],
-        "arms": [asdict(row) for row in speed.table],
+        "arms": [asdict(arm) for arm in speed.arms],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path.with_suffix(".json"), (json.dumps(result, indent=1) + "\n").encode())
     replace_file(path.with_suffix(".md"), text.encode())
-    chart(speed.table, speed.hardware, path)
+    chart(speed.arms, speed.hardware, path)
     return text
 
 
-def _outputs(arm: PlainLoop, jobs: Sequence[Job], folder: Path) -> tuple[torch.Tensor, np.ndarray]:
-    arm.run(jobs, folder / "other")
-    return arm.latents(jobs), arm.images(jobs, folder / "other")
+@contextmanager
+def _nothing_compiled_before() -> Iterator[Path]:
+    """A folder that goes again, with the cache of what is compiled in it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        cache = {"TORCHINDUCTOR_CACHE_DIR": f"{scratch}/compiled"}
+        with patch.dict(os.environ, cache):
+            yield Path(scratch)
 
 
-def _synchronisations(arm: Arm, jobs: Sequence[Job], model: Model) -> float | None:
-    """Of the host with the device in a sampler step, None where there is nothing to wait for."""
-    found = synchronisations(model.device, lambda: arm.latents(jobs))
-    calls = len(jobs) if isinstance(arm, PlainLoop) else -(-len(jobs) // arm.galleries_per_batch)
-    return None if found is None else found / (model.process.num_steps * calls)
+def _pictures(
+    arms: Mapping[str, Arm], jobs: Sequence[Job], folder: Path
+) -> tuple[dict[str, tuple[torch.Tensor, np.ndarray]], dict[str, Deviation]]:
+    """Latents and images of every arm, and how far the yardsticks are from the reference's."""
+    outputs = {
+        name: (arm.latents(jobs), arm.images(jobs, folder / name)) for name, arm in arms.items()
+    }
+    reference = arms[ladder.REFERENCE]
+    assert isinstance(reference, PlainLoop)
+    latents, images = outputs[ladder.REFERENCE]
+    yardsticks = {}
+    for name, arm in ladder.yardstick_arms(reference).items():
+        arm.run(jobs, folder / "other")
+        output = arm.latents(jobs), arm.images(jobs, folder / "other")
+        yardsticks[name] = deviation(*output, of_latents=latents, of_images=images)
+    return outputs, yardsticks

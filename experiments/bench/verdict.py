@@ -7,20 +7,21 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from experiments.bench.arms import Arm, PlainLoop
+from experiments.bench.arms import Arm
 from experiments.bench.compare import Timing
 from experiments.bench.gate import Deviation, deviation, failures
-from experiments.bench.ladder import FINAL
+from experiments.bench.ladder import REFERENCE
 from metrics import GalleryBatch, MetricSuite
-
-REFERENCE = "A"
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """Attributes:
-    device: the processor, in words; threads: that PyTorch uses unless it is told otherwise.
-    peak: FLOP/s of large matrix products and convolutions in the model's dtype.
+    """What the arms run on.
+
+    Attributes:
+        device: the processor, in words.
+        threads: that PyTorch uses unless it is told otherwise.
+        peak: FLOP/s of large matrix products and convolutions in the model's dtype.
     """
 
     device: str
@@ -31,12 +32,12 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Verdict:
-    """On the pictures of an arm.
+    """What the gate says of the pictures of an arm.
 
     Attributes:
         deviation: from the reference's.
-        reasons: why the gate rejects it.
-        scoring: seconds that its galleries' scores take, each.
+        reasons: why the gate rejects them.
+        scoring: seconds that the scores of a gallery take.
     """
 
     deviation: Deviation
@@ -45,8 +46,8 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One arm.
+class ArmResult:
+    """What was measured of one arm.
 
     Attributes:
         rates: galleries a second: slowest round, median, fastest.
@@ -54,12 +55,12 @@ class Row:
         compile: seconds that the first batch took beyond the second, and repaid_after: how many
             galleries make up for them against the arm above; None where nothing is compiled.
         stages: seconds of a gallery; scoring is not part of `rates`.
-        synchronisations: of the host with the device in a sampler step; None on a CPU.
         reasons: why the gate rejects it.
     """
 
     name: str
     label: str
+    is_ours: bool
     rates: tuple[float, float, float]
     images: float
     over_reference: float
@@ -68,56 +69,49 @@ class Row:
     of_peak: float
     memory: float
     stages: Mapping[str, float]
-    synchronisations: float | None
     compile: float | None
     repaid_after: float | None
     deviation: Deviation
     reasons: list[str]
 
 
-def rows(
+def results(
     arms: Mapping[str, Arm],
     timings: Mapping[str, Timing],
     verdicts: Mapping[str, Verdict],
     *,
-    size: int,
     flops: int,
     hardware: Hardware,
-    synchronisations: Mapping[str, float | None],
-) -> list[Row]:
-    """One row an arm, in order.
-
-    Args:
-        size: images of a gallery; flops: operations that it takes.
-    """
+) -> list[ArmResult]:
+    """What was measured of every arm, in order; `flops` are the operations that a gallery takes."""
     fastest = max(
         timing.rates[1]
         for name, timing in timings.items()
-        if isinstance(arms[name], PlainLoop) and not name.endswith("'")
+        if not arms[name].is_ours and not arms[name].compiled
     )
-    made, before = [], None
+    made: list[ArmResult] = []
+    before: Timing | None = None
     for name, timing in timings.items():
-        rate, is_ours = timing.rates[1], not isinstance(arms[name], PlainLoop)
-        compiles = name in ("A'", FINAL)
-        saved = before.per_gallery - timing.per_gallery if before else 0
+        arm, verdict, rate = arms[name], verdicts[name], timing.rates[1]
+        saved = before.per_gallery - timing.per_gallery if before else 0.0
         compile_seconds = max(0.0, timing.first - timing.later)
         made.append(
-            Row(
+            ArmResult(
                 name=name,
-                label=arms[name].label,
+                label=arm.label,
+                is_ours=arm.is_ours,
                 rates=timing.rates,
-                images=rate * size,
+                images=rate * arm.coupling.size,
                 over_reference=rate / fastest,
                 over_previous=before.per_gallery / timing.per_gallery if before else None,
                 flops=rate * flops,
                 of_peak=rate * flops / hardware.peak,
                 memory=timing.memory,
-                stages={**timing.stages, "score": verdicts[name].scoring},
-                synchronisations=synchronisations[name],
-                compile=compile_seconds if compiles else None,
-                repaid_after=compile_seconds / saved if compiles and saved > 0 else None,
-                deviation=verdicts[name].deviation,
-                reasons=verdicts[name].reasons if is_ours else [],
+                stages={**timing.stages, "score": verdict.scoring},
+                compile=compile_seconds if arm.compiled else None,
+                repaid_after=compile_seconds / saved if arm.compiled and saved > 0 else None,
+                deviation=verdict.deviation,
+                reasons=verdict.reasons if arm.is_ours else [],
             )
         )
         before = timing
@@ -151,11 +145,7 @@ def _scores(
     suite: MetricSuite, images: np.ndarray, prompts: Sequence[str]
 ) -> tuple[dict[str, np.ndarray], float]:
     """The scores of the galleries, and the seconds that they took."""
-    batch = GalleryBatch(
-        images=torch.from_numpy(images).movedim(-1, 2),
-        prompts=tuple(prompts),
-        names=tuple(prompts),
-    )
+    pictures, names = torch.from_numpy(images).movedim(-1, 2), tuple(prompts)
     start = perf_counter()
-    scores = suite.score(batch)
+    scores = suite.score(GalleryBatch(images=pictures, prompts=names, names=names))
     return {metric: values.numpy() for metric, values in scores.items()}, perf_counter() - start

@@ -1,6 +1,6 @@
 """A table as Markdown and as LaTeX, and its numbers as text; all pure functions of the table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -28,7 +28,7 @@ def markdown(table: "Table") -> str:
         f"Model {model_title(table)}. Mean (standard deviation over {spec.unit}s); n {spec.unit}s.",
         *(_escape(note) for note in spec.notes),
         *(["**Partial table.** " + "; ".join(table.gaps) + "."] if table.gaps else []),
-        _grid(["", *map(_heading, spec.columns.values()), "n"], _mean_rows(table)),
+        grid(["", *map(_heading, spec.columns.values()), "n"], _mean_rows(table)),
     ]
     tested = [(cell, comparison) for cell in table.cells for comparison in cell.comparisons]
     if tested:
@@ -36,7 +36,7 @@ def markdown(table: "Table") -> str:
             f"Stars: paired t-test against the row's baseline, Holm-corrected "
             f"({_escape(MARKS)}). Bold: the best mean of a column.",
             "## Paired effects",
-            _grid(
+            grid(
                 [*("", "", "difference [95 % interval]", "effect", "", "d<sub>z</sub>"), *P_HEADS],
                 [_effect_row(table, *pair) for pair in tested],
             ),
@@ -182,7 +182,7 @@ def _beside_paper(table: "Table", tested: list[tuple["Cell", "Comparison"]]) -> 
         "## Beside the paper",
         f"{paper.source()}, {where}. {note} The paper's metrics may read other networks than ours, "
         "which are listed below.",
-        _grid(head, rows),
+        grid(head, rows),
         *([f"Inferred, not stated in the paper's text: {inferred}."] if inferred else []),
     ]
 
@@ -199,10 +199,10 @@ def _made(table: "Table") -> str:
         for field in fields
         if len(made[field]) > 1
     ]
-    return "\n\n".join([_grid(["", *fields], rows), *mixed])
+    return "\n\n".join([grid(["", *fields], rows), *mixed])
 
 
-def _grid(head: list[str], rows: Iterable[list[str]]) -> str:
+def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table; text to the left in the first column, the rest to the right."""
     lines = [head, [":--", *["--:"] * (len(head) - 1)], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from experiments.bench.probes import count_flops, synchronisations
+from experiments.bench.probes import count_flops
 
 
 def test_flops_of_a_small_network_by_hand():
@@ -18,7 +18,3 @@ def test_attention_is_its_two_products():
     q, k, v = torch.zeros(3, 1, 4, 10, 16).unbind()  # 4 heads, 10 tokens
     products = 2 * (2 * 4 * 10 * 10 * 16)
     assert count_flops(lambda: scaled_dot_product_attention(q, k, v)) == products
-
-
-def test_a_processor_has_nothing_to_wait_for():
-    assert synchronisations(torch.device("cpu"), lambda: torch.zeros(1).item()) is None
