@@ -1,8 +1,11 @@
 # Everything the suite does, one target each. `make` alone lists them.
-PYTHON ?= python3
-MODEL  ?= tiny
-APPLY  ?= $(MODEL)
-ARGS   ?=
+PYTHON  ?= python3
+MODEL   ?= tiny
+APPLY   ?= $(MODEL)
+ARGS    ?=
+# What learning takes (learn, and the first half of table7), if not the same.
+LEARN_ARGS ?= $(ARGS)
+CONFIRM ?= no
 
 # What a model's tables take beside the model's own defaults.
 PROMPTS_sd15 := prompts=coco
@@ -21,11 +24,11 @@ RUN := $(BIN)/python -m experiments.run
 LEARN := $(BIN)/python -m experiments.learn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults verify lint tables table1 table2 table3 table4 table5 table6 table8 table9 compute cno-presets table7 learn theory report figures dashboard weights calibrate bench tiny clean
+.PHONY: help setup demo quick test faults verify lint tables table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets learn theory report figures dashboard weights calibrate bench tiny clean distclean
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
-	@echo "  MODEL=sd15 chooses the model, ARGS='key=value ...' overrides anything else"
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@echo "  MODEL=sd15 chooses the model, ARGS='key=value ...' changes any setting, ARGS=--help lists them"
 
 setup: .venv/installed ## make .venv and install the suite with the tested versions
 
@@ -35,8 +38,11 @@ setup: .venv/installed ## make .venv and install the suite with the tested versi
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
-demo: setup ## iid against coupled galleries with the bundled model: numbers and pictures
-	$(RUN) experiment=demo $(ARGS)
+demo: setup ## iid against coupled galleries: numbers and pictures
+	$(RUN) experiment=demo model=$(MODEL) $(PROMPTS_$(MODEL)) $(ARGS)
+
+quick: setup ## laws, references, architecture, and every configuration: a minute
+	$(BIN)/python -m pytest -q -n auto coupling tests/coupling tests/test_architecture.py tests/experiments/test_configs.py tests/metrics/test_diversity.py tests/metrics/test_golden.py tests/metrics/test_similarity.py $(ARGS)
 
 test: setup ## the everyday tests
 	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
@@ -44,13 +50,13 @@ test: setup ## the everyday tests
 faults: setup ## everything that may go wrong: killed, hung, full, torn, forged; about five minutes
 	$(BIN)/python -m pytest -q -m faults tests/faults $(ARGS)
 
-verify: setup ## hash every image again; ARGS='repair=true' sets aside what is damaged
-	$(BIN)/python -m experiments.verify output_dir=outputs $(ARGS)
+verify: setup ## hash every image again; ARGS=--repair sets aside what is damaged
+	$(BIN)/python -m experiments.verify $(ARGS)
 
-lint: setup ## style of the code
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+lint: setup ## style and types of the code
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-tables: table1 table2 table3 table4 table5 table6 table7 table8 table9 compute ## every table there is
+tables: table1 table2 table3 table4 table5 table6 table7 table8 $(if $(PIXELS_$(MODEL)),table9) compute cno-presets learn ## every table of MODEL
 
 table1: setup ## Table 1: diverse galleries, without and with noise optimisation
 	$(RUN) experiment=table1 model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
@@ -58,8 +64,9 @@ table1: setup ## Table 1: diverse galleries, without and with noise optimisation
 table2: setup ## Table 2: new backgrounds for a given object
 	$(RUN) experiment=table2 model=$(MODEL) $(ARGS)
 
+# As one of `tables` it has no settings, whatever ARGS are for the others.
 table3: setup ## Table 3: settings of noise optimisation, from the configurations
-	$(BIN)/python -m experiments.table3
+	$(BIN)/python -m experiments.table3 $(if $(filter table3,$(MAKECMDGOALS)),$(ARGS))
 
 table4: setup ## Table 4: what a gallery costs
 	$(RUN) experiment=table4 model=$(MODEL) $(ARGS)
@@ -77,26 +84,27 @@ cno-presets: setup ## the paper's form of noise optimisation against its authors
 	$(RUN) experiment=cno_presets model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
 
 table7: setup ## Table 7: a brightness split, learned; APPLY='sd15 sdxl' applies it to other models
-	$(LEARN) study=brightness model=$(MODEL) $(PROMPTS_$(MODEL))
+	$(LEARN) study=brightness model=$(MODEL) $(PROMPTS_$(MODEL)) $(LEARN_ARGS)
 	$(foreach model,$(APPLY),$(RUN) experiment=table7 model=$(model) learned_on=$(MODEL) $(PROMPTS_$(model)) $(ARGS) &&) true
 
 table8: setup ## Table 8: steps of refinement of the object
 	$(RUN) experiment=table8 model=$(MODEL) $(ARGS)
 
-table9: setup ## Table 9: new backgrounds from the unconditional model beside MODEL
+table9: setup ## Table 9: new backgrounds from the unconditional model beside MODEL, tiny or sd15
+	$(if $(PIXELS_$(MODEL)),,$(error MODEL=$(MODEL) has no unconditional model beside it; Table 9 takes tiny or sd15))
 	$(RUN) experiment=table9 model=$(PIXELS_$(MODEL)) $(ARGS)
 
 learn: setup ## does a coupling that is learned for diversity become the repulsive one?
-	$(LEARN) study=diversity model=$(MODEL) $(PROMPTS_$(MODEL)) $(ARGS)
+	$(LEARN) study=diversity model=$(MODEL) $(PROMPTS_$(MODEL)) $(LEARN_ARGS)
 
 theory: setup ## the paper's statements, checked by measurement
-	$(BIN)/python scripts/theory.py --scores results/table1/tiny-scores.csv --out results/theory
+	$(BIN)/python scripts/theory.py --scores results/table1/tiny-scores.csv --out results/theory $(ARGS)
 
 report: setup ## the book of all tables, one page each: results/index.html
-	$(BIN)/python -m experiments.report results
+	$(BIN)/python -m experiments.report $(ARGS)
 
 figures: setup ## draw the figures of all tables again, without generating anything
-	$(BIN)/python -m experiments.redraw results
+	$(BIN)/python -m experiments.redraw $(ARGS)
 
 dashboard: setup ## the view of all runs on Weights & Biases: ARGS='--entity NAME'
 	$(BIN)/python scripts/dashboard.py $(ARGS)
@@ -105,7 +113,7 @@ weights: setup ## fetch the metrics' networks, or list them: ARGS=--list
 	$(BIN)/python scripts/fetch_weights.py $(ARGS)
 
 calibrate: setup ## our metrics beside their reference values
-	$(BIN)/python scripts/calibrate.py
+	$(BIN)/python scripts/calibrate.py $(ARGS)
 
 bench: setup ## speed against diffusers' own loop, with the same pictures; idle machine, minutes
 	$(BIN)/python scripts/bench.py --model $(MODEL) $(ARGS)
@@ -114,5 +122,11 @@ tiny: setup ## train the bundled model anew and measure it
 	$(BIN)/python scripts/train_tiny.py --work outputs/train_tiny --out experiments/models/tiny
 	$(BIN)/python scripts/assess_tiny.py --model experiments/models/tiny --work outputs/train_tiny
 
-clean: ## remove the environment and everything generated
-	rm -rf .venv outputs
+clean: ## remove the environment and caches; galleries stay
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: ## remove outputs, too, with all galleries: CONFIRM=yes
+	$(if $(filter yes,$(CONFIRM)),,$(error This removes outputs with $(shell find outputs -name '*.png' 2>/dev/null | wc -l) images, and what clean removes; CONFIRM=yes does so))
+	rm -rf outputs
+	$(MAKE) clean

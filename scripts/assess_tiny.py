@@ -31,6 +31,7 @@ from experiments.bedrooms import BED_COLOURS, Scene, caption, render, sample_sce
 from experiments.bedrooms.captions import TIME_PHRASES
 from experiments.bedrooms.card import card
 from experiments.bedrooms.scene import WALL_COLOURS
+from experiments.errors import command
 
 BATCH = 50
 
@@ -201,6 +202,7 @@ def files_record(model: Path) -> dict:
     return {"weights": weights, "total": sum(sizes.values())}
 
 
+@command()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, required=True, help="folder of the trained model")

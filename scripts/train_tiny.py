@@ -43,6 +43,7 @@ from experiments.bedrooms.architectures import (
     text_config,
 )
 from experiments.bedrooms.fit import fit, processes, rank, replace_folder
+from experiments.errors import command
 
 SCENES = 30_000
 KL_WEIGHT = 5e-4  # per pixel value, beside the mean squared error
@@ -292,6 +293,7 @@ STAGES = {
 }
 
 
+@command()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="checkpoints and rendered scenes")

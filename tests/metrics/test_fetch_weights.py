@@ -21,10 +21,10 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
         fetch_weights.variants(["opne"])
 
 
-def test_listing_fetches_nothing_and_fails_if_something_is_missing(tmp_path, monkeypatch, capsys):
+def test_listing_fetches_nothing_and_says_what_is_missing(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COUPLE_TO_CONTROL_CACHE", str(tmp_path))
     monkeypatch.setattr("sys.argv", ["fetch_weights", "open", "--list"])
-    assert fetch_weights.main() == 1
+    assert fetch_weights.main() == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in lines] == [
         ["missing", "sscd_int8"], ["missing", "lpips_alex"], ["missing", "brisque_live"]

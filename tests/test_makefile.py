@@ -1,0 +1,49 @@
+"""What `make` would run: the model and the settings that were asked for, or a refusal in a line."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def make(*words: str) -> subprocess.CompletedProcess:
+    command = ["make", "--dry-run", "--assume-old=setup", "--no-print-directory", *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["demo", "table1", "table3", "table7", "table9", "learn", "theory", "report", "figures",
+     "verify", "weights", "calibrate", "dashboard", "compute", "cno-presets", "quick", "test"],
+)  # fmt: skip
+def test_settings_reach_every_command_of_a_target(target):
+    lines = make(target, "ARGS=setting").stdout.splitlines()
+    assert lines and all("setting" in line for line in lines)
+
+
+@pytest.mark.parametrize("model", ["tiny", "sd15", "sdxl", "sd3"])
+def test_all_tables_are_of_the_model_and_none_is_without(model):
+    done = make("tables", f"MODEL={model}", "ARGS=seed=1")
+    assert done.returncode == 0
+    runs = [line for line in done.stdout.splitlines() if "experiment=" in line]
+    assert all(f"model={model}" in line or "experiment=table9" in line for line in runs)
+    assert any("experiment=table9" in line for line in runs) == (model in ("tiny", "sd15"))
+    (table3,) = (line for line in done.stdout.splitlines() if "experiments.table3" in line)
+    assert "seed=1" not in table3  # it takes none
+
+
+def test_a_demo_is_of_the_model_that_is_named():
+    assert "model=sd15" in make("demo", "MODEL=sd15").stdout
+
+
+@pytest.mark.parametrize("words", [("table9", "MODEL=sdxl"), ("distclean",)])
+def test_what_cannot_or_must_not_be_is_refused_in_one_line(words):
+    done = make(*words)
+    assert done.returncode != 0 and done.stdout == "" and done.stderr.count("\n") == 1
+
+
+def test_cleaning_keeps_galleries_unless_they_are_named():
+    assert "outputs" not in make("clean").stdout
+    assert "rm -rf outputs" in make("distclean", "CONFIRM=yes").stdout
