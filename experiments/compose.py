@@ -84,11 +84,11 @@ def restored(values: Mapping[str, Any]) -> Config:
     return OmegaConf.create(dict(values))
 
 
-def with_groups(config: Config, groups: Mapping[str, Mapping]) -> Config:
-    """The configuration with whole groups in place of its own."""
+def with_groups(config: Config, groups: Mapping[str, dict[str, Any] | None]) -> Config:
+    """The configuration with whole groups in place of its own; None for an empty one."""
     config = config.copy()
     for name, values in groups.items():
-        OmegaConf.update(config, name, dict(values), merge=False)
+        OmegaConf.update(config, name, values, merge=False)
     return config
 
 

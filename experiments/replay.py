@@ -2,17 +2,22 @@
 
     python -m experiments.replay outputs/CELL/galleries/JOB/2.png
     python -m experiments.replay copied.png model.source=/where/the/weights/are
+    python -m experiments.replay theirs.png allow=chain
 
 An image needs nothing but itself: not its siblings, not its cell. Its metadata holds the model's
 settings, the coupling, the seed, the job and the member; `configs/model/` says where the model of
-that name is, and its weights must be the very ones. Rows of a batch do not see each other, but the
-shape of the batch decides about the last bits, so it is recorded with the image and made again: on
-the same machine the pixels are equal to the bit. Elsewhere they may differ by a grey level or so.
+that name is, and its weights must be the very ones, as must code that is not the suite's. Batch
+rows do not see each other, but the shape of the batch decides about the last bits, so it is
+recorded with the image and made again: on the same machine the pixels are equal to the bit.
+Elsewhere they may differ by a grey level or so.
 
-The exit status is 0 if all images are equal, 1 if one is not, 2 if one cannot be made again. What a
-file says is checked against the names that this suite knows before anything is called by it.
+What a file says is checked before anything is called by it, see `experiments.cells.trust`: of the
+code of others it may name what a configuration names, in the suite's configs/, in --config-dir or
+in a folder `configs` here, and the modules of allow=MODULE. The exit status is 0 if all images are
+equal, 1 if one is not, 2 if one cannot be made again.
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,55 +25,71 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL import Image
 
-import coupling
-from experiments.cells.build import model_of
-from experiments.compose import Config, build, compose, with_groups
-from experiments.errors import UsageError
-from experiments.galleries.gallery import image_metadata
-from experiments.tasks.job import Job
+from experiments.compose import CONFIGS, Config, build, compose, located, with_groups
+from experiments.errors import UsageError, command
 
-if TYPE_CHECKING:  # torch's networks load when the image is known to be ours
+if TYPE_CHECKING:  # torch loads for an image, not for --help
+    from experiments.cells.trust import Trust
     from experiments.galleries.gallery import Gallery
-
-KNOWN = {f"coupling.{name}" for name in coupling.__all__}
-"""What an image may name; anything else that it names is not called."""
+    from experiments.tasks.job import Job
 
 MOST_THREADS = 1024
 NEEDED = {"model", "coupling", "optimizer", "seed", "job", "member", "batch", "execution"}
 
 
-def main(arguments: Sequence[str]) -> int:
-    """`arguments`: image files, and overrides as for the main job."""
-    paths = [Path(text) for text in arguments if "=" not in text or Path(text).is_file()]
-    overrides = [text for text in arguments if "=" in text and not Path(text).is_file()]
+@command(status=2)
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        "python -m experiments.replay", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("words", nargs="+", metavar="IMAGE.png|KEY=VALUE", help=(
+        "images; settings of the main job, such as model.source=DIR; allow=MODULE,... for code "
+        "of yours that an image names and no configuration does"
+    ))  # fmt: skip
+    parser.add_argument(
+        "-cd", "--config-dir", type=Path, metavar="DIR", help="configurations of yours, as for run"
+    )
+    given = parser.parse_args(arguments)
+    settings = [word for word in given.words if "=" in word and not Path(word).is_file()]
+    paths = [Path(word) for word in given.words if word not in settings]
     if not paths:
-        print("usage: python -m experiments.replay IMAGE.png ... [key=value ...]", file=sys.stderr)
-        return 2
-    try:
-        differing = 0
-        for path, difference in replay(paths, overrides=overrides):
-            print(f"{path}: {_verdict(difference)}")
-            differing += bool(difference.any())
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        parser.error("there is no image among these words")
+    allow = [word.removeprefix("allow=") for word in settings if word.startswith("allow=")]
+    differing = 0
+    for path, difference in replay(
+        paths,
+        overrides=[word for word in settings if not word.startswith("allow=")],
+        folders=_folders_of_yours(given.config_dir),
+        allow=",".join(allow).split(","),
+    ):
+        print(f"{path}: {_verdict(difference)}")
+        differing += bool(difference.any())
     return 1 if differing else 0
 
 
 def replay(
-    paths: Sequence[Path], *, overrides: Sequence[str] = ()
+    paths: Sequence[Path],
+    *,
+    overrides: Sequence[str] = (),
+    folders: Sequence[Path] = (),
+    allow: Sequence[str] = (),
 ) -> Iterator[tuple[Path, np.ndarray]]:
     """Yields every image's path and |made again - as it is|, (H, W, 3), in grey levels.
 
     Args:
         overrides: of the main job's configuration, such as where the weights are.
+        folders: of configurations beside the suite's own.
+        allow: modules that an image may name although no configuration does.
 
     Raises:
         UsageError: a file is no image of this suite, or its model is not to be had here.
     """
+    from experiments.cells.trust import Trust
+    from experiments.galleries.gallery import image_metadata
+    from experiments.tasks.job import Job
+
     alike: dict[str, dict[Job, list[tuple[Path, int]]]] = {}
     for path in paths:
         made = image_metadata(path)
@@ -82,25 +103,30 @@ def replay(
         job, member = Job(**made.pop("job")), made.pop("member")
         jobs = alike.setdefault(json.dumps(made, sort_keys=True), {})
         jobs.setdefault(job, []).append((path, member))
-    models: dict[str, Any] = {}
+    trust = Trust.of([CONFIGS, *folders], allow=allow)
+    beside = ",".join(f"'file://{folder.resolve()}'" for folder in folders)
+    overrides = [f"hydra.searchpath=[{beside}]", *overrides]
     for text, jobs in alike.items():
-        first_path, _ = next(iter(jobs.values()))[0]
-        for gallery in _galleries(first_path, json.loads(text), list(jobs), overrides, models):
+        path, _ = next(iter(jobs.values()))[0]
+        for gallery in _galleries(path, json.loads(text), list(jobs), overrides, trust):
             for path, member in jobs[gallery.job]:
                 yield path, _difference(path, gallery.images[member - gallery.first])
 
 
 def _galleries(
     path: Path,
-    made: Mapping,
-    jobs: Sequence[Job],
+    made: Mapping[str, Any],
+    jobs: Sequence["Job"],
     overrides: Sequence[str],
-    models: dict[str, Any],
+    trust: "Trust",
 ) -> "Iterator[Gallery]":
     """The galleries of jobs whose images were made alike, in batches of the same shape."""
-    config = _config(path, made, overrides)
+    config = _config(path, made, overrides, trust)
     law, optimizer = build("coupling", config), build("optimizer", config)
 
+    import torch
+
+    from experiments.cells.build import model_of
     from experiments.methods.coupled import Coupled
     from experiments.methods.method import generate
 
@@ -118,6 +144,37 @@ def _galleries(
     )
 
 
+def _config(
+    path: Path, made: Mapping[str, Any], overrides: Sequence[str], trust: "Trust"
+) -> Config:
+    """The main job's configuration, with the model and the noises that an image names."""
+    from experiments.models.fingerprint import fingerprint
+    from experiments.models.source import ADDRESS
+    from metrics.code import door
+
+    try:
+        config = compose([f"model={made['model']['name']}", *overrides])
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+    here = config.model
+    made = trust.checked(path, made, model=door(located(here._target_)))
+    if made["model"].pop("weights") != fingerprint(here.source, here.revision):
+        raise UsageError(
+            f"{path} was made with other weights than those of {here.source}; "
+            "set model.source and model.revision to where they are"
+        )
+    address = {key: here[key] for key in ADDRESS}
+    dtype = made["model"]["dtype"].removeprefix("torch.")
+    execution = {key: n for key, n in made["batch"]["execution"].items() if key != "threads"}
+    groups = {
+        "model": {**here, **made["model"], "dtype": dtype, **address},
+        "execution": {**config.execution, **execution},
+        "coupling": made["coupling"],
+        "optimizer": made["optimizer"],
+    }
+    return with_groups(config, groups)
+
+
 def _difference(path: Path, again: np.ndarray) -> np.ndarray:
     with Image.open(path) as image:
         recorded = np.asarray(image.convert("RGB"))
@@ -126,41 +183,12 @@ def _difference(path: Path, again: np.ndarray) -> np.ndarray:
     return np.abs(again.astype(int) - recorded.astype(int))
 
 
-def _config(path: Path, made: Mapping, overrides: Sequence[str]) -> Config:
-    """The main job's configuration, with the model and the noises that an image names."""
-    from experiments.models.fingerprint import fingerprint
-
-    recorded = dict(made["model"])
-    try:
-        config = compose([f"model={recorded['name']}", *overrides])
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
-    noise = {group: made[group] for group in ("coupling", "optimizer")}
-    if recorded["_target_"] != config.model._target_ or not _targets(noise) <= KNOWN:
-        raise UsageError(f"{path} names a model, coupling or optimiser that is not of this suite")
-    weights = fingerprint(config.model.source, config.model.revision)
-    if weights != recorded.pop("weights"):
-        raise UsageError(
-            f"{path} was made with other weights than those of {config.model.source}; "
-            "set model.source and model.revision to where they are"
-        )
-    recorded["dtype"] = recorded["dtype"].removeprefix("torch.")
-    execution = dict(made["batch"]["execution"])
-    execution.pop("threads", None)
-    groups = {
-        "model": {**config.model, **recorded},
-        "execution": {**config.execution, **execution},
-        **noise,
-    }
-    return with_groups(config, groups)
-
-
-def _targets(node: Any) -> set[str]:
-    """Every `_target_` in JSON values."""
-    if isinstance(node, Mapping):
-        own = {str(value) for name, value in node.items() if name == "_target_"}
-        return own.union(*map(_targets, node.values()))
-    return set().union(*map(_targets, node)) if isinstance(node, list) else set()
+def _folders_of_yours(given: Path | None) -> list[Path]:
+    """Where configurations lie beside the suite's: the folder that is given, and `configs` here."""
+    if given and not given.is_dir():
+        raise UsageError(f"--config-dir {given} is no folder")
+    here = Path("configs")
+    return [*filter(None, [given]), *([here] if here.is_dir() else [])]
 
 
 def _verdict(difference: np.ndarray) -> str:
@@ -173,4 +201,4 @@ def _verdict(difference: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

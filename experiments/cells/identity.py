@@ -49,7 +49,8 @@ def of_card(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def edited(values: Any) -> Iterator[str]:
     """The names of foreign code in a cell's inputs that has another source here and now."""
-    for value in values.values() if isinstance(values, Mapping) else ():
+    inner = values.values() if isinstance(values, Mapping) else values
+    for value in inner if isinstance(values, Mapping | list) else ():
         yield from edited(value)
     if isinstance(values, Mapping) and SOURCE in values:
         try:

@@ -1,15 +1,20 @@
 """An image is made again from its own metadata, equal to the bit, and nothing else is called."""
 
 import json
+import os
 import random
 import shutil
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from experiments.compose import compose
+from coupling import antithetic
+from experiments.cells.trust import Trust
+from experiments.compose import CONFIGS, compose
 from experiments.galleries.gallery import METADATA_KEY, image_metadata
+from experiments.learning.card import Card
 from experiments.replay import main, replay
 from experiments.run import run
 
@@ -21,6 +26,19 @@ OVERRIDES = [
     "coupling.size=4",
     "seed=5",
 ]
+ONE = ["model.num_steps=2", "task.num_prompts=1"]
+CHAIN = """
+import torch
+import coupling
+
+def chain(size, rho):
+    order = torch.arange(size, dtype=torch.float64)
+    return coupling.from_correlation(rho ** (order - order.unsqueeze(1)).abs())
+
+class Law:
+    pass
+"""
+CHAIN_YAML = "_target_: chain.chain\nsize: ${task.gallery_size}\nrho: -0.4\n"
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +50,32 @@ def images(tmp_path_factory):
         everything = [*OVERRIDES, *here, f"task.gallery_size={size}"]
         run(compose(everything), overrides=everything)
     return sorted(folder.glob("outputs/*/galleries/*/*.png"))
+
+
+def refused(*words, capsys) -> str:
+    """The one line in which these words end."""
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in words])
+    error = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert error.startswith("error: ") and error.count("\n") == 1
+    return error
+
+
+@pytest.fixture(scope="module")
+def of_a_law_of_ours(tmp_path_factory):
+    """An image from a coupling of the user's own, and the folder that holds its code and YAML."""
+    folder = tmp_path_factory.mktemp("chain")
+    (folder / "configs" / "coupling").mkdir(parents=True)
+    (folder / "configs" / "coupling" / "chain.yaml").write_text(CHAIN_YAML)
+    (folder / "chain.py").write_text(CHAIN)
+    sys.path.insert(0, str(folder))
+    everything = [*ONE, f"hydra.searchpath=[file://{folder}/configs]", "coupling=chain"]
+    everything += [f"output_dir={folder / 'outputs'}", f"results_dir={folder / 'results'}"]
+    run(compose(everything), overrides=everything)
+    yield next(folder.glob("outputs/*/galleries/*/1.png")), folder
+    sys.path.remove(str(folder))
+    sys.modules.pop("chain", None)
 
 
 def altered(path, target, *, pixel=0, **changes):
@@ -64,6 +108,69 @@ def test_optimised_noises_are_made_again(tmp_path):
     assert main([str(path) for path in tmp_path.glob("outputs/*/galleries/*/*.png")]) == 0
 
 
+def test_images_of_a_learned_coupling_are_made_again(tmp_path):
+    """Its card may be gone: the image holds the matrix."""
+    card = tmp_path / "card.safetensors"
+    Card.begin(antithetic(4), {"within": None}).write(card)
+    overrides = [*ONE, "task.gallery_size=4", "coupling=learned", f"coupling.card={card}"]
+    overrides += [f"output_dir={tmp_path / 'outputs'}", f"results_dir={tmp_path / 'results'}"]
+    run(compose(overrides), overrides=overrides)
+    card.unlink()
+    assert main([str(path) for path in tmp_path.glob("outputs/*/galleries/*/*.png")]) == 0
+
+
+@pytest.mark.parametrize(
+    "way", ["--config-dir", "a folder configs here", "allow=chain", "allow=other,chain"]
+)
+def test_an_image_of_a_law_of_ours_is_made_again_where_it_is_known(
+    of_a_law_of_ours, tmp_path, monkeypatch, capsys, way
+):
+    image, folder = of_a_law_of_ours
+    monkeypatch.chdir(tmp_path)
+    words = [way] if way.startswith("allow=") else []
+    if way == "--config-dir":
+        words = [f"--config-dir={folder / 'configs'}"]
+    if way == "a folder configs here":
+        monkeypatch.chdir(folder)
+    assert main([str(image), *words]) == 0
+    assert capsys.readouterr().out == f"{image}: equal to the bit\n"
+
+
+def test_it_is_not_called_where_nobody_names_it(of_a_law_of_ours, tmp_path, monkeypatch, capsys):
+    image, _ = of_a_law_of_ours
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "chain")
+    for words in ([], ["allow=chai"], ["allow=chain.law"]):
+        assert "names chain.chain, which is not of this" in refused(image, *words, capsys=capsys)
+    assert "chain" not in sys.modules  # nor imported
+
+
+def test_another_source_of_the_same_name_is_refused(of_a_law_of_ours, tmp_path, capsys):
+    image, _ = of_a_law_of_ours
+    coupling = image_metadata(image)["coupling"]
+    assert coupling["_source_"]
+    theirs = altered(image, tmp_path / "x.png", coupling=coupling | {"_source_": "0" * 12})
+    assert "was made by another chain.py" in refused(theirs, "allow=chain", capsys=capsys)
+
+
+def test_what_is_trusted_is_what_couplings_and_optimisers_are_named(tmp_path):
+    (tmp_path / "coupling" / "mine").mkdir(parents=True)
+    law = "_target_: chain.chain\nparts: [{_target_: parts.part}]\n"
+    (tmp_path / "coupling" / "mine" / "law.yaml").write_text(law)
+    trust = Trust.of([CONFIGS, tmp_path])
+    for name in ("coupling.mask", "experiments.learning.learned", "chain.chain", "parts.part"):
+        assert trust.covers(name)
+    for name in ("experiments.tracking.WeightsAndBiases", "chain.Law", "chain", "os.system", ""):
+        assert not trust.covers(name)
+
+
+def test_a_door_is_known_by_the_file_behind_it(tmp_path):
+    (tmp_path / "coupling").mkdir()
+    (tmp_path / "coupling" / "file.yaml").write_text("_target_: metrics.diversity.vendi\n")
+    trust = Trust.of([tmp_path])
+    assert trust.covers("metrics.diversity.vendi") and not trust.covers("os.vendi")
+
+
 def test_another_pixel_is_told_and_fails(images, tmp_path, capsys):
     changed = altered(images[0], tmp_path / "changed.png", pixel=4)
     assert main([changed]) == 1
@@ -85,22 +192,35 @@ def test_another_seed_makes_another_image(images, tmp_path):
         ({"coupling": {"_target_": "coupling.matrix.torch.load", "f": "x"}}, "not of this suite"),
         ({"model": {"_target_": "os.system", "name": "tiny"}}, "not of this suite"),
         ({"model": {"_target_": "x", "name": "gone"}}, "gone"),
+        ({"model.guidance": {"_target_": "os.getpid"}}, "not of this suite"),
+        ({"batch.execution": {"threads": 1, "_target_": "os.getpid"}}, "not of this suite"),
         ({"batch": {"members": [0], "galleries": 1, "execution": {"threads": "x"}}}, "x threads"),
         ({"batch": {"members": [0], "galleries": 1}}, "does not say its execution"),
     ],
 )
 def test_what_a_file_names_is_not_called_unless_it_is_ours(
-    images, tmp_path, changes, message, capsys
+    images, tmp_path, changes, message, capsys, monkeypatch
 ):
-    assert main([altered(images[0], tmp_path / "theirs.png", **changes)]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ") and message in error and error.count("\n") == 1
+    made = image_metadata(images[0])
+    for name in [name for name in changes if "." in name]:
+        group, _, key = name.partition(".")
+        changes = {group: made[group] | {key: changes[name]}}
+    with monkeypatch.context() as patch:
+        for name in ("system", "getpid"):
+            patch.setattr(os, name, lambda *_, **__: pytest.fail("it was called"))
+        theirs = altered(images[0], tmp_path / "theirs.png", **changes)
+        assert message in refused(theirs, capsys=capsys)
 
 
 def test_other_weights_are_refused(images, tmp_path, capsys):
     model = image_metadata(images[0])["model"] | {"weights": "sha256:0"}
-    assert main([altered(images[0], tmp_path / "weights.png", model=model)]) == 2
-    assert "was made with other weights" in capsys.readouterr().err
+    theirs = altered(images[0], tmp_path / "weights.png", model=model)
+    assert "was made with other weights" in refused(theirs, capsys=capsys)
+
+
+def test_where_weights_are_is_not_for_an_image_to_say(images, tmp_path):
+    model = image_metadata(images[0])["model"] | {"source": "their/model", "revision": "main"}
+    assert main([altered(images[0], tmp_path / "source.png", model=model)]) == 0
 
 
 def test_a_file_that_is_no_image_of_ours_is_refused(tmp_path, capsys):
@@ -111,10 +231,17 @@ def test_a_file_that_is_no_image_of_ours_is_refused(tmp_path, capsys):
         "theirs.jpg": "does not say how it was made",
         "gone.png": "cannot be read",
     }.items():
-        assert main([str(tmp_path / name)]) == 2
-        assert message in capsys.readouterr().err
+        assert message in refused(tmp_path / name, capsys=capsys)
 
 
 def test_an_image_made_around_an_object_says_that_it_needs_its_picture(images, tmp_path, capsys):
-    assert main([altered(images[0], tmp_path / "x.png", method={"coupling": {}})]) == 2
-    assert "made around the object of a picture, which it does not hold" in capsys.readouterr().err
+    theirs = altered(images[0], tmp_path / "x.png", method={"coupling": {}})
+    assert "made around the object of a picture, which it" in refused(theirs, capsys=capsys)
+
+
+@pytest.mark.parametrize("words", [[], ["model.num_steps=2"], ["--gone", "x.png"]])
+def test_words_without_an_image_end_in_usage(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: python -m experiments.replay")
