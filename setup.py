@@ -3,6 +3,9 @@
 from setuptools import find_packages, setup
 
 setup(
-    packages=[*find_packages(include=["coupling*", "experiments*", "metrics*"]), "experiments.configs"],
+    packages=[
+        *find_packages(include=["coupling*", "experiments*", "metrics*"]),
+        "experiments.configs",
+    ],
     package_dir={"experiments.configs": "configs"},
 )
