@@ -41,7 +41,6 @@ ELSEWHERE = {
     "hf download": "the hub",
     "pip install '.[ray]'": "a package index; the wheel has its own test",
     "pip install '.[slurm]'": "a package index; the wheel has its own test",
-    "python scripts/overhead.py": "minutes on an idle machine",
     "python scripts/prepare_coco.py": "the network; tests/scripts runs it on an archive",
     "python scripts/prepare_lsun.py --size 512": "the network; tests/scripts runs it on an archive",
     "wandb sync 'outputs/wandb/offline-run-*'": "the service",
