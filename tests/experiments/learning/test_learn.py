@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from experiments import learn
-from experiments.compose import CONFIGS, build
+from experiments.cells.build import model_of
+from experiments.compose import CONFIGS
 from experiments.errors import UsageError
 from experiments.learning.card import Card, read
 
@@ -18,7 +19,7 @@ QUICK = ["model.num_steps=1", "prompts_per_step=1", "task.num_prompts=3", "rewar
 @pytest.fixture(scope="module")
 def model():
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return build("model", hydra.compose("learn", overrides=QUICK))
+        return model_of(hydra.compose("learn", overrides=QUICK)).load()
 
 
 @pytest.fixture
