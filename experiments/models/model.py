@@ -6,10 +6,11 @@ Everything is differentiable with respect to x; whether gradients are recorded i
 choice. The weights themselves never need one.
 """
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from experiments.errors import UsageError
 from experiments.models.execution import EAGER, Execution
 from experiments.models.hub import resolve
+from experiments.models.loading import Checkpoint
 from experiments.models.process import Process, at_least_float32
 
 # Keyword arguments of the network, one row an image. Empty for an unconditional model.
@@ -44,6 +46,7 @@ class Model(ABC):
 
     execution: Execution = EAGER
     parts: ClassVar[tuple[str, ...]]  # of a pipeline folder in diffusers' layout
+    pipelines: ClassVar[tuple[str, ...]]  # diffusers' classes whose parts mean the same here
 
     def __init__(
         self,
@@ -68,8 +71,41 @@ class Model(ABC):
         self.identity = identity
 
     @classmethod
+    def load(
+        cls,
+        *,
+        name: str,
+        source: str,
+        revision: str | None,
+        variant: str | None,
+        dtype: str,
+        device: str,
+        **settings: Any,
+    ) -> Self:
+        """Loads the model from a local folder or a hub repository in diffusers' layout.
+
+        Args:
+            settings: those of `from_checkpoint`.
+
+        Raises:
+            UsageError: the files, the device or a setting is not to be had; says the remedy.
+        """
+        cls.check_settings(**settings)
+        checkpoint = Checkpoint.open(
+            source,
+            revision=revision,
+            variant=variant,
+            parts=cls.parts_with(**settings),
+            pipelines=cls.pipelines,
+            dtype=dtype,
+            device=device,
+        )
+        identity = checkpoint.identity(name=name, family=cls.__name__)
+        return cls.from_checkpoint(checkpoint, identity=identity, **settings)
+
+    @classmethod
     def fetch(cls, *, source: str, revision: str | None, variant: str | None, **rest: Any) -> None:
-        """Has every file on this machine that `load` needs with these settings; loads nothing.
+        """Downloads every file that `load` needs with these settings; loads nothing.
 
         Raises:
             UsageError: the folder is not whole, or the hub does not give the files.
@@ -80,6 +116,27 @@ class Model(ABC):
     def parts_with(cls, **_: Any) -> tuple[str, ...]:
         """The parts of a pipeline folder that `load` reads with these settings."""
         return cls.parts
+
+    @classmethod
+    def check_settings(cls, **settings: Any) -> None:
+        """Raises UsageError for settings of `from_checkpoint` that are missing or unknown."""
+        taken = set(inspect.signature(cls.from_checkpoint).parameters) - {"checkpoint", "identity"}
+        for name in sorted(taken ^ settings.keys()):
+            lack = "lacks its setting" if name in taken else "has no setting"
+            raise UsageError(f"model: {cls.__name__} {lack} {name}")
+
+    @classmethod
+    @abstractmethod
+    def from_checkpoint(
+        cls,
+        checkpoint: Checkpoint,
+        *,
+        identity: dict[str, str],
+        image_size: int,
+        num_steps: int,
+        guidance: float,
+    ) -> Self:
+        """The model of an open checkpoint. A family may ask for further settings."""
 
     @abstractmethod
     def encode_prompts(self, prompts: Sequence[str]) -> Condition:

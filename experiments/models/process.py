@@ -20,6 +20,7 @@ that no step waits for the device.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,7 +66,7 @@ class DDIM:
     clip: float | None
 
     @classmethod
-    def from_scheduler(cls, scheduler, num_steps: int) -> "DDIM":
+    def from_scheduler(cls, scheduler: Any, num_steps: int) -> "DDIM":
         """Tables of a diffusers DDIMScheduler; its own state does not matter.
 
         Raises:
@@ -160,7 +161,7 @@ class FlowEuler:
     sigmas: tuple[float, ...]
 
     @classmethod
-    def from_scheduler(cls, scheduler, num_steps: int) -> "FlowEuler":
+    def from_scheduler(cls, scheduler: Any, num_steps: int) -> "FlowEuler":
         """Tables of a diffusers FlowMatchEulerDiscreteScheduler, its shift included.
 
         Raises:

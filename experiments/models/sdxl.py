@@ -5,26 +5,16 @@ with a DDIMScheduler, its original and target size equal to the image's, no crop
 """
 
 from collections.abc import Sequence
+from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from experiments.models.latent import LatentModel
 from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition
 from experiments.models.process import DDIM
 from experiments.models.stable_diffusion import clip_tokens
-
-PIPELINES = ("StableDiffusionXLPipeline",)
-PARTS = (
-    "unet",
-    "vae",
-    "text_encoder",
-    "text_encoder_2",
-    "tokenizer",
-    "tokenizer_2",
-    "scheduler",
-)
 
 
 class SDXL(LatentModel):
@@ -34,17 +24,26 @@ class SDXL(LatentModel):
         zero_null: the empty prompt's embeddings are zeros, as the published model was trained.
     """
 
-    parts = PARTS
+    parts = (
+        "unet",
+        "vae",
+        "text_encoder",
+        "text_encoder_2",
+        "tokenizer",
+        "tokenizer_2",
+        "scheduler",
+    )
+    pipelines = ("StableDiffusionXLPipeline",)
 
     def __init__(
         self,
         *,
-        unet: nn.Module,
-        vae: nn.Module,
-        text_encoders: Sequence[nn.Module],
-        tokenizers: Sequence,
+        unet: Any,
+        vae: Any,
+        text_encoders: Sequence[Any],
+        tokenizers: Sequence[Any],
         zero_null: bool,
-        **rest,
+        **rest: Any,
     ) -> None:
         if vae.dtype == torch.float16 and vae.config.force_upcast:
             vae.to(torch.float32)  # its activations overflow float16
@@ -55,33 +54,15 @@ class SDXL(LatentModel):
         self.zero_null = zero_null
 
     @classmethod
-    def load(
+    def from_checkpoint(
         cls,
+        checkpoint: Checkpoint,
         *,
-        name: str,
-        source: str,
-        revision: str | None,
-        variant: str | None,
+        identity: dict[str, str],
         image_size: int,
         num_steps: int,
         guidance: float,
-        dtype: str,
-        device: str,
-    ) -> "SDXL":
-        """From a local folder or a hub repository in diffusers' layout.
-
-        Raises:
-            UsageError: the files, the device or a setting is not to be had; says the remedy.
-        """
-        checkpoint = Checkpoint.open(
-            source,
-            revision=revision,
-            variant=variant,
-            parts=PARTS,
-            pipelines=PIPELINES,
-            dtype=dtype,
-            device=device,
-        )
+    ) -> Self:
         from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -100,7 +81,7 @@ class SDXL(LatentModel):
             process=DDIM.from_scheduler(checkpoint.config("scheduler", DDIMScheduler), num_steps),
             guidance=guidance,
             image_size=image_size,
-            identity=checkpoint.identity(name=name, family=cls.__name__),
+            identity=identity,
         )
 
     def encode_prompts(self, prompts: Sequence[str]) -> Condition:
@@ -127,7 +108,7 @@ class SDXL(LatentModel):
 
 
 def clip_embeddings(
-    tokenizers: Sequence, text_encoders: Sequence[nn.Module], prompts: Sequence[str]
+    tokenizers: Sequence[Any], text_encoders: Sequence[Any], prompts: Sequence[str]
 ) -> tuple[Tensor, list[Tensor]]:
     """The encoders' penultimate hidden states side by side (N, tokens, sum of widths), and each
     encoder's first output: the pooled embedding (N, width) where it has a projection.

@@ -36,15 +36,16 @@ class HubVariant(Variant):
             try_to_load_from_cache(self.repository, file, revision=self.revision)
             for file in self.files
         ]
-        if not all(isinstance(path, str) for path in paths):
+        here = [Path(path) for path in paths if isinstance(path, str)]
+        if len(here) < len(paths):
             return None
-        for path in map(Path, paths):
+        for path in here:
             stored_as = path.resolve().name
             if path.name == "model.safetensors" and self.sha256:
                 verify(path, self.sha256, self.name)
             elif len(stored_as) == 64:  # a large file; small ones are stored by their git hash
                 verify(path, stored_as, self.name)
-        return Path(paths[0]).parent
+        return here[0].parent
 
     def fetch(self) -> Path:
         from huggingface_hub import get_hf_file_metadata, hf_hub_url, snapshot_download
