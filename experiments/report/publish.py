@@ -14,6 +14,7 @@ from experiments.cells.cell import Cell
 from experiments.galleries.durable import replace_file
 from experiments.report.committed import digest
 from experiments.report.noise import averages
+from experiments.report.overwriting import free_stem
 from experiments.report.page import page
 from experiments.report.render import write_page
 from experiments.tables import table as tables
@@ -64,6 +65,8 @@ def publish(
 ) -> list[Path]:
     """Writes a table, its pictures, what made them and its page to `folder`, and prints the table.
 
+    One that is there and has more to show stays, see `overwriting`.
+
     Args:
         configs: the composed configuration of every table row.
         figures: by the name that they get in the folder.
@@ -75,20 +78,23 @@ def publish(
     """
     table = tables.build(spec, scores, paper_model=model, allow_partial=allow_partial)
     made_by = {"configs": configs, "cells": {cell.label: _making_of(cell) for cell in cells}}
+    stem, why = free_stem(folder, table, configs)
     results = results_of(table, scores, cells)
-    drawn = {name: draw(results, folder / f"{model}-{name}") for name, draw in figures.items()}
+    drawn = {name: draw(results, folder / f"{stem}-{name}") for name, draw in figures.items()}
     paths = [
-        *write_table(table, folder, model, made_by=made_by),
-        _write_scores(scores, folder / f"{model}-scores.csv"),
+        *write_table(table, folder, stem, made_by=made_by),
+        _write_scores(scores, folder / f"{stem}-scores.csv"),
         *(path for paths in drawn.values() for path in paths),
     ]
     pictures = {name: paths[0] for name, paths in drawn.items()}
-    digested = digest(folder / f"{model}.json")
+    digested = digest(folder / f"{stem}.json")
     shown = page(results, made_by=made_by, pictures=pictures, **report, digest=digested)
-    written = write_page(shown, folder / f"{model}.html")
+    written = write_page(shown, folder / f"{stem}.html")
     print(f"\n{typeset.markdown(table)}")
     print("The pictures, and the table in every form:\n")
     print("\n".join(f"  {path}" for path in paths))
+    if why:
+        print(f"\n{why}")
     print(f"\nAll of it on one page: {written}")
     return [*paths, written]
 

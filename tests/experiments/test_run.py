@@ -203,7 +203,9 @@ def test_foreign_galleries_get_a_row_in_a_table(start):
             image = (cell / "galleries" / row["job"] / f"{member}.png").read_bytes()
             (theirs / f"{3 * order + member}.png").write_bytes(image)
     start("experiment=demo", "task.num_prompts=3", f"+table.foreign.theirs={theirs}")
-    after = json.loads((start.folder / "results" / "demo" / "tiny.json").read_text())
+    results = start.folder / "results" / "demo"
+    assert json.loads((results / "tiny.json").read_text()) == before  # its rows are others
+    after = json.loads((results / "tiny-n3.json").read_text())
     means = {
         label: [cell["mean"] for cell in document["cells"] if cell["row"] == label]
         for document, label in ((before, "iid"), (after, "theirs"))
