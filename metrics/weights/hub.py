@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from metrics.weights.patience import REQUEST_SECONDS, patiently
 from metrics.weights.variant import Variant, WeightsError, verify
-
-REQUEST_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +51,14 @@ class HubVariant(Variant):
         from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError
 
         first = hf_hub_url(self.repository, self.files[0], revision=self.revision)
+        files = list(self.files)
         try:
             # Asked first because it fails at once where a download would retry for half a minute.
-            get_hf_file_metadata(first, timeout=REQUEST_SECONDS)
-            snapshot_download(
-                self.repository, revision=self.revision, allow_patterns=list(self.files)
+            patiently(lambda: get_hf_file_metadata(first, timeout=REQUEST_SECONDS))
+            patiently(
+                lambda: snapshot_download(
+                    self.repository, revision=self.revision, allow_patterns=files
+                )
             )
         except GatedRepoError:
             raise WeightsError(
