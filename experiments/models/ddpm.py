@@ -5,14 +5,13 @@ condition nothing. The reference is diffusers' DDIMPipeline.
 """
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 from torch import Tensor
 
 from experiments.errors import UsageError
 from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition, Model, unit_range
-from experiments.models.process import DDIM
 
 
 class DDPM(Model):
@@ -31,32 +30,16 @@ class DDPM(Model):
         self.unet = unet
 
     @classmethod
-    def check_settings(cls, **settings: Any) -> None:
-        super().check_settings(**settings)
-        if settings["guidance"] != 1:
-            raise UsageError(
-                f"model.guidance = {settings['guidance']}: an unconditional model takes 1 only"
-            )
+    def check_settings(cls, *, guidance: float, **own: Any) -> None:
+        super().check_settings(guidance=guidance, **own)
+        if guidance != 1:
+            raise UsageError(f"model.guidance = {guidance}: an unconditional model takes 1 only")
 
     @classmethod
-    def from_checkpoint(
-        cls,
-        checkpoint: Checkpoint,
-        *,
-        identity: dict[str, str],
-        image_size: int,
-        num_steps: int,
-        guidance: float,
-    ) -> Self:
-        from diffusers import DDIMScheduler, UNet2DModel
+    def networks(cls, checkpoint: Checkpoint) -> dict[str, Any]:
+        from diffusers import UNet2DModel
 
-        return cls(
-            unet=checkpoint.model("unet", UNet2DModel),
-            process=DDIM.from_scheduler(checkpoint.config("scheduler", DDIMScheduler), num_steps),
-            guidance=guidance,
-            image_size=image_size,
-            identity=identity,
-        )
+        return {"unet": checkpoint.model("unet", UNet2DModel)}
 
     def encode_prompts(self, prompts: Sequence[str]) -> Condition:
         """Nothing, whatever the prompts."""

@@ -20,7 +20,7 @@ from experiments.errors import UsageError
 from experiments.models.execution import EAGER, Execution
 from experiments.models.hub import resolve
 from experiments.models.loading import Checkpoint
-from experiments.models.process import Process, at_least_float32
+from experiments.models.process import DDIM, Process, at_least_float32
 
 # Keyword arguments of the network, one row an image. Empty for an unconditional model.
 Condition = dict[str, Tensor]
@@ -47,6 +47,7 @@ class Model(ABC):
     execution: Execution = EAGER
     parts: ClassVar[tuple[str, ...]]  # of a pipeline folder in diffusers' layout
     pipelines: ClassVar[tuple[str, ...]]  # diffusers' classes whose parts mean the same here
+    sampler: ClassVar[type[Process]] = DDIM
 
     def __init__(
         self,
@@ -78,30 +79,38 @@ class Model(ABC):
         source: str,
         revision: str | None,
         variant: str | None,
+        image_size: int,
+        num_steps: int,
+        guidance: float,
         dtype: str,
         device: str,
-        **settings: Any,
+        **own: Any,
     ) -> Self:
         """Loads the model from a local folder or a hub repository in diffusers' layout.
 
         Args:
-            settings: those of `from_checkpoint`.
+            own: the settings that `networks` of this family takes.
 
         Raises:
             UsageError: the files, the device or a setting is not to be had; says the remedy.
         """
-        cls.check_settings(**settings)
+        cls.check_settings(guidance=guidance, **own)
         checkpoint = Checkpoint.open(
             source,
             revision=revision,
             variant=variant,
-            parts=cls.parts_with(**settings),
+            parts=cls.parts_with(**own),
             pipelines=cls.pipelines,
             dtype=dtype,
             device=device,
         )
-        identity = checkpoint.identity(name=name, family=cls.__name__)
-        return cls.from_checkpoint(checkpoint, identity=identity, **settings)
+        return cls(
+            process=cls.sampler.from_scheduler(checkpoint.scheduler(cls.sampler), num_steps),
+            guidance=guidance,
+            image_size=image_size,
+            identity=checkpoint.identity(name=name, family=cls.__name__),
+            **cls.networks(checkpoint, **own),
+        )
 
     @classmethod
     def fetch(cls, *, source: str, revision: str | None, variant: str | None, **rest: Any) -> None:
@@ -118,25 +127,17 @@ class Model(ABC):
         return cls.parts
 
     @classmethod
-    def check_settings(cls, **settings: Any) -> None:
-        """Raises UsageError for settings of `from_checkpoint` that are missing or unknown."""
-        taken = set(inspect.signature(cls.from_checkpoint).parameters) - {"checkpoint", "identity"}
-        for name in sorted(taken ^ settings.keys()):
+    def check_settings(cls, *, guidance: float, **own: Any) -> None:
+        """Raises UsageError for settings that are invalid, missing or unknown."""
+        taken = set(inspect.signature(cls.networks).parameters) - {"checkpoint"}
+        for name in sorted(taken ^ own.keys()):
             lack = "lacks its setting" if name in taken else "has no setting"
             raise UsageError(f"model: {cls.__name__} {lack} {name}")
 
     @classmethod
     @abstractmethod
-    def from_checkpoint(
-        cls,
-        checkpoint: Checkpoint,
-        *,
-        identity: dict[str, str],
-        image_size: int,
-        num_steps: int,
-        guidance: float,
-    ) -> Self:
-        """The model of an open checkpoint. A family may ask for further settings."""
+    def networks(cls, checkpoint: Checkpoint) -> dict[str, Any]:
+        """The networks and tokenizers of a checkpoint, as the family's constructor takes them."""
 
     @abstractmethod
     def encode_prompts(self, prompts: Sequence[str]) -> Condition:

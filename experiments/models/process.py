@@ -20,7 +20,7 @@ that no step waits for the device.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -64,6 +64,8 @@ class DDIM:
     next_alphas_cumprod: tuple[float, ...]
     prediction: str
     clip: float | None
+
+    scheduler: ClassVar[str] = "DDIMScheduler"
 
     @classmethod
     def from_scheduler(cls, scheduler: Any, num_steps: int) -> "DDIM":
@@ -159,6 +161,8 @@ class FlowEuler:
 
     timesteps: tuple[float, ...]
     sigmas: tuple[float, ...]
+
+    scheduler: ClassVar[str] = "FlowMatchEulerDiscreteScheduler"
 
     @classmethod
     def from_scheduler(cls, scheduler: Any, num_steps: int) -> "FlowEuler":

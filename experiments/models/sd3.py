@@ -5,7 +5,7 @@ with its own FlowMatchEulerDiscreteScheduler; without T5 its tokens are zeros, a
 """
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ from experiments.models.latent import LatentModel
 from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition
 from experiments.models.process import FlowEuler
-from experiments.models.sdxl import clip_embeddings
+from experiments.models.sdxl import ENCODERS, TOKENIZERS, clip_embeddings
 
 T5_PARTS = ("text_encoder_3", "tokenizer_3")
 
@@ -28,16 +28,9 @@ class SD3(LatentModel):
         t5_length: how many T5 tokens condition the network, whether there is a T5 or not.
     """
 
-    parts = (
-        "transformer",
-        "vae",
-        "text_encoder",
-        "text_encoder_2",
-        "tokenizer",
-        "tokenizer_2",
-        "scheduler",
-    )
+    parts = ("transformer", "vae", *ENCODERS, *TOKENIZERS, "scheduler")
     pipelines = ("StableDiffusion3Pipeline",)
+    sampler = FlowEuler
 
     def __init__(
         self,
@@ -62,19 +55,10 @@ class SD3(LatentModel):
         return cls.parts + T5_PARTS if settings["t5"] else cls.parts
 
     @classmethod
-    def from_checkpoint(  # type: ignore[override]  # of further settings
-        cls,
-        checkpoint: Checkpoint,
-        *,
-        identity: dict[str, str],
-        image_size: int,
-        num_steps: int,
-        guidance: float,
-        t5: bool,
-        t5_length: int,
-    ) -> Self:
-        """`t5=False` leaves T5 out."""
-        from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel
+    def networks(  # type: ignore[override]  # with settings of its own
+        cls, checkpoint: Checkpoint, *, t5: bool, t5_length: int
+    ) -> dict[str, Any]:
+        from diffusers import AutoencoderKL, SD3Transformer2DModel
         from transformers import (
             CLIPTextModelWithProjection,
             CLIPTokenizer,
@@ -82,27 +66,21 @@ class SD3(LatentModel):
             T5Tokenizer,
         )
 
-        scheduler = checkpoint.config("scheduler", FlowMatchEulerDiscreteScheduler)
-        encoders, tokenizers = ("text_encoder", "text_encoder_2"), ("tokenizer", "tokenizer_2")
-        return cls(
-            transformer=checkpoint.model("transformer", SD3Transformer2DModel),
-            vae=checkpoint.model("vae", AutoencoderKL),
-            text_encoders=[
-                checkpoint.model(part, CLIPTextModelWithProjection) for part in encoders
+        return {
+            "transformer": checkpoint.model("transformer", SD3Transformer2DModel),
+            "vae": checkpoint.model("vae", AutoencoderKL),
+            "text_encoders": [
+                checkpoint.model(part, CLIPTextModelWithProjection) for part in ENCODERS
             ],
-            tokenizers=[checkpoint.config(part, CLIPTokenizer) for part in tokenizers],
-            t5=(
+            "tokenizers": [checkpoint.config(part, CLIPTokenizer) for part in TOKENIZERS],
+            "t5": (
                 checkpoint.config("tokenizer_3", T5Tokenizer),
                 checkpoint.model("text_encoder_3", T5EncoderModel),
             )
             if t5
             else None,
-            t5_length=t5_length,
-            process=FlowEuler.from_scheduler(scheduler, num_steps),
-            guidance=guidance,
-            image_size=image_size,
-            identity=identity,
-        )
+            "t5_length": t5_length,
+        }
 
     def encode_prompts(self, prompts: Sequence[str]) -> Condition:
         clip, pooled = clip_embeddings(self.tokenizers, self.text_encoders, prompts)

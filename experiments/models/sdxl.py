@@ -5,7 +5,7 @@ with a DDIMScheduler, its original and target size equal to the image's, no crop
 """
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,8 +13,10 @@ from torch import Tensor
 from experiments.models.latent import LatentModel
 from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition
-from experiments.models.process import DDIM
 from experiments.models.stable_diffusion import clip_tokens
+
+ENCODERS = ("text_encoder", "text_encoder_2")
+TOKENIZERS = ("tokenizer", "tokenizer_2")
 
 
 class SDXL(LatentModel):
@@ -24,15 +26,7 @@ class SDXL(LatentModel):
         zero_null: the empty prompt's embeddings are zeros, as the published model was trained.
     """
 
-    parts = (
-        "unet",
-        "vae",
-        "text_encoder",
-        "text_encoder_2",
-        "tokenizer",
-        "tokenizer_2",
-        "scheduler",
-    )
+    parts = ("unet", "vae", *ENCODERS, *TOKENIZERS, "scheduler")
     pipelines = ("StableDiffusionXLPipeline",)
 
     def __init__(
@@ -54,35 +48,20 @@ class SDXL(LatentModel):
         self.zero_null = zero_null
 
     @classmethod
-    def from_checkpoint(
-        cls,
-        checkpoint: Checkpoint,
-        *,
-        identity: dict[str, str],
-        image_size: int,
-        num_steps: int,
-        guidance: float,
-    ) -> Self:
-        from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+    def networks(cls, checkpoint: Checkpoint) -> dict[str, Any]:
+        from diffusers import AutoencoderKL, UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-        return cls(
-            unet=checkpoint.model("unet", UNet2DConditionModel),
-            vae=checkpoint.model("vae", AutoencoderKL),
-            text_encoders=(
+        return {
+            "unet": checkpoint.model("unet", UNet2DConditionModel),
+            "vae": checkpoint.model("vae", AutoencoderKL),
+            "text_encoders": (
                 checkpoint.model("text_encoder", CLIPTextModel),
                 checkpoint.model("text_encoder_2", CLIPTextModelWithProjection),
             ),
-            tokenizers=(
-                checkpoint.config("tokenizer", CLIPTokenizer),
-                checkpoint.config("tokenizer_2", CLIPTokenizer),
-            ),
-            zero_null=checkpoint.index.get("force_zeros_for_empty_prompt", True),
-            process=DDIM.from_scheduler(checkpoint.config("scheduler", DDIMScheduler), num_steps),
-            guidance=guidance,
-            image_size=image_size,
-            identity=identity,
-        )
+            "tokenizers": [checkpoint.config(part, CLIPTokenizer) for part in TOKENIZERS],
+            "zero_null": checkpoint.index.get("force_zeros_for_empty_prompt", True),
+        }
 
     def encode_prompts(self, prompts: Sequence[str]) -> Condition:
         hidden, pooled = clip_embeddings(self.tokenizers, self.text_encoders, prompts)

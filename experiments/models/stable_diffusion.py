@@ -6,14 +6,13 @@ with a DDIMScheduler and no safety checker, which would blank images.
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from experiments.models.latent import LatentModel
 from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition
-from experiments.models.process import DDIM
 
 
 class StableDiffusion(LatentModel):
@@ -29,28 +28,16 @@ class StableDiffusion(LatentModel):
         self.tokenizer = tokenizer
 
     @classmethod
-    def from_checkpoint(
-        cls,
-        checkpoint: Checkpoint,
-        *,
-        identity: dict[str, str],
-        image_size: int,
-        num_steps: int,
-        guidance: float,
-    ) -> Self:
-        from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+    def networks(cls, checkpoint: Checkpoint) -> dict[str, Any]:
+        from diffusers import AutoencoderKL, UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTokenizer
 
-        return cls(
-            unet=checkpoint.model("unet", UNet2DConditionModel),
-            vae=checkpoint.model("vae", AutoencoderKL),
-            text_encoder=checkpoint.model("text_encoder", CLIPTextModel),
-            tokenizer=checkpoint.config("tokenizer", CLIPTokenizer),
-            process=DDIM.from_scheduler(checkpoint.config("scheduler", DDIMScheduler), num_steps),
-            guidance=guidance,
-            image_size=image_size,
-            identity=identity,
-        )
+        return {
+            "unet": checkpoint.model("unet", UNet2DConditionModel),
+            "vae": checkpoint.model("vae", AutoencoderKL),
+            "text_encoder": checkpoint.model("text_encoder", CLIPTextModel),
+            "tokenizer": checkpoint.config("tokenizer", CLIPTokenizer),
+        }
 
     def encode_prompts(self, prompts: Sequence[str]) -> Condition:
         tokens = clip_tokens(self.tokenizer, prompts).to(self.device)

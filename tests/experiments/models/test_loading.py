@@ -181,10 +181,10 @@ def test_a_config_states_every_argument_of_its_loader(path):
     family = get_class(config["_target_"])
     arguments = {
         name
-        for loader in (family.load, family.from_checkpoint)
+        for loader in (family.load, family.networks)
         for name in inspect.signature(loader).parameters
     }
-    assert set(config) - {"_target_"} == arguments - {"settings", "checkpoint", "identity"}
+    assert set(config) - {"_target_"} == arguments - {"own", "checkpoint"}
     assert config.name == path.stem
 
 
