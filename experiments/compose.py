@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
@@ -39,6 +39,7 @@ ROOMS = (
 """The packages whose exports configurations name."""
 
 Config = DictConfig
+Values = dict[str, Any]
 
 OmegaConf.register_new_resolver("bundled", lambda name: str(BUNDLED / name), replace=True)
 
@@ -62,21 +63,21 @@ def compose(overrides: Sequence[str], *, name: str = "config") -> Config:
             raise UsageError(f"{reason}; --help lists the settings") from error
 
 
-def plain(config: Config) -> dict[str, Any]:
+def plain(config: Config) -> Values:
     """A configuration as plain dicts, lists and values.
 
     Raises:
         UsageError: a value was left open.
     """
     try:
-        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        return cast(Values, OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
     except OmegaConfBaseException as error:
         raise UsageError(f"{str(error).splitlines()[0]}; --help lists the settings") from error
 
 
-def published(config: Config) -> dict[str, Any]:
+def published(config: Config) -> Values:
     """A configuration as plain values, its interpolations as they are written: to be published."""
-    return OmegaConf.to_container(config)
+    return cast(Values, OmegaConf.to_container(config))
 
 
 def restored(values: Mapping[str, Any]) -> Config:
@@ -174,7 +175,7 @@ def _nearest(name: str, names: Sequence[str], *, prefix: str = "") -> str:
 
 def _targets(node: Any, key: str) -> Iterator[tuple[str, str]]:
     """The key and value of every `_target_` under a node of the configuration."""
-    for name in node if isinstance(node, DictConfig) else ():
+    for name in map(str, node) if isinstance(node, DictConfig) else ():
         if name == "_target_":
             yield key, str(node[name])
         elif not OmegaConf.is_missing(node, name):

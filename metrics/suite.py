@@ -1,8 +1,9 @@
 """The scores of a config, and the networks that they share."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -62,8 +63,8 @@ class MetricSuite:
             name: {
                 "implementation": door(type(scorer)),
                 "convention": scorer.convention,
-                **{k: str(v) for k, v in asdict(scorer).items() if k != "features"},
-                **networks.get(getattr(scorer, "features", None), _ON_PIXELS),
+                **{k: str(v) for k, v in _settings(scorer).items() if k != "features"},
+                **networks.get(getattr(scorer, "features", ""), _ON_PIXELS),
                 **_source("source", scorer),
             }
             for name, scorer in self.scores.items()
@@ -106,6 +107,11 @@ class MetricSuite:
             except Exception as error:
                 scores[name] = error
         return scores
+
+
+def _settings(scorer: Scorer) -> dict[str, Any]:
+    """The fields of a scorer that is a dataclass."""
+    return asdict(scorer) if is_dataclass(scorer) else {}
 
 
 def _source(name: str, code: object) -> dict[str, str]:

@@ -1,73 +1,27 @@
-"""What the README says to write and to run works as it stands there."""
+"""The README is short, its table of hours adds up, and its map is the code's."""
 
-import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
-import torch
-from PIL import Image
 
+import experiments
 from experiments.tables import paper
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-FILES = {
-    name: text
-    for text, name in re.findall(r"```(?:python|yaml)\n(# (\S+)\n.*?)```", README, flags=re.DOTALL)
-}
 
 
-@pytest.fixture
-def run(tmp_path):
-    """Runs the main job in a folder that holds the README's own files."""
-    for name, text in FILES.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-    def run(*overrides: str) -> Path:
-        command = [sys.executable, "-m", "experiments.run", f"--config-dir={tmp_path / 'configs'}"]
-        subprocess.run(
-            [*command, "task.num_prompts=2", "model.num_steps=2", *overrides],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            check=True,
-            timeout=240,
-        )
-        return tmp_path
-
-    return run
+def test_it_is_read_in_a_few_minutes():
+    assert len(README.splitlines()) <= 150
 
 
-def test_the_metric_has_its_column_and_is_what_it_says(run):
-    folder = run("experiment=demo", "metrics=mine")
-    table = pd.read_csv(folder / "outputs/results/demo/tiny.csv").set_index(["row", "metric"])
-    assert {"l2", "saturation"} <= set(table.loc["coupled"].index)
-    for row, cell in (("iid", "tiny-iid-*"), ("coupled", "tiny-repulsive-*")):
-        paths = (folder / "outputs").glob(f"{cell}/galleries/*/*.png")
-        images = np.stack([np.asarray(Image.open(path)) / 255 for path in paths])
-        assert len(images) == 6
-        expected = np.ptp(images, axis=-1).mean()
-        assert table.loc[(row, "saturation"), "mean"] == pytest.approx(expected)
-
-
-def test_the_coupling_is_the_law_that_it_names(run):
-    folder = run("coupling=chain", "coupling.rho=-0.3")
-    (manifest,) = folder.glob("outputs/tiny-chain-*/manifest.jsonl")
-    target = json.loads(manifest.read_text().splitlines()[0])["drift"]["target"]
-    law = [[1, -0.3, 0.09], [-0.3, 1, -0.3], [0.09, -0.3, 1]]
-    torch.testing.assert_close(torch.tensor(target), torch.tensor(law))
-
-
-def test_the_model_makes_galleries(run):
-    folder = run("model=mirrored")
-    assert len(list(folder.glob("outputs/mirrored-repulsive-*/galleries/*/*.png"))) == 6
+def test_its_map_is_the_one_in_the_code_and_names_every_room():
+    (drawn,) = re.findall(r"```text\n(.*?)```", README, flags=re.DOTALL)
+    drawn = drawn.replace("/", " ")
+    assert drawn in experiments.__doc__
+    rooms = {path.parent.name for path in (ROOT / "experiments").glob("*/__init__.py")}
+    assert {line.split()[0] for line in drawn.splitlines()} == rooms
 
 
 def test_hours_on_a_gpu_are_the_papers_seconds_times_the_galleries():

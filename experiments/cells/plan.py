@@ -64,7 +64,8 @@ def _why(production: Production) -> str:
     ]
     if not changes:
         return "a new cell"
-    return f"a new cell: {', '.join(min(changes, key=len))}"
+    fewest = min(changes, key=lambda changed: len(changed))
+    return f"a new cell: {', '.join(fewest)}"
 
 
 def _why_scored(entry: Scorable, row: ScoreRow | None, identity: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ class Progress:
     def __init__(self, label: str, *, total: int) -> None:
         self._live = sys.stderr.isatty()
         self._bar = tqdm(desc=label, total=total, unit="gallery", disable=not self._live)
-        self._plain = {"total": total, "prefix": label, "unit": "gallery", "bar_format": PLAIN}
+        self._label, self._total = label, total
         self._started = self._told = time.monotonic()
         self._done = self._failed = 0
         self._peak = 0.0
@@ -51,7 +51,15 @@ class Progress:
         if not self._live:
             self._told = time.monotonic()
             elapsed = self._told - self._started
-            line = tqdm.format_meter(self._done, elapsed=elapsed, postfix=self._more, **self._plain)
+            line = tqdm.format_meter(
+                self._done,
+                self._total,
+                elapsed,
+                prefix=self._label,
+                unit="gallery",
+                bar_format=PLAIN,
+                postfix=self._more,
+            )
             print(line, file=sys.stderr, flush=True)
 
     def __enter__(self) -> "Progress":

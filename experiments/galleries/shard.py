@@ -41,5 +41,5 @@ class Shard:
 
 
 def shared(cell: Path, name: str) -> list[Path]:
-    """Where a cell has a file of that name: in its own folder, there or not, then its shards."""
+    """The paths of a cell's file of that name, whether or not it exists, then of its shards'."""
     return [cell / name, *sorted(cell.glob(f"shards/*/*/{name}"))]

@@ -5,24 +5,22 @@ condition nothing. The reference is diffusers' DDIMPipeline.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from experiments.errors import UsageError
 from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition, Model, unit_range
-from experiments.models.process import DDIM
-
-PIPELINES = ("DDPMPipeline", "DDIMPipeline")
-PARTS = ("unet", "scheduler")
 
 
 class DDPM(Model):
     """A pixel-space DDPM as a model of the protocol."""
 
-    parts = PARTS
+    parts = ("unet", "scheduler")
+    pipelines = ("DDPMPipeline", "DDIMPipeline")
 
-    def __init__(self, *, unet: nn.Module, image_size: int, **rest) -> None:
+    def __init__(self, *, unet: Any, image_size: int, **rest: Any) -> None:
         if image_size != unet.config.sample_size:
             raise UsageError(
                 f"model.image_size = {image_size}, but this model makes {unet.config.sample_size}"
@@ -32,44 +30,16 @@ class DDPM(Model):
         self.unet = unet
 
     @classmethod
-    def load(
-        cls,
-        *,
-        name: str,
-        source: str,
-        revision: str | None,
-        variant: str | None,
-        image_size: int,
-        num_steps: int,
-        guidance: float,
-        dtype: str,
-        device: str,
-    ) -> "DDPM":
-        """From a local folder or a hub repository in diffusers' layout.
-
-        Raises:
-            UsageError: the files, the device or a setting is not to be had; says the remedy.
-        """
+    def check_settings(cls, *, guidance: float, **own: Any) -> None:
+        super().check_settings(guidance=guidance, **own)
         if guidance != 1:
             raise UsageError(f"model.guidance = {guidance}: an unconditional model takes 1 only")
-        checkpoint = Checkpoint.open(
-            source,
-            revision=revision,
-            variant=variant,
-            parts=PARTS,
-            pipelines=PIPELINES,
-            dtype=dtype,
-            device=device,
-        )
-        from diffusers import DDIMScheduler, UNet2DModel
 
-        return cls(
-            unet=checkpoint.model("unet", UNet2DModel),
-            process=DDIM.from_scheduler(checkpoint.config("scheduler", DDIMScheduler), num_steps),
-            guidance=guidance,
-            image_size=image_size,
-            identity=checkpoint.identity(name=name, family=cls.__name__),
-        )
+    @classmethod
+    def networks(cls, checkpoint: Checkpoint) -> dict[str, Any]:
+        from diffusers import UNet2DModel
+
+        return {"unet": checkpoint.model("unet", UNet2DModel)}
 
     def encode_prompts(self, prompts: Sequence[str]) -> Condition:
         """Nothing, whatever the prompts."""

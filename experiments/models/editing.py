@@ -37,7 +37,8 @@ def sdedit(
             f"for one of {num_steps} steps"
         )
     start = num_steps - taken
-    x = model.process.diffuse(*_placed(model, clean, noise), start)
+    clean, noise = _placed(model, clean, noise)
+    x = model.process.diffuse(clean, noise, start)
     return model.sample(x, condition, start=start)
 
 

@@ -10,24 +10,36 @@ But like the batch's shape it decides about last bits, so it is recorded with ev
 manifest, and a replay repeats it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 import torch
+from torch import nn
 
-if TYPE_CHECKING:
-    from experiments.models.model import Model
+
+class Executable(Protocol):
+    """A model as far as its execution is concerned; see `experiments.models.model.Model`."""
+
+    modules: tuple[nn.Module, ...]
+    execution: "Execution"
+
+    @property
+    def busy_modules(self) -> Sequence[nn.Module]: ...
+
+
+M = TypeVar("M", bound=Executable)
 
 
 @dataclass(frozen=True)
 class Execution:
-    """The words of `configs/execution/`."""
+    """How the networks of a model are run; the options of `configs/execution/`."""
 
     channels_last: bool
     compiled: bool
 
-    def __call__(self, model: "Model") -> "Model":
-        """The same model, to be run so from now on."""
+    def __call__(self, model: M) -> M:
+        """Applies it to the model, in place, and returns the model."""
         if self.channels_last:
             for module in model.modules:
                 module.to(memory_format=torch.channels_last)

@@ -5,10 +5,9 @@ hub, pickled weights, half a snapshot. Only the files that are needed are fetche
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from filelock import FileLock
 
@@ -16,12 +15,9 @@ from experiments.errors import UsageError
 from experiments.models import snapshot
 from experiments.models.fingerprint import local_folder
 from experiments.models.quiet import quiet
+from metrics.weights.patience import ATTEMPTS, REQUEST_SECONDS, TRANSIENT, patiently, status_of
 
 T = TypeVar("T")
-
-REQUEST_SECONDS = 5.0
-ATTEMPTS = 3
-TRANSIENT = {408, 429, 500, 502, 503, 504}
 
 
 def resolve(
@@ -71,43 +67,30 @@ def _one_at_a_time(source: str) -> FileLock:
 
 def _fetch(source: str, *, revision: str | None, variant: str | None, parts: Sequence[str]) -> Path:
     from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_url, snapshot_download
+    from huggingface_hub.errors import HTTPError  # its HTTP library's, whichever that is
 
-    def ask(request: Callable[[], T]) -> T:
-        return _patiently(request, source=source, revision=revision)
+    def ask(request: Callable[..., T], *arguments: str, **options: Any) -> T:
+        try:
+            return patiently(lambda: request(*arguments, **options))
+        except (HTTPError, OSError, ValueError) as error:  # every one is the user's to mend
+            raise UsageError(_explain(error, source, revision)) from None
 
-    info = ask(lambda: HfApi().model_info(source, revision=revision, timeout=REQUEST_SECONDS))
+    info = ask(HfApi().model_info, source, revision=revision, timeout=REQUEST_SECONDS)
     files = [file.rfilename for file in info.siblings or []]
     try:
         names = snapshot.needed(files, parts, variant)
         # A gated repository shows its file list to everybody, but not its files.
         url = hf_hub_url(source, "model_index.json", revision=info.sha)
-        ask(lambda: get_hf_file_metadata(url, timeout=REQUEST_SECONDS))
-        folder = Path(
-            ask(lambda: snapshot_download(source, revision=info.sha, allow_patterns=names))
-        )
+        ask(get_hf_file_metadata, url, timeout=REQUEST_SECONDS)
+        folder = Path(ask(snapshot_download, source, revision=info.sha, allow_patterns=names))
         snapshot.check(folder, parts, variant)
     except snapshot.Incomplete as lack:
         raise UsageError(f"model.source={source} {lack}") from None
     return folder
 
 
-def _patiently(request: Callable[[], T], *, source: str, revision: str | None) -> T:
-    """Up to ATTEMPTS tries where the hub is busy; every other failure is the user's to mend."""
-    from huggingface_hub.errors import HTTPError  # its HTTP library's, whichever that is
-
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return request()
-        except (HTTPError, OSError, ValueError) as error:
-            answer = getattr(error, "response", None) or getattr(error.__cause__, "response", None)
-            status = getattr(answer, "status_code", None)
-            if status not in TRANSIENT or attempt == ATTEMPTS:
-                raise UsageError(_explain(error, status, source, revision)) from None
-            time.sleep(2.0 ** (attempt - 1))
-    raise AssertionError("unreachable")
-
-
-def _explain(error: Exception, status: int | None, source: str, revision: str | None) -> str:
+def _explain(error: Exception, source: str, revision: str | None) -> str:
+    status = status_of(error)
     page = f"https://huggingface.co/{source}"
     what = f"model.source={source}"
     if status in (401, 403):

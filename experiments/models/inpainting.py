@@ -7,8 +7,10 @@ guidance's empty prompt. The reference is diffusers' StableDiffusionInpaintPipel
 except that the masked image is encoded to the posterior's mode instead of a sample of it.
 """
 
+from typing import Any, ClassVar
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import interpolate
 
 from experiments.errors import UsageError
@@ -21,9 +23,9 @@ MASK, MASKED = "mask", "masked_latents"
 class StableDiffusionInpainting(StableDiffusion):
     """A pipeline of Stable Diffusion inpainting's shape as a model of the protocol."""
 
-    pipelines = ("StableDiffusionInpaintPipeline",)
+    pipelines: ClassVar = ("StableDiffusionInpaintPipeline",)
 
-    def __init__(self, *, unet: nn.Module, vae: nn.Module, **rest) -> None:
+    def __init__(self, *, unet: Any, vae: Any, **rest: Any) -> None:
         channels = 2 * vae.config.latent_channels + 1
         if unet.config.in_channels != channels:
             raise UsageError(

@@ -22,8 +22,8 @@ class LatentModel(Model):
     def __init__(
         self,
         *,
-        network: nn.Module,
-        vae: nn.Module,
+        network: Any,
+        vae: Any,
         encoders: Sequence[nn.Module],
         image_size: int,
         **rest: Any,

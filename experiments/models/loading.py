@@ -16,6 +16,7 @@ from experiments.models import snapshot
 from experiments.models.device import select_device, select_dtype
 from experiments.models.fingerprint import fingerprint, local_folder
 from experiments.models.hub import resolve
+from experiments.models.process import Process
 from experiments.models.quiet import no_progress_bars, quiet
 
 
@@ -92,6 +93,12 @@ class Checkpoint:
         """A tokenizer, or a scheduler; one published for another sampler gives its settings."""
         with quiet():
             return kind.from_pretrained(self._where(part), local_files_only=True)
+
+    def scheduler(self, sampler: type[Process]) -> Any:
+        """The scheduler of a sampler, with the published settings."""
+        import diffusers
+
+        return self.config("scheduler", getattr(diffusers, sampler.scheduler))
 
     def identity(self, *, name: str, family: str) -> dict[str, str]:
         """What made the images."""

@@ -6,10 +6,11 @@ Everything is differentiable with respect to x; whether gradients are recorded i
 choice. The weights themselves never need one.
 """
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,8 @@ from torch.utils.checkpoint import checkpoint
 from experiments.errors import UsageError
 from experiments.models.execution import EAGER, Execution
 from experiments.models.hub import resolve
-from experiments.models.process import Process, at_least_float32
+from experiments.models.loading import Checkpoint
+from experiments.models.process import DDIM, Process, at_least_float32
 
 # Keyword arguments of the network, one row an image. Empty for an unconditional model.
 Condition = dict[str, Tensor]
@@ -44,6 +46,8 @@ class Model(ABC):
 
     execution: Execution = EAGER
     parts: ClassVar[tuple[str, ...]]  # of a pipeline folder in diffusers' layout
+    pipelines: ClassVar[tuple[str, ...]]  # diffusers' classes whose parts mean the same here
+    sampler: ClassVar[type[Process]] = DDIM
 
     def __init__(
         self,
@@ -68,8 +72,49 @@ class Model(ABC):
         self.identity = identity
 
     @classmethod
+    def load(
+        cls,
+        *,
+        name: str,
+        source: str,
+        revision: str | None,
+        variant: str | None,
+        image_size: int,
+        num_steps: int,
+        guidance: float,
+        dtype: str,
+        device: str,
+        **own: Any,
+    ) -> Self:
+        """Loads the model from a local folder or a hub repository in diffusers' layout.
+
+        Args:
+            own: the settings that `networks` of this family takes.
+
+        Raises:
+            UsageError: the files, the device or a setting is not to be had; says the remedy.
+        """
+        cls.check_settings(guidance=guidance, **own)
+        checkpoint = Checkpoint.open(
+            source,
+            revision=revision,
+            variant=variant,
+            parts=cls.parts_with(**own),
+            pipelines=cls.pipelines,
+            dtype=dtype,
+            device=device,
+        )
+        return cls(
+            process=cls.sampler.from_scheduler(checkpoint.scheduler(cls.sampler), num_steps),
+            guidance=guidance,
+            image_size=image_size,
+            identity=checkpoint.identity(name=name, family=cls.__name__),
+            **cls.networks(checkpoint, **own),
+        )
+
+    @classmethod
     def fetch(cls, *, source: str, revision: str | None, variant: str | None, **rest: Any) -> None:
-        """Has every file on this machine that `load` needs with these settings; loads nothing.
+        """Downloads every file that `load` needs with these settings; loads nothing.
 
         Raises:
             UsageError: the folder is not whole, or the hub does not give the files.
@@ -80,6 +125,19 @@ class Model(ABC):
     def parts_with(cls, **_: Any) -> tuple[str, ...]:
         """The parts of a pipeline folder that `load` reads with these settings."""
         return cls.parts
+
+    @classmethod
+    def check_settings(cls, *, guidance: float, **own: Any) -> None:
+        """Raises UsageError for settings that are invalid, missing or unknown."""
+        taken = set(inspect.signature(cls.networks).parameters) - {"checkpoint"}
+        for name in sorted(taken ^ own.keys()):
+            lack = "lacks its setting" if name in taken else "has no setting"
+            raise UsageError(f"model: {cls.__name__} {lack} {name}")
+
+    @classmethod
+    @abstractmethod
+    def networks(cls, checkpoint: Checkpoint) -> dict[str, Any]:
+        """The networks and tokenizers of a checkpoint, as the family's constructor takes them."""
 
     @abstractmethod
     def encode_prompts(self, prompts: Sequence[str]) -> Condition:

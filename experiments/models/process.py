@@ -20,6 +20,7 @@ that no step waits for the device.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -64,8 +65,10 @@ class DDIM:
     prediction: str
     clip: float | None
 
+    scheduler: ClassVar[str] = "DDIMScheduler"
+
     @classmethod
-    def from_scheduler(cls, scheduler, num_steps: int) -> "DDIM":
+    def from_scheduler(cls, scheduler: Any, num_steps: int) -> "DDIM":
         """Tables of a diffusers DDIMScheduler; its own state does not matter.
 
         Raises:
@@ -159,8 +162,10 @@ class FlowEuler:
     timesteps: tuple[float, ...]
     sigmas: tuple[float, ...]
 
+    scheduler: ClassVar[str] = "FlowMatchEulerDiscreteScheduler"
+
     @classmethod
-    def from_scheduler(cls, scheduler, num_steps: int) -> "FlowEuler":
+    def from_scheduler(cls, scheduler: Any, num_steps: int) -> "FlowEuler":
         """Tables of a diffusers FlowMatchEulerDiscreteScheduler, its shift included.
 
         Raises:

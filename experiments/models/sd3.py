@@ -9,24 +9,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from experiments.models.latent import LatentModel
 from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition
 from experiments.models.process import FlowEuler
-from experiments.models.sdxl import clip_embeddings
+from experiments.models.sdxl import ENCODERS, TOKENIZERS, clip_embeddings
 
-PIPELINES = ("StableDiffusion3Pipeline",)
-PARTS = (
-    "transformer",
-    "vae",
-    "text_encoder",
-    "text_encoder_2",
-    "tokenizer",
-    "tokenizer_2",
-    "scheduler",
-)
 T5_PARTS = ("text_encoder_3", "tokenizer_3")
 
 
@@ -38,17 +28,19 @@ class SD3(LatentModel):
         t5_length: how many T5 tokens condition the network, whether there is a T5 or not.
     """
 
-    parts = PARTS
+    parts = ("transformer", "vae", *ENCODERS, *TOKENIZERS, "scheduler")
+    pipelines = ("StableDiffusion3Pipeline",)
+    sampler = FlowEuler
 
     def __init__(
         self,
         *,
-        transformer: nn.Module,
-        text_encoders: Sequence[nn.Module],
-        tokenizers: Sequence,
-        t5: tuple | None,
+        transformer: Any,
+        text_encoders: Sequence[Any],
+        tokenizers: Sequence[Any],
+        t5: tuple[Any, Any] | None,
         t5_length: int,
-        **rest,
+        **rest: Any,
     ) -> None:
         encoders = (*text_encoders, *([t5[1]] if t5 else []))
         super().__init__(network=transformer, encoders=encoders, **rest)
@@ -59,74 +51,36 @@ class SD3(LatentModel):
         self.t5_length = t5_length
 
     @classmethod
-    def parts_with(cls, *, t5: bool, **_: Any) -> tuple[str, ...]:
-        return PARTS + T5_PARTS if t5 else PARTS
+    def parts_with(cls, **settings: Any) -> tuple[str, ...]:
+        return cls.parts + T5_PARTS if settings["t5"] else cls.parts
 
     @classmethod
-    def load(
-        cls,
-        *,
-        name: str,
-        source: str,
-        revision: str | None,
-        variant: str | None,
-        image_size: int,
-        num_steps: int,
-        guidance: float,
-        t5: bool,
-        t5_length: int,
-        dtype: str,
-        device: str,
-    ) -> "SD3":
-        """From a local folder or a hub repository in diffusers' layout; `t5=False` leaves T5 out.
-
-        Raises:
-            UsageError: the files, the device or a setting is not to be had; says the remedy.
-        """
-        checkpoint = Checkpoint.open(
-            source,
-            revision=revision,
-            variant=variant,
-            parts=cls.parts_with(t5=t5),
-            pipelines=PIPELINES,
-            dtype=dtype,
-            device=device,
-        )
-        from diffusers import (
-            AutoencoderKL,
-            FlowMatchEulerDiscreteScheduler,
-            SD3Transformer2DModel,
-        )
+    def networks(  # type: ignore[override]  # with settings of its own
+        cls, checkpoint: Checkpoint, *, t5: bool, t5_length: int
+    ) -> dict[str, Any]:
+        from diffusers import AutoencoderKL, SD3Transformer2DModel
         from transformers import (
             CLIPTextModelWithProjection,
             CLIPTokenizer,
             T5EncoderModel,
-            T5TokenizerFast,
+            T5Tokenizer,
         )
 
-        scheduler = checkpoint.config("scheduler", FlowMatchEulerDiscreteScheduler)
-        return cls(
-            transformer=checkpoint.model("transformer", SD3Transformer2DModel),
-            vae=checkpoint.model("vae", AutoencoderKL),
-            text_encoders=tuple(
-                checkpoint.model(part, CLIPTextModelWithProjection)
-                for part in ("text_encoder", "text_encoder_2")
-            ),
-            tokenizers=tuple(
-                checkpoint.config(part, CLIPTokenizer) for part in ("tokenizer", "tokenizer_2")
-            ),
-            t5=(
-                checkpoint.config("tokenizer_3", T5TokenizerFast),
+        return {
+            "transformer": checkpoint.model("transformer", SD3Transformer2DModel),
+            "vae": checkpoint.model("vae", AutoencoderKL),
+            "text_encoders": [
+                checkpoint.model(part, CLIPTextModelWithProjection) for part in ENCODERS
+            ],
+            "tokenizers": [checkpoint.config(part, CLIPTokenizer) for part in TOKENIZERS],
+            "t5": (
+                checkpoint.config("tokenizer_3", T5Tokenizer),
                 checkpoint.model("text_encoder_3", T5EncoderModel),
             )
             if t5
             else None,
-            t5_length=t5_length,
-            process=FlowEuler.from_scheduler(scheduler, num_steps),
-            guidance=guidance,
-            image_size=image_size,
-            identity=checkpoint.identity(name=name, family=cls.__name__),
-        )
+            "t5_length": t5_length,
+        }
 
     def encode_prompts(self, prompts: Sequence[str]) -> Condition:
         clip, pooled = clip_embeddings(self.tokenizers, self.text_encoders, prompts)

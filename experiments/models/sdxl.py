@@ -5,26 +5,18 @@ with a DDIMScheduler, its original and target size equal to the image's, no crop
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from experiments.models.latent import LatentModel
 from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition
-from experiments.models.process import DDIM
 from experiments.models.stable_diffusion import clip_tokens
 
-PIPELINES = ("StableDiffusionXLPipeline",)
-PARTS = (
-    "unet",
-    "vae",
-    "text_encoder",
-    "text_encoder_2",
-    "tokenizer",
-    "tokenizer_2",
-    "scheduler",
-)
+ENCODERS = ("text_encoder", "text_encoder_2")
+TOKENIZERS = ("tokenizer", "tokenizer_2")
 
 
 class SDXL(LatentModel):
@@ -34,17 +26,18 @@ class SDXL(LatentModel):
         zero_null: the empty prompt's embeddings are zeros, as the published model was trained.
     """
 
-    parts = PARTS
+    parts = ("unet", "vae", *ENCODERS, *TOKENIZERS, "scheduler")
+    pipelines = ("StableDiffusionXLPipeline",)
 
     def __init__(
         self,
         *,
-        unet: nn.Module,
-        vae: nn.Module,
-        text_encoders: Sequence[nn.Module],
-        tokenizers: Sequence,
+        unet: Any,
+        vae: Any,
+        text_encoders: Sequence[Any],
+        tokenizers: Sequence[Any],
         zero_null: bool,
-        **rest,
+        **rest: Any,
     ) -> None:
         if vae.dtype == torch.float16 and vae.config.force_upcast:
             vae.to(torch.float32)  # its activations overflow float16
@@ -55,53 +48,20 @@ class SDXL(LatentModel):
         self.zero_null = zero_null
 
     @classmethod
-    def load(
-        cls,
-        *,
-        name: str,
-        source: str,
-        revision: str | None,
-        variant: str | None,
-        image_size: int,
-        num_steps: int,
-        guidance: float,
-        dtype: str,
-        device: str,
-    ) -> "SDXL":
-        """From a local folder or a hub repository in diffusers' layout.
-
-        Raises:
-            UsageError: the files, the device or a setting is not to be had; says the remedy.
-        """
-        checkpoint = Checkpoint.open(
-            source,
-            revision=revision,
-            variant=variant,
-            parts=PARTS,
-            pipelines=PIPELINES,
-            dtype=dtype,
-            device=device,
-        )
-        from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+    def networks(cls, checkpoint: Checkpoint) -> dict[str, Any]:
+        from diffusers import AutoencoderKL, UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-        return cls(
-            unet=checkpoint.model("unet", UNet2DConditionModel),
-            vae=checkpoint.model("vae", AutoencoderKL),
-            text_encoders=(
+        return {
+            "unet": checkpoint.model("unet", UNet2DConditionModel),
+            "vae": checkpoint.model("vae", AutoencoderKL),
+            "text_encoders": (
                 checkpoint.model("text_encoder", CLIPTextModel),
                 checkpoint.model("text_encoder_2", CLIPTextModelWithProjection),
             ),
-            tokenizers=(
-                checkpoint.config("tokenizer", CLIPTokenizer),
-                checkpoint.config("tokenizer_2", CLIPTokenizer),
-            ),
-            zero_null=checkpoint.index.get("force_zeros_for_empty_prompt", True),
-            process=DDIM.from_scheduler(checkpoint.config("scheduler", DDIMScheduler), num_steps),
-            guidance=guidance,
-            image_size=image_size,
-            identity=checkpoint.identity(name=name, family=cls.__name__),
-        )
+            "tokenizers": [checkpoint.config(part, CLIPTokenizer) for part in TOKENIZERS],
+            "zero_null": checkpoint.index.get("force_zeros_for_empty_prompt", True),
+        }
 
     def encode_prompts(self, prompts: Sequence[str]) -> Condition:
         hidden, pooled = clip_embeddings(self.tokenizers, self.text_encoders, prompts)
@@ -127,7 +87,7 @@ class SDXL(LatentModel):
 
 
 def clip_embeddings(
-    tokenizers: Sequence, text_encoders: Sequence[nn.Module], prompts: Sequence[str]
+    tokenizers: Sequence[Any], text_encoders: Sequence[Any], prompts: Sequence[str]
 ) -> tuple[Tensor, list[Tensor]]:
     """The encoders' penultimate hidden states side by side (N, tokens, sum of widths), and each
     encoder's first output: the pooled embedding (N, width) where it has a projection.

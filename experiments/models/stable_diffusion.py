@@ -6,70 +6,38 @@ with a DDIMScheduler and no safety checker, which would blank images.
 """
 
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from experiments.models.latent import LatentModel
 from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition
-from experiments.models.process import DDIM
-
-PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 
 
 class StableDiffusion(LatentModel):
     """A pipeline of Stable Diffusion's shape as a model of the protocol."""
 
-    parts = PARTS
-    pipelines = ("StableDiffusionPipeline",)  # the published ones that it takes
+    parts: ClassVar = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+    pipelines: ClassVar = ("StableDiffusionPipeline",)
 
-    def __init__(self, *, unet: nn.Module, text_encoder: nn.Module, tokenizer, **rest) -> None:
+    def __init__(self, *, unet: Any, text_encoder: Any, tokenizer: Any, **rest: Any) -> None:
         super().__init__(network=unet, encoders=(text_encoder,), **rest)
         self.unet = unet
         self.text_encoder = text_encoder
         self.tokenizer = tokenizer
 
     @classmethod
-    def load(
-        cls,
-        *,
-        name: str,
-        source: str,
-        revision: str | None,
-        variant: str | None,
-        image_size: int,
-        num_steps: int,
-        guidance: float,
-        dtype: str,
-        device: str,
-    ) -> "StableDiffusion":
-        """From a local folder or a hub repository in diffusers' layout.
-
-        Raises:
-            UsageError: the files, the device or a setting is not to be had; says the remedy.
-        """
-        checkpoint = Checkpoint.open(
-            source,
-            revision=revision,
-            variant=variant,
-            parts=PARTS,
-            pipelines=cls.pipelines,
-            dtype=dtype,
-            device=device,
-        )
-        from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+    def networks(cls, checkpoint: Checkpoint) -> dict[str, Any]:
+        from diffusers import AutoencoderKL, UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTokenizer
 
-        return cls(
-            unet=checkpoint.model("unet", UNet2DConditionModel),
-            vae=checkpoint.model("vae", AutoencoderKL),
-            text_encoder=checkpoint.model("text_encoder", CLIPTextModel),
-            tokenizer=checkpoint.config("tokenizer", CLIPTokenizer),
-            process=DDIM.from_scheduler(checkpoint.config("scheduler", DDIMScheduler), num_steps),
-            guidance=guidance,
-            image_size=image_size,
-            identity=checkpoint.identity(name=name, family=cls.__name__),
-        )
+        return {
+            "unet": checkpoint.model("unet", UNet2DConditionModel),
+            "vae": checkpoint.model("vae", AutoencoderKL),
+            "text_encoder": checkpoint.model("text_encoder", CLIPTextModel),
+            "tokenizer": checkpoint.config("tokenizer", CLIPTokenizer),
+        }
 
     def encode_prompts(self, prompts: Sequence[str]) -> Condition:
         tokens = clip_tokens(self.tokenizer, prompts).to(self.device)
@@ -79,7 +47,7 @@ class StableDiffusion(LatentModel):
         return self.unet(x, timestep, **condition).sample
 
 
-def clip_tokens(tokenizer, prompts: Sequence[str]) -> Tensor:
+def clip_tokens(tokenizer: Any, prompts: Sequence[str]) -> Tensor:
     """Token ids (N, tokenizer.model_max_length), padded or cut."""
     return tokenizer(
         list(prompts),

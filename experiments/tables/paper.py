@@ -7,6 +7,7 @@ Tables 1-9, restated in `paper.yaml` with the section of each table and what had
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import yaml
 
@@ -61,10 +62,10 @@ def values(key: str, model: str) -> dict[str, dict[str, Reported]]:
     return table(key).values.get(model, {})
 
 
-def _reported(cells: dict) -> dict[str, Reported]:
+def _reported(cells: dict[str, Any]) -> dict[str, Reported]:
     """Numbers of a row; a dash in the paper (null) is no number and is left out."""
     return {
-        metric: tuple(map(float, cell)) if isinstance(cell, list) else (float(cell), None)
+        metric: (float(cell[0]), float(cell[1])) if isinstance(cell, list) else (float(cell), None)
         for metric, cell in cells.items()
         if cell is not None
     }

@@ -96,13 +96,13 @@ def _differences(
 
     What is within rounding of the values themselves, a difference or a spread, is returned as 0.
     """
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    if a.ndim != 1 or a.shape != b.shape or len(a) < 2:
-        raise ValueError(f"shapes {a.shape} and {b.shape}; need two lists of one length >= 2")
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+    x, y = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
+        raise ValueError(f"shapes {x.shape} and {y.shape}; need two lists of one length >= 2")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise ValueError("paired samples hold NaN or infinite values; every value must be finite")
-    d = a - b
-    rounding = 64 * np.finfo(float).eps * max(np.abs(a).max(), np.abs(b).max())
+    d = x - y
+    rounding = 64 * np.finfo(float).eps * max(np.abs(x).max(), np.abs(y).max())
     if np.abs(d).max() <= rounding:
         d = np.zeros_like(d)
     spread = float(d.std(ddof=1))

@@ -10,6 +10,7 @@ ours and never enter a computation.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,12 @@ from experiments.errors import UsageError
 from experiments.tables import paper, scorerows
 from experiments.tables.spec import TableSpec
 from experiments.tables.statistics import PairedTest, holm, paired
+
+TESTED = (
+    "baseline", "pairs", "difference", "ci_low", "ci_high", "percent", "dz",
+    "t_p", "t_p_holm", "wilcoxon_p", "wilcoxon_p_holm",
+)  # fmt: skip
+"""What a frame tells of a comparison."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,10 @@ class Comparison:
     wilcoxon_p_holm: float
     percent: float | None  # 100 (mean / baseline mean - 1); None unless the baseline is positive
     paper_percent: dict[str, float]
+
+    def record(self) -> dict[str, Any]:
+        """Itself and its test as flat values."""
+        return {**vars(self), **vars(self.test), "pairs": self.test.n}
 
 
 @dataclass(frozen=True)
@@ -80,27 +91,14 @@ class Table:
         ]
         return pd.DataFrame(records).astype({"pairs": "Int64"})
 
-    def _record(self, cell: Cell, comparison: Comparison | None) -> dict:
+    def _record(self, cell: Cell, comparison: Comparison | None) -> dict[str, Any]:
         column = self.spec.columns[cell.metric]
-        record = {"table": self.spec.name, "model": self.model, "row": cell.row}
+        record: dict[str, Any] = {"table": self.spec.name, "model": self.model, "row": cell.row}
         record |= {"metric": cell.metric, "label": column.label, "better": column.better}
         record |= {"n": cell.n, "mean": cell.mean, "std": cell.std}
-        test = comparison.test if comparison else None
-        record |= {
-            "baseline": comparison and comparison.baseline,
-            "pairs": test and test.n,
-            "difference": test and test.difference,
-            "ci_low": test and test.ci_low,
-            "ci_high": test and test.ci_high,
-            "percent": comparison and comparison.percent,
-            "dz": test and test.dz,
-            "t_p": test and test.t_p,
-            "t_p_holm": comparison and comparison.t_p_holm,
-            "wilcoxon_p": test and test.wilcoxon_p,
-            "wilcoxon_p_holm": comparison and comparison.wilcoxon_p_holm,
-        }
-        paper_mean, paper_std = cell.paper or (None, None)
-        record |= {"paper_mean": paper_mean, "paper_std": paper_std}
+        tested = comparison.record() if comparison else {}
+        record |= {name: tested.get(name) for name in TESTED}
+        record |= zip(("paper_mean", "paper_std"), cell.paper or (None, None), strict=True)
         for model in self.paper.values if self.paper else ():
             record[f"paper_{model}_percent"] = comparison and comparison.paper_percent.get(model)
         made = self.provenance[cell.metric]

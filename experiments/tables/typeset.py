@@ -118,10 +118,11 @@ def _mean_rows(table: "Table") -> list[list[str]]:
         rows.append([_escape(row), *texts, count_range(cell.n for cell in cells)])
         if any(cell.paper for cell in cells):
             reported = (
-                mean_and_spread(*(cell.paper or (None, None)), table.spec.columns[cell.metric])
+                mean_and_spread(mean, std, table.spec.columns[cell.metric])
                 for cell in cells
+                for mean, std in [cell.paper or (None, None)]
             )
-            n = str(table.paper.n or DASH)
+            n = str((table.paper and table.paper.n) or DASH)
             rows.append([f"*{_escape(row)}, paper*", *(f"*{text}*" for text in reported), n])
     return rows
 
@@ -156,7 +157,7 @@ def verdict(comparison: "Comparison", column: "Column") -> str:
 def _beside_paper(table: "Table", tested: list[tuple["Cell", "Comparison"]]) -> list[str]:
     """Effects as ratios row / baseline, ours and the paper's, whichever models it has."""
     comparable = [(cell, against) for cell, against in tested if against.paper_percent]
-    if not comparable:
+    if not comparable or table.paper is None:
         return []
     models = list(table.paper.values)
     has_model = table.model in models

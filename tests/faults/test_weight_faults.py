@@ -22,8 +22,8 @@ PIPELINE = BUNDLED / "pipeline"
 FETCH = """
 import sys
 from experiments.models.hub import resolve
-from experiments.models.stable_diffusion import PARTS
-print(resolve(sys.argv[1], revision=sys.argv[2], variant=None, parts=PARTS))
+from experiments.models.stable_diffusion import StableDiffusion
+print(resolve(sys.argv[1], revision=sys.argv[2], variant=None, parts=StableDiffusion.parts))
 """
 
 

@@ -88,7 +88,7 @@ def test_a_learned_coupling_is_its_matrix_and_not_where_its_card_lies(tmp_path):
     card = Card.begin(antithetic(4), {"within": None})
     found = []
     for name in ("a", "b"):
-        path, _ = card.write(tmp_path / f"{name}.safetensors")
+        card.write(path := tmp_path / f"{name}.safetensors")
         found.append(identified({"_target_": "experiments.learning.learned", "card": str(path)}))
     assert found[0] == found[1]
     assert found[0]["_target_"] == "coupling.from_matrix"

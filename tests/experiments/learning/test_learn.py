@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from experiments import learn
-from experiments.compose import CONFIGS, build
+from experiments.cells.build import model_of
+from experiments.compose import CONFIGS
 from experiments.errors import UsageError
 from experiments.learning.card import Card, read
+from experiments.models.source import ModelSource
 
 QUICK = ["model.num_steps=1", "prompts_per_step=1", "task.num_prompts=3", "reward=l2"]
 
@@ -18,13 +20,13 @@ QUICK = ["model.num_steps=1", "prompts_per_step=1", "task.num_prompts=3", "rewar
 @pytest.fixture(scope="module")
 def model():
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return build("model", hydra.compose("learn", overrides=QUICK))
+        return model_of(hydra.compose("learn", overrides=QUICK)).load()
 
 
 @pytest.fixture
 def start(tmp_path, model, monkeypatch):
     """Runs the command with the given overrides in this process; results go to a folder."""
-    monkeypatch.setattr(learn.ConfiguredModel, "load", lambda _: model)
+    monkeypatch.setattr(ModelSource, "load", lambda _: model)
 
     def start(*overrides: str, to: str = "results", rows: dict | None = None):
         here = [f"output_dir={tmp_path / 'outputs'}", f"results_dir={tmp_path / to}"]
@@ -60,7 +62,7 @@ def test_a_killed_learning_goes_on_as_if_nothing_had_happened(start, monkeypatch
     assert steps == [1, 2] and continued.steps == 4
     assert torch.equal(continued.matrices, whole.matrices)
     assert torch.equal(continued.rewards, whole.rewards)
-    monkeypatch.setattr(learn.ConfiguredModel, "load", lambda _: pytest.fail("loads the model"))
+    monkeypatch.setattr(ModelSource, "load", lambda _: pytest.fail("loads the model"))
     start("num_steps=4", "name=some")  # nothing is left to do
 
 
@@ -76,7 +78,7 @@ def test_a_study_reports_every_start_and_its_held_out_rewards(start, capsys, mon
     assert lines[0] == "prompt,group,start,learned,repulsive,iid" and len(lines) == 1 + 2 * 4
     for name in ("tiny.md", "tiny.csv", "tiny.png", "tiny.pdf", "cards/tiny-b.json"):
         assert (folder / name).stat().st_size > 0
-    monkeypatch.setattr(learn.ConfiguredModel, "load", lambda _: pytest.fail("loads the model"))
+    monkeypatch.setattr(ModelSource, "load", lambda _: pytest.fail("loads the model"))
     again = start(*study, rows=rows, to="again")  # what is learned and evaluated is read
     assert (again / "tiny-held-out.csv").read_text() == (folder / "tiny-held-out.csv").read_text()
 
@@ -93,7 +95,7 @@ def test_a_study_reports_every_start_and_its_held_out_rewards(start, capsys, mon
     ],
 )
 def test_a_mistake_is_named_before_a_model_loads(start, overrides, message, monkeypatch, tmp_path):
-    monkeypatch.setattr(learn.ConfiguredModel, "load", lambda _: pytest.fail("loads the model"))
+    monkeypatch.setattr(ModelSource, "load", lambda _: pytest.fail("loads the model"))
     with pytest.raises(UsageError, match=message) as caught:
         start(*overrides)
     assert "\n" not in str(caught.value)

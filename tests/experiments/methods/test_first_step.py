@@ -7,6 +7,7 @@ import torch
 
 from coupling import base_noise, repulsive
 from coupling.optimizers.contrastive import Contrastive
+from experiments.cells.build import model_of
 from experiments.compose import build, compose
 from experiments.errors import UsageError
 from experiments.methods.coupled import Coupled
@@ -21,7 +22,7 @@ JOBS = jobs_of(["a bedroom with a red bed", "a blue room", "a bedroom at night"]
 
 @cache
 def model():
-    return build("model", compose(["model=tiny", "model.num_steps=2"]))
+    return model_of(compose(["model=tiny", "model.num_steps=2"])).load()
 
 
 def optimizer(name: str, *overrides: str) -> Contrastive:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from coupling import equicorrelated, identical, iid, repulsive
+from experiments.cells.build import model_of
 from experiments.compose import build, compose
 from experiments.errors import UsageError
 from experiments.methods.method import generate
@@ -35,7 +36,7 @@ def setting(request):
     """A bundled model and two pictures for it."""
     config = compose(["task=objects", f"model={request.param}", "task.num_pictures=2",
                       "model.num_steps=5", "model.guidance=1"])  # fmt: skip
-    return build("model", config), build("task", config).jobs()
+    return model_of(config).load(), build("task", config).jobs()
 
 
 def started(model, jobs, method) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from coupling import repulsive
+from experiments.cells.build import model_of
 from experiments.compose import build, compose
 from experiments.models.execution import EAGER, Execution
 from experiments.models.model import repeat_rows
@@ -19,7 +20,7 @@ def run(model) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def model():
-    return build("model", compose(["model=tiny", "model.num_steps=3"]))
+    return model_of(compose(["model=tiny", "model.num_steps=3"])).load()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from smallhub import COMMIT, small_hub
 
-from experiments.models.stable_diffusion import PARTS
+from experiments.models.stable_diffusion import StableDiffusion
 
 # A process of its own: the hub's library reads its settings when it is imported.
 PROGRAM = """
@@ -50,7 +50,7 @@ def fetch(sources: list[str], endpoint: str, cache: Path, *, revision=COMMIT, **
     settings = {"HF_ENDPOINT": endpoint, "HF_HOME": str(cache), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     requests = json.dumps([[source, revision] for source in sources])
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, requests, json.dumps(PARTS)],
+        [sys.executable, "-c", PROGRAM, requests, json.dumps(StableDiffusion.parts)],
         env={**os.environ, **settings, **environment},
         capture_output=True,
         text=True,

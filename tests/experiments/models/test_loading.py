@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra.utils import get_method
+from hydra.utils import get_class
 from omegaconf import OmegaConf
 from safetensors.torch import load_file, save_file
 
@@ -162,14 +162,14 @@ def test_a_fingerprint_of_the_hub_asks_nobody():
     assert fingerprint("owner/name", None) == "owner/name@main"
 
 
-def test_a_fingerprint_is_quick_and_needs_no_torch(tmp_path):
+def test_a_fingerprint_is_quick_and_needs_no_pipeline(tmp_path):
     (tmp_path / "weights.safetensors").write_bytes(bytes(2**24))
     start = time.perf_counter()
     fingerprint(str(tmp_path), None)
     assert time.perf_counter() - start < 0.5
     program = (
         "import sys; from experiments.models import fingerprint, hub; "
-        "sys.exit(bool({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
+        "sys.exit(bool({'diffusers', 'transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
@@ -178,8 +178,13 @@ def test_a_fingerprint_is_quick_and_needs_no_torch(tmp_path):
 def test_a_config_states_every_argument_of_its_loader(path):
     config = OmegaConf.load(path)
     config = config.get("model", config)  # one that also chooses prompts and metrics has it nested
-    arguments = inspect.signature(get_method(config["_target_"])).parameters
-    assert set(config) - {"_target_"} == set(arguments)
+    family = get_class(config["_target_"])
+    arguments = {
+        name
+        for loader in (family.load, family.networks)
+        for name in inspect.signature(loader).parameters
+    }
+    assert set(config) - {"_target_"} == arguments - {"own", "checkpoint"}
     assert config.name == path.stem
 
 
