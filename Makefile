@@ -119,8 +119,8 @@ bench: setup ## speed against diffusers' own loop, with the same pictures; idle 
 	$(BIN)/python scripts/bench.py --model $(MODEL) $(ARGS)
 
 tiny: setup ## train the bundled model anew and measure it
-	$(BIN)/python scripts/train_tiny.py --work outputs/train_tiny --out experiments/models/tiny
-	$(BIN)/python scripts/assess_tiny.py --model experiments/models/tiny --work outputs/train_tiny
+	$(BIN)/python scripts/tiny/train.py --work outputs/train_tiny --out experiments/models/tiny
+	$(BIN)/python scripts/tiny/assess.py --model experiments/models/tiny --work outputs/train_tiny
 
 clean: ## remove the environment and caches; galleries stay
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache

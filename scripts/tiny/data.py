@@ -1,0 +1,53 @@
+"""What the bundled model learns from and is measured on: rendered scenes and their captions."""
+
+from multiprocessing import Pool
+from pathlib import Path
+
+import numpy as np
+import torch
+from architectures import IMAGE_SIZE
+from torch import Tensor
+
+from experiments.bedrooms import Scene, caption, render, sample_scene
+
+SCENES = 30_000
+TRAINING = 0  # the random stream of the scenes that are learned from; others are held out
+
+
+def scene(index: int, *, stream: int = TRAINING) -> Scene:
+    return sample_scene(np.random.default_rng((stream, index)))
+
+
+def training_image(index: int) -> np.ndarray:
+    return render(scene(index), IMAGE_SIZE)[0]
+
+
+def training_images(work: Path) -> np.ndarray:
+    """All rendered scenes, (SCENES, 64, 64, 3) uint8, memory-mapped."""
+    path = work / "images.npy"
+    if not path.exists():
+        with Pool() as pool:
+            images = np.stack(pool.map(training_image, range(SCENES), chunksize=500))
+        np.save(work / "images.tmp.npy", images)
+        (work / "images.tmp.npy").rename(path)
+    return np.load(path, mmap_mode="r")
+
+
+def scenes_and_captions(
+    rng: np.random.Generator, batch: int, dropout: float = 0.0
+) -> tuple[np.ndarray, list[str]]:
+    """Indices of random training scenes and a fresh caption of each, emptied with `dropout`."""
+    indices = rng.integers(SCENES, size=batch)
+    texts = [caption(scene(i), rng) for i in indices.tolist()]
+    return indices, ["" if rng.random() < dropout else text for text in texts]
+
+
+def to_tensor(images: np.ndarray, device: str = "cpu") -> Tensor:
+    """(B, H, W, 3) uint8 -> (B, 3, H, W) float32 in [-1, 1]."""
+    x = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def normal(rng: np.random.Generator, like: Tensor) -> Tensor:
+    noise = torch.from_numpy(rng.standard_normal(tuple(like.shape), np.float32))
+    return noise.to(like.device, memory_format=torch.channels_last)
