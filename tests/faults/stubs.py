@@ -78,7 +78,7 @@ class Naps:
     seed: int
 
     def __call__(self, jobs: Sequence[Job]) -> None:
-        time.sleep(int(jobs[0].id[:4], 16) * (self.seed + 1) % 7 / 20)
+        time.sleep(int(jobs[0].id[:4], 16) * (self.seed + 1) % 7 / 8)
 
 
 @dataclass(frozen=True)
