@@ -55,7 +55,7 @@ def test_what_is_exported_under_another_name_keeps_its_own():
 
 
 def test_a_door_leads_to_what_it_names():
-    for code in (SDXL, SDXL.load, metrics.PairwiseL2, torch.nn.Linear):
+    for code in (SDXL, SDXL.networks, metrics.PairwiseL2, torch.nn.Linear):
         module, _, name = door(code).partition(code.__qualname__)
         found = importlib.import_module(module.rstrip("."))
         for part in (code.__qualname__ + name).split("."):
