@@ -56,13 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths = [Path(word) for word in given.words if word not in settings]
     if not paths:
         parser.error("there is no image among these words")
-    allow = [word.removeprefix("allow=") for word in settings if word.startswith("allow=")]
+    allowed = [word for word in settings if word.startswith("allow=")]
     differing = 0
     for path, difference in replay(
         paths,
-        overrides=[word for word in settings if not word.startswith("allow=")],
+        overrides=[word for word in settings if word not in allowed],
         folders=_folders_of_yours(given.config_dir),
-        allow=",".join(allow).split(","),
+        allow=[name for word in allowed for name in word[len("allow=") :].split(",") if name],
     ):
         print(f"{path}: {_verdict(difference)}")
         differing += bool(difference.any())

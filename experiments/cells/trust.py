@@ -5,9 +5,9 @@ the suite's and the user's own. Whoever knows better allows a module. Nothing el
 names is even imported. Code that is not the suite's must be the very code that made the image.
 """
 
-import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from inspect import getfile
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,8 @@ class Trust:
         Raises:
             UsageError: a YAML cannot be read.
         """
-        files = [
-            file
-            for folder in folders
-            for group in GROUPS
-            for file in folder.glob(f"{group}/**/*.yaml")
-        ]
+        groups = [folder / group for folder in folders for group in GROUPS]
+        files = [file for group in groups for file in group.rglob("*.yaml")]
         ours = {f"coupling.{name}" for name in coupling.__all__}
         return cls(frozenset(ours.union(*map(_named, files))), tuple(allow))
 
@@ -67,25 +63,26 @@ class Trust:
         Raises:
             UsageError: it names other code, or the code here is not what made it.
         """
+        family = made["model"]["_target_"]
         settings = {key: value for key, value in made["model"].items() if key != "_target_"}
-        unknown = {made["model"]["_target_"], *targets([settings, made["batch"]])} - {model}
-        noise = targets([made[group] for group in GROUPS])
-        unknown |= {name for name in noise if not self.covers(name)}
+        unknown = {family} - {model} | set(targets([settings, made["batch"]]))
+        noise = {group: made[group] for group in GROUPS}
+        unknown |= {name for name in targets(noise) if not self.covers(name)}
         if unknown:
             raise UsageError(
                 f"{path} names {', '.join(sorted(unknown))}, which is not of this suite and in no "
                 "configuration here; allow=MODULE calls it, if it is code of yours"
             )
-        for name in edited(made):
-            file = Path(inspect.getfile(located(name))).name
-            raise UsageError(f"{path} was made by another {file}")
+        for name in edited({"model": made["model"], **noise}):
+            raise UsageError(f"{path} was made by another {Path(getfile(located(name))).name}")
         return {key: _without_hashes(value) for key, value in made.items()}
 
 
 def targets(values: Any) -> Iterator[str]:
     """Every `_target_` in JSON values."""
     if isinstance(values, Mapping):
-        yield from (str(value) for name, value in values.items() if name == "_target_")
+        if "_target_" in values:
+            yield str(values["_target_"])
         values = list(values.values())
     for value in values if isinstance(values, list) else ():
         yield from targets(value)

@@ -145,6 +145,16 @@ def test_it_is_not_called_where_nobody_names_it(of_a_law_of_ours, tmp_path, monk
     assert "chain" not in sys.modules  # nor imported
 
 
+def test_only_what_is_checked_is_imported_to_compare_its_source(of_a_law_of_ours, tmp_path, capsys):
+    image, _ = of_a_law_of_ours
+    hidden = {"_target_": "this.s", "_source_": "0" * 12}
+    sys.modules.pop("this", None)
+    assert main([altered(image, tmp_path / "x.png", extra=hidden), "allow=chain"]) == 0
+    batch = image_metadata(image)["batch"] | {"extra": hidden}
+    refused(altered(image, tmp_path / "y.png", batch=batch), "allow=chain", capsys=capsys)
+    assert "this" not in sys.modules
+
+
 def test_another_source_of_the_same_name_is_refused(of_a_law_of_ours, tmp_path, capsys):
     image, _ = of_a_law_of_ours
     coupling = image_metadata(image)["coupling"]
