@@ -41,11 +41,12 @@ setup: .venv/installed ## make .venv and install the suite with the tested versi
 demo: setup ## iid against coupled galleries: numbers and pictures
 	$(RUN) experiment=demo model=$(MODEL) $(PROMPTS_$(MODEL)) $(ARGS)
 
+# Doctests are left to `test`: with them pytest takes one conftest.py for another.
 quick: setup ## laws, references, architecture, and every configuration: a minute
-	$(BIN)/python -m pytest -q -n auto coupling tests/coupling tests/test_architecture.py tests/experiments/test_configs.py tests/metrics/test_diversity.py tests/metrics/test_golden.py tests/metrics/test_similarity.py $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -o addopts=--strict-markers tests/coupling tests/metrics/test_diversity.py tests/metrics/test_golden.py tests/metrics/test_similarity.py tests/test_architecture.py tests/experiments/test_configs.py $(ARGS)
 
 test: setup ## the everyday tests
-	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow" $(ARGS)
 
 faults: setup ## everything that may go wrong: killed, hung, full, torn, forged; about five minutes
 	$(BIN)/python -m pytest -q -m faults tests/faults $(ARGS)

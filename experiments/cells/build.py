@@ -86,7 +86,7 @@ def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
         folder=folder,
         recipe=Recipe(method, config.seed, inputs, model),
         workers=workers[crew],
-        shard=Shard.parse(config.shard) if config.shard else None,
+        shard=Shard.parse(shard) if (shard := config.get("shard")) else None,
     )
     return Cell(
         label=label,
