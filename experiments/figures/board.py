@@ -84,7 +84,7 @@ def comparison_board(
     heights = [len(lines) * CAPTION_LINE + GUTTER + height for lines in captions]
     board_height = 2 * MARGIN + TITLE + sum(heights) + (len(heights) - 1) * ROW_GAP
     with style():
-        figure = canvas(board_width / DPI, board_height / DPI, dpi=DPI)
+        figure = canvas(board_width / DPI, board_height / DPI, layout=None)
         for j, label in enumerate(labels):
             left = MARGIN + j * (block + BETWEEN)
             _write(figure, left, MARGIN, label, weight="bold", size=10)

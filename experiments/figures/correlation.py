@@ -21,6 +21,11 @@ def heat_map(axis: Axes, matrix: np.ndarray, *, fontsize: float | None) -> None:
                   color="white" if abs(value) > 0.8 else "#222222")  # fmt: skip
 
 
+def furthest(correlation: np.ndarray, law: np.ndarray) -> float:
+    """The largest distance of a correlation of a pair from what it is by law, both (K, K)."""
+    return float(np.triu(np.abs(correlation - law), 1).max())
+
+
 def heat_maps(matrices: Mapping[str, np.ndarray], path: Path) -> tuple[Path, Path]:
     """Draws matrices side by side under their titles.
 
@@ -28,7 +33,7 @@ def heat_maps(matrices: Mapping[str, np.ndarray], path: Path) -> tuple[Path, Pat
         path: where to write; its suffix gives way to .png and .pdf.
     """
     with style():
-        figure = canvas(0.4 + 2.4 * len(matrices), 2.7, layout="constrained")
+        figure = canvas(0.4 + 2.4 * len(matrices), 2.7)
         axes = figure.subplots(1, len(matrices), squeeze=False)[0]
         for axis, (title, matrix) in zip(axes, matrices.items(), strict=True):
             heat_map(axis, matrix, fontsize=7 if len(matrix) <= LEGIBLE else None)

@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from experiments.figures.style import canvas, save, style
+from experiments.figures.style import panels, save, style
 from experiments.tables import paper
 from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
 from experiments.tables.statistics import paired
 from experiments.tables.table import Table
-from experiments.tables.typeset import ARROWS
-
-PANELS_ABREAST = 3
+from experiments.tables.typeset import heading
 
 
 def effect_curve(
@@ -35,15 +33,10 @@ def effect_curve(
         predicted: row -> the ratio that is predicted for `predicted_metric`.
     """
     spec = results.table.spec
-    across = min(len(spec.columns), PANELS_ABREAST)
-    down = -(-len(spec.columns) // across)
     rows, places = list(x), list(x.values())
     with style():
-        figure = canvas(2.45 * across, 1.95 * down + 0.4, layout="constrained")
-        axes = figure.subplots(down, across, squeeze=False).flatten()
-        for axis in axes[len(spec.columns) :]:
-            axis.set_axis_off()
-        for axis, (metric, column) in zip(axes, spec.columns.items(), strict=False):
+        figure, axes = panels(len(spec.columns), size=(2.45, 1.95), margin=(0, 0.4))
+        for axis, (metric, column) in zip(axes, spec.columns.items(), strict=True):
             values = pivot(results.scores, metric, rows=spec.rows)
             ratios, errors = [], []
             for row in rows:
@@ -59,7 +52,7 @@ def effect_curve(
                 name = f"paper, {paper.label(model)}"
                 axis.plot(places, ratio, "o", mfc="none", color="C1", label=name)
             axis.errorbar(places, ratios, errors, fmt="o-", color="C0", label="measured")
-            axis.set_title(f"{column.label} {ARROWS[column.better]}".strip(), parse_math=False)
+            axis.set_title(heading(column), parse_math=False)
             axis.set_xlabel(x_label)
             axis.set_xticks(places)
         handles = {

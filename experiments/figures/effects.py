@@ -7,18 +7,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.stats import gaussian_kde
 
-from experiments.figures.style import canvas, save, style
+from experiments.figures.style import panels, save, style
 from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
 from experiments.tables.table import Comparison
-from experiments.tables.typeset import ARROWS, verdict
+from experiments.tables.typeset import heading, verdict
 
 COLOURS = {"better": "#0072B2", "worse": "#D55E00", "differs": "#009E73", "": "#767676"}
 LEGEND = (
     "difference per {unit}, mean with 95\N{NO-BREAK SPACE}% interval; "
     "blue better, orange worse, grey undecided (Holm-corrected t-test)"
 )
-PANELS_ABREAST = 3
 
 
 def paired_effect(results: Results, path: Path) -> tuple[Path, Path]:
@@ -38,17 +37,10 @@ def paired_effect(results: Results, path: Path) -> tuple[Path, Path]:
         raise ValueError(
             f"{table.spec.name} has no baselines, so there is no paired effect to draw"
         )
-    metrics = list(table.spec.columns)
-    across = min(len(metrics), PANELS_ABREAST)
-    down = -(-len(metrics) // across)
-    panel = 0.75 + 0.62 * len(pairs)
     with style():
-        figure = canvas(1.15 + 2.35 * across, panel * down + 0.3, layout="constrained")
-        axes = figure.subplots(down, across, squeeze=False).flat
-        for axis in axes[len(metrics) :]:
-            axis.set_axis_off()
-        for number, (axis, metric) in enumerate(zip(axes, metrics, strict=False)):
-            column = table.spec.columns[metric]
+        size = (2.35, 0.75 + 0.62 * len(pairs))
+        figure, axes = panels(len(table.spec.columns), size=size, margin=(1.15, 0.3))
+        for axis, (metric, column) in zip(axes, table.spec.columns.items(), strict=True):
             values = pivot(scores, metric, rows=table.spec.rows)
             for i, (row, baseline) in enumerate(pairs):
                 for comparison in table.cell(row, metric).comparisons:
@@ -56,15 +48,19 @@ def paired_effect(results: Results, path: Path) -> tuple[Path, Path]:
                         differences = (values[row] - values[baseline]).dropna().to_numpy()
                         _strip(axis, -i, differences, comparison, verdict(comparison, column))
             axis.axvline(0, color="#222222", linewidth=0.8, zorder=1)
-            axis.set_title(f"{column.label} {ARROWS[column.better]}".strip(), parse_math=False)
+            axis.set_title(heading(column), parse_math=False)
             axis.set_ylim(-len(pairs) + 0.45, 0.62)
             axis.set_yticks([-i for i in range(len(pairs))])
             names = [f"{row}\nagainst {baseline}" for row, baseline in pairs]
-            axis.set_yticklabels(names if number % across == 0 else [], parse_math=False)
+            axis.set_yticklabels(
+                names if axis.get_subplotspec().is_first_col() else [], parse_math=False
+            )
             axis.spines["left"].set_visible(False)
             axis.locator_params(axis="x", nbins=4)
         legend = textwrap.fill(
-            LEGEND.format(unit=table.spec.unit), 42 * across + 10, break_on_hyphens=False
+            LEGEND.format(unit=table.spec.unit),
+            42 * axes[0].get_gridspec().ncols + 10,
+            break_on_hyphens=False,
         )
         figure.supxlabel(legend, fontsize=7)
         return save(figure, path)

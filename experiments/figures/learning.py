@@ -5,10 +5,8 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from experiments.figures import save, style
+from experiments.figures.style import canvas, save, style
 from experiments.learning.card import RECENT, Card
 
 
@@ -26,8 +24,7 @@ def course(
     """
     with style():
         shape = (3, len(groups)) if len(groups) > 1 else (1, 3)
-        figure = Figure(figsize=(0.6 + 2.3 * shape[1], 0.2 + 2.0 * shape[0]), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = canvas(0.6 + 2.3 * shape[1], 0.2 + 2.0 * shape[0])
         axes = figure.subplots(*shape, squeeze=False).reshape(3, -1)
         for column, (group, cards) in enumerate(groups.items()):
             rewards, correlations, heat = axes[:, column]

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from coupling.drift import BANDS, Drift
-from experiments.figures.correlation import heat_map
-from experiments.figures.style import canvas, save, style
+from experiments.figures.correlation import furthest, heat_map
+from experiments.figures.style import axes_of, canvas, save, style
 from experiments.tables.results import Results
 
 MATRICES_ABREAST = 6
@@ -34,7 +34,7 @@ def noise_drift(results: Results, path: Path) -> tuple[Path, Path]:
     lines = -(-len(drifts) // MATRICES_ABREAST)
     heights = [0.7 + 0.2 * len(drifts), max(1.8, 0.2 * len(drifts)), 1.45 * lines]
     with style():
-        figure = canvas(7.2, sum(heights), layout="constrained")
+        figure = canvas(7.2, sum(heights))
         top, middle, bottom = figure.subfigures(3, height_ratios=heights)
         for number, (axis, (title, (values, white))) in enumerate(
             zip(top.subplots(1, len(panels)), panels.items(), strict=True)
@@ -46,10 +46,7 @@ def noise_drift(results: Results, path: Path) -> tuple[Path, Path]:
             if number:
                 axis.set_yticklabels([])
         _spectra(middle.subplots(), drifts)
-        axes = bottom.subplots(lines, MATRICES_ABREAST, squeeze=False).flatten()
-        for axis in axes[len(drifts) :]:
-            axis.set_axis_off()
-        _correlations(axes[: len(drifts)], drifts)
+        _correlations(axes_of(bottom, len(drifts), MATRICES_ABREAST), drifts)
         return save(figure, path)
 
 
@@ -76,11 +73,10 @@ def _spectra(axis: Axes, drifts: Mapping[str, list[Drift]]) -> None:
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)
 
 
-def _correlations(axes: np.ndarray, drifts: Mapping[str, list[Drift]]) -> None:
+def _correlations(axes: list[Axes], drifts: Mapping[str, list[Drift]]) -> None:
     for axis, (label, found) in zip(axes, drifts.items(), strict=True):
         correlation = np.mean([d.correlation for d in found], axis=0)
-        apart = np.abs(correlation - np.mean([d.target for d in found], axis=0))
-        np.fill_diagonal(apart, 0)
+        apart = furthest(correlation, np.mean([d.target for d in found], axis=0))
         heat_map(axis, correlation, fontsize=6 if len(correlation) < 4 else None)
         axis.set_title(label.replace(", ", "\n"), fontsize=7, parse_math=False)
-        axis.set_xlabel(f"off by {apart.max():.3f}", fontsize=6)
+        axis.set_xlabel(f"off by {apart:.3f}", fontsize=6)

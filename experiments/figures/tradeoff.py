@@ -6,7 +6,7 @@ from pathlib import Path
 from experiments.figures.style import canvas, save, style
 from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
-from experiments.tables.typeset import ARROWS
+from experiments.tables.typeset import heading
 
 MARKERS = "osD^vPX*<>"
 
@@ -22,7 +22,7 @@ def tradeoff(
     spec = results.table.spec
     across, up = (pivot(results.scores, metric, rows=spec.rows) for metric in (x, y))
     with style():
-        figure = canvas(5.6, 3.6, layout="constrained")
+        figure = canvas(5.6, 3.6)
         axis = figure.subplots()
 
         def point(row: str, **look: object) -> None:
@@ -44,7 +44,6 @@ def tradeoff(
             look = {"color": f"C{1 + i % 6}", "markersize": 6}
             point(row, fmt=MARKERS[1 + i % (len(MARKERS) - 1)], label=row, **look)
         for metric, name in ((x, axis.set_xlabel), (y, axis.set_ylabel)):
-            column = spec.columns[metric]
-            name(f"{column.label} {ARROWS[column.better]}".strip(), parse_math=False)
+            name(heading(spec.columns[metric]), parse_math=False)
         figure.legend(loc="outside right upper", fontsize=7)
         return save(figure, path)

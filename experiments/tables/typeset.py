@@ -209,8 +209,13 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def heading(column: "Column") -> str:
+    """A column's label, with an arrow to where it is better."""
+    return f"{column.label} {ARROWS[column.better]}".strip()
+
+
 def _heading(column: "Column") -> str:
-    return f"{_escape(column.label)} {ARROWS[column.better]}".strip()
+    return _escape(heading(column))
 
 
 def mean_and_spread(mean: float | None, std: float | None, column: "Column") -> str:

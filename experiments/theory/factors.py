@@ -8,13 +8,11 @@ must then be distributed as asked: its sample covariance is compared with R.
 from pathlib import Path
 
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from coupling import from_correlation, from_matrix
 from coupling.learned import random_coupling
-from experiments.figures import save, style
+from experiments.figures.style import canvas, save, style
 from experiments.theory.finding import Finding, require
 
 STATEMENT = "Theorem 3.3"
@@ -69,8 +67,7 @@ def cholesky(correlation: Tensor) -> Tensor:
 
 def _draw(errors: dict[str, list[float]], asked: Tensor, sampled: Tensor, path: Path) -> Path:
     with style():
-        figure = Figure(figsize=(6, 2.6), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = canvas(6, 2.6)
         left, right = figure.subplots(1, 2)
         for name, values in errors.items():
             # an exact reconstruction is drawn at the rounding of float64

@@ -8,12 +8,10 @@ that max_{i<j} R_ij >= -1/(K-1) for every coupling, with equality for the repuls
 from pathlib import Path
 
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from coupling import from_correlation, repulsive
 from coupling.learned import near_repulsive, random_coupling
-from experiments.figures import save, style
+from experiments.figures.style import canvas, save, style
 from experiments.theory.finding import Finding, require
 
 STATEMENT = "Proposition 3.1"
@@ -83,8 +81,7 @@ def _worst_pair(correlation: torch.Tensor) -> float:
 
 def _draw(smallest: dict, worst: dict, path: Path) -> Path:
     with style():
-        figure = Figure(figsize=(7, 2.6), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = canvas(7, 2.6)
         left, right = figure.subplots(1, 2)
         for number, size in enumerate(SIZES):
             colour = f"C{number}"

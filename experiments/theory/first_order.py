@@ -21,13 +21,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from coupling import base_noise, equicorrelated, from_correlation, repulsive
 from coupling.learned import random_coupling
-from experiments.figures import save, style
+from experiments.figures.style import canvas, save, style
 from experiments.models.model import Model, repeat_rows
 from experiments.tasks.job import jobs_of
 from experiments.tasks.prompts import captions
@@ -221,8 +219,7 @@ def _mean_and_error(values: Tensor) -> tuple[float, float]:
 
 def _draw(curves: dict[str, tuple[list[tuple[float, float]], list[float]]], path: Path) -> Path:
     with style():
-        figure = Figure(figsize=(6, 2.5), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = canvas(6, 2.5)
         axes = figure.subplots(1, len(curves))
         for axis, (name, (points, predicted)) in zip(axes, curves.items(), strict=True):
             axis.axhline(0, color="#999999", linewidth=0.6)

@@ -14,13 +14,11 @@ whose separation is 2K/(K-1) tr(L^T L).
 from pathlib import Path
 
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from coupling import Coupling, iid, repulsive
 from coupling.learned import random_coupling
-from experiments.figures import save, style
+from experiments.figures.style import canvas, save, style
 from experiments.theory.finding import Finding, require
 
 STATEMENT = "Proposition A.2"
@@ -108,8 +106,7 @@ def _standard_errors(values: Tensor, expected: float) -> float:
 
 def _draw(similarities: Tensor, lowest: Tensor, independent: Tensor, folder: Path) -> Path:
     with style():
-        figure = Figure(figsize=(5, 2.8), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = canvas(5, 2.8)
         axis = figure.subplots()
         axis.plot(BANDWIDTHS, similarities.T, color="#999999", linewidth=0.3, alpha=0.5)
         axis.plot([], [], color="#999999", label=f"{len(similarities)} random couplings")

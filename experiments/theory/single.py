@@ -10,10 +10,8 @@ must not find the pairwise L2 distance, a score of galleries, equivalent.
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from experiments.figures import save, style
+from experiments.figures.style import canvas, save, style
 from experiments.tables.statistics import EquivalenceTest, equivalence
 from experiments.theory.finding import Finding, require
 
@@ -49,8 +47,7 @@ def check(folder: Path, *, scores: Path) -> Finding:
 
 def _draw(tests: dict[str, tuple[EquivalenceTest, float]], path: Path) -> Path:
     with style():
-        figure = Figure(figsize=(5, 1.9), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = canvas(5, 1.9)
         axis = figure.subplots()
         axis.axvspan(-MARGIN, MARGIN, color="#0072B2", alpha=0.12, linewidth=0)
         axis.axvline(0, color="#222222", linewidth=0.8)
