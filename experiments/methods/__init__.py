@@ -2,8 +2,7 @@
 
 from experiments.methods.coupled import Coupled
 from experiments.methods.objects.editing import Blending, Inpainting, SDEdit
-from experiments.methods.objects.inversion import Inversion, ObjectInversion
-from experiments.methods.objects.refined import Refined
+from experiments.methods.objects.inversion import Inversion, ObjectInversion, Refined
 
 __all__ = [
     "Blending",

@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
-from coupling import base_noise
 from coupling.optimizers.base import NoiseOptimizer, couple
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.methods.first_step import FirstStep
-from experiments.methods.method import Method
-from experiments.methods.stopwatch import Stopwatch
+from experiments.methods.method import Method, Stopwatch, base_noises
 from experiments.models.model import Model, repeat_rows, to_uint8
 from experiments.tasks.job import Job
 
@@ -45,7 +42,17 @@ class Coupled(Method[Job]):
         with timed("encode"):
             condition = model.encode_prompts([job.prompt for job in jobs])
         first = FirstStep(model, condition, rows_per_pass=len(jobs) * self.coupling.size)
-        noise, losses = self._noise(jobs, first, shape=model.noise_shape, seed=seed, timed=timed)
+        coupling, optimizer = self.coupling, self.optimizer
+        with timed("couple"):
+            count = optimizer.base_size(coupling) if optimizer else coupling.base_size
+            base = base_noises(model, jobs, seed=seed, count=count)
+            if not optimizer:
+                noise, losses = couple(base, coupling), torch.empty(len(jobs), 0)
+        if optimizer:
+            with timed("optimize"):
+                states = list(optimizer.optimize(base, coupling, first))
+            noise = states[-1].noise
+            losses = torch.stack([state.loss for state in states], dim=1)
         started = noise[:, members.start : members.stop].flatten(0, 1)
         rows = repeat_rows(condition, len(members))
         with timed("denoise"):
@@ -62,25 +69,3 @@ class Coupled(Method[Job]):
             seconds=timed.seconds,
             passes={"sample": model.process.num_steps * len(members), **passes},
         )
-
-    def _noise(
-        self,
-        jobs: Sequence[Job],
-        first: FirstStep,
-        *,
-        shape: tuple[int, int, int],
-        seed: int,
-        timed: Stopwatch,
-    ) -> tuple[Tensor, Tensor]:
-        """What the sampler starts from, (G, K, C, h, w), and the optimiser's losses, (G, steps)."""
-        coupling, optimizer = self.coupling, self.optimizer
-        streams = range(optimizer.base_size(coupling) if optimizer else coupling.base_size)
-        with timed("couple"):
-            base = torch.stack(
-                [base_noise(shape, seed=seed, job=job.id, members=streams) for job in jobs]
-            )
-            if optimizer is None:
-                return couple(base, coupling), torch.empty(len(jobs), 0)
-        with timed("optimize"):
-            states = list(optimizer.optimize(base, coupling, first))
-        return states[-1].noise, torch.stack([state.loss for state in states], dim=1)

@@ -7,12 +7,15 @@ to do.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from time import perf_counter
 from typing import ClassVar, Generic, TypeVar
 
+import torch
 from torch import Tensor
 
-from coupling import Coupling
+from coupling import Coupling, base_noise
 from coupling.drift import drift
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
@@ -88,6 +91,32 @@ class Method(ABC, Generic[J]):
                 jobs, pixels.numpy(), noise, losses.tolist(), strict=True
             )
         ]
+
+
+class Stopwatch:
+    """Times stages by name: `with timed("denoise"):`. `seconds` holds what each took so far."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.seconds: dict[str, float] = {}
+        self._device = device
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Times a stage, until the device has done what was asked of it within."""
+        start = perf_counter()
+        yield
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - start
+
+
+def base_noises(model: Model, jobs: Sequence[Job], *, seed: int, count: int) -> Tensor:
+    """The first base noises of every job, (G, count, C, h, w), float32 on the CPU.
+
+    Every method starts from the same, so methods are compared in pairs.
+    """
+    shape, members = model.noise_shape, range(count)
+    return torch.stack([base_noise(shape, seed=seed, job=job.id, members=members) for job in jobs])
 
 
 def generate(

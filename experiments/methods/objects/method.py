@@ -1,20 +1,76 @@
 """What all methods of the task share: a device batch of pictures in, a gallery for each out."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from coupling.optimizers.base import couple
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
-from experiments.methods.method import Method
-from experiments.methods.objects.given import Given, coupled_noise
-from experiments.methods.stopwatch import Stopwatch
-from experiments.models.model import Condition, Model, to_uint8
+from experiments.methods.method import Method, Stopwatch, base_noises
+from experiments.models.model import Condition, Model, repeat_rows, to_uint8
 from experiments.tasks.objects import ObjectJob
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """N rows of pictures, one a picture or one an image of its gallery; on the model's device.
+
+    Attributes:
+        condition: of the prompts.
+        images: (N, 3, H, W) in [0, 1].
+        masks: (N, H, W) boolean, true on the object.
+        regions: the masks on the noise's pixels, (N, h, w) boolean.
+        clean: the images' clean latents, (N, C, h, w).
+    """
+
+    condition: Condition
+    images: Tensor
+    masks: Tensor
+    regions: Tensor
+    clean: Tensor
+
+    @classmethod
+    def of(cls, model: Model, jobs: Sequence[ObjectJob]) -> "Given":
+        """The pictures of jobs, a row a job.
+
+        Raises:
+            UsageError: pictures of another size than the model's images, or a patch that is not
+                what a pixel of its noise stands for.
+        """
+        side = model.image_size
+        for job in jobs:
+            height, width = job.picture.image.shape[:2]
+            if (height, width) != (side, side):
+                raise UsageError(
+                    f"{job.picture.id} is {height} x {width}, the model's images are "
+                    f"{side} x {side}: prepare them at that size"
+                )
+            if job.region.shape != model.noise_shape[1:]:
+                raise UsageError(
+                    f"task.patch: a pixel of this model's noise stands for "
+                    f"{side // model.noise_shape[1]} pixels of an image to a side"
+                )
+        pixels = torch.from_numpy(np.stack([job.picture.image for job in jobs]))
+        images = pixels.to(model.device).permute(0, 3, 1, 2) / 255
+        masks = torch.from_numpy(np.stack([job.picture.mask for job in jobs]))
+        return cls(
+            condition=model.encode_prompts([job.prompt for job in jobs]),
+            images=images,
+            masks=masks.to(model.device),
+            regions=torch.stack([job.region for job in jobs]).to(model.device),
+            clean=model.encode_images(images),
+        )
+
+    def repeated(self, count: int) -> "Given":
+        """Every row `count` times in a row: a row for each image of a gallery."""
+        tensors = {name: value for name, value in vars(self).items() if name != "condition"}
+        return Given(repeat_rows(self.condition, count), **repeat_rows(tensors, count))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +119,13 @@ class ObjectMethod(Method[ObjectJob]):
     def make(
         self, model: Model, jobs: Sequence[ObjectJob], *, seed: int, members: range
     ) -> list[Gallery]:
-        """One gallery for each job, all in one device batch. They are made whole: `members` is
-        all of them.
-        """
+        """One gallery for each job, all in one device batch; `members` is all of them."""
         timed = Stopwatch(model.device)
         with timed("encode"):
             given = Given.of(model, jobs)
         with timed("couple"):
-            noise = coupled_noise(self.coupling, jobs, shape=model.noise_shape, seed=seed)
+            base = base_noises(model, jobs, seed=seed, count=self.coupling.base_size)
+            noise = couple(base, self.coupling).flatten(0, 1)
         edit = self.edit(model, given, noise.to(model.device), timed)
         galleries = (len(jobs), -1)
         return self.galleries(
@@ -83,9 +138,9 @@ class ObjectMethod(Method[ObjectJob]):
         )
 
 
-def sample(model: Model, noise: Tensor, condition: Condition, timed: Stopwatch) -> Tensor:
-    """Noises (N, C, h, w) -> images (N, 3, H, W) in [0, 1]."""
+def decoded(model: Model, sampler: Callable[[], Tensor], timed: Stopwatch) -> Tensor:
+    """The images of the latents that a sampler gives, (N, 3, H, W) in [0, 1]."""
     with timed("denoise"):
-        latents = model.sample(noise, condition)
+        latents = sampler()
     with timed("decode"):
         return model.decode(latents)

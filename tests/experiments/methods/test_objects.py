@@ -4,15 +4,14 @@ import pytest
 import torch
 
 from coupling import equicorrelated, identical, iid, repulsive
+from coupling.optimizers.base import couple
 from experiments.cells.build import model_of
 from experiments.compose import build, compose
 from experiments.errors import UsageError
-from experiments.methods.method import generate
+from experiments.methods.method import Stopwatch, base_noises, generate
 from experiments.methods.objects.editing import Blending, Inpainting, SDEdit
-from experiments.methods.objects.given import Given, coupled_noise
-from experiments.methods.objects.inversion import Inversion, ObjectInversion, invert
-from experiments.methods.objects.refined import Refined
-from experiments.methods.stopwatch import Stopwatch
+from experiments.methods.objects.inversion import Inversion, ObjectInversion, Refined, invert
+from experiments.methods.objects.method import Given
 
 K = 3
 
@@ -42,7 +41,8 @@ def setting(request):
 def started(model, jobs, method) -> tuple[torch.Tensor, torch.Tensor]:
     """What the sampler starts from, and what the coupling drew, both (G, K, C, h, w)."""
     with torch.no_grad():
-        noise = coupled_noise(method.coupling, jobs, shape=model.noise_shape, seed=0)
+        base = base_noises(model, jobs, seed=0, count=method.coupling.base_size)
+        noise = couple(base, method.coupling).flatten(0, 1)
         timed = Stopwatch(model.device)
         edit = method.edit(model, Given.of(model, jobs), noise, timed)
     return tuple(rows.unflatten(0, (len(jobs), -1)) for rows in (edit.noise, noise))

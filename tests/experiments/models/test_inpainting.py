@@ -6,9 +6,9 @@ import torch
 
 from coupling import iid
 from experiments.errors import UsageError
+from experiments.methods.method import Stopwatch
 from experiments.methods.objects.editing import Inpainting
-from experiments.methods.objects.given import Given
-from experiments.methods.stopwatch import Stopwatch
+from experiments.methods.objects.method import Given
 from experiments.models.inpainting import MASK, MASKED
 from experiments.models.model import repeat_rows
 
