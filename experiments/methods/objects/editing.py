@@ -31,7 +31,7 @@ class SDEdit(ObjectMethod):
 
 @dataclass(frozen=True)
 class Blending(ObjectMethod):
-    """The object's latents put back after every step; the object is what the decoder makes of them."""
+    """Latent blending; the object is what the decoder makes of its latents."""
 
     def edit(self, model: Model, given: Given, noise: Tensor, timed: Stopwatch) -> Edit:
         rows = given.repeated(self.size)
