@@ -10,7 +10,7 @@ Suite        what this project does: generation in batches and lanes, and commit
 
 import shutil
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline
 from PIL import Image
 from torch import Tensor
 
@@ -27,7 +26,6 @@ from coupling import Coupling
 from experiments.galleries.folder import CellFolder
 from experiments.methods.coupled import Coupled
 from experiments.models.model import Model, repeat_rows
-from experiments.models.source import Loaded
 from experiments.tasks.job import Job
 from experiments.workers.dispatch import Made, dispatch
 from experiments.workers.lanes import in_lanes
@@ -78,12 +76,12 @@ class PlainLoop(Arm):
         images_per_call: K, or fewer to see what the shape of a batch does to the last bits.
     """
 
-    pipeline: DiffusionPipeline
+    pipeline: Any  # a DiffusionPipeline, whose classes have no types
     images_per_call: int
     is_ours: ClassVar[bool] = False
 
     def run(self, jobs: Sequence[Job], folder: Path) -> Mapping[str, float]:
-        seconds: Counter[str] = Counter()
+        seconds: defaultdict[str, float] = defaultdict(float)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for job in jobs:
@@ -92,7 +90,8 @@ class PlainLoop(Arm):
             made = perf_counter()
             for member, image in enumerate(images):
                 image.save(folder / f"{job.id}-{member}.png")
-            seconds.update(pipeline=made - start, write=perf_counter() - made)
+            seconds["pipeline"] += made - start
+            seconds["write"] += perf_counter() - made
         return dict(seconds)
 
     def latents(self, jobs: Sequence[Job]) -> Tensor:
@@ -121,6 +120,26 @@ class PlainLoop(Arm):
         return made
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is there already, in place of where it would come from."""
+
+    model: Model
+
+    def load(self) -> Model:
+        return self.model
+
+    def fetch(self) -> None:
+        """There is nothing to download."""
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    def inputs(self) -> Mapping[str, str]:
+        return self.model.identity
+
+
 @dataclass(frozen=True, kw_only=True)
 class Suite(Arm):
     """This project's own path, from jobs to committed galleries.
@@ -135,7 +154,7 @@ class Suite(Arm):
 
     def run(self, jobs: Sequence[Job], folder: Path) -> Mapping[str, float]:
         shutil.rmtree(folder, ignore_errors=True)
-        seconds: Counter[str] = Counter()
+        seconds: defaultdict[str, float] = defaultdict(float)
         workers = LocalWorkers(
             galleries_per_batch=self.galleries_per_batch, threads=1, retries=0, lanes=self.lanes
         )
@@ -148,7 +167,8 @@ class Suite(Arm):
                 start = perf_counter()
                 entry = writer.commit(outcome.gallery)
                 seconds["write"] += perf_counter() - start
-                seconds.update(entry.seconds)
+                for stage, taken in entry.seconds.items():
+                    seconds[stage] += taken
         return dict(seconds)
 
     def latents(self, jobs: Sequence[Job]) -> Tensor:

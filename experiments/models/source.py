@@ -62,13 +62,3 @@ class ModelSource:
             "weights": fingerprint(self.settings["source"], self.settings["revision"]),
             "dtype": str(select_dtype(self.settings["dtype"], self.device)),
         }
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A model that is there already, in place of where it would come from."""
-
-    model: Model
-
-    def load(self) -> Model:
-        return self.model
