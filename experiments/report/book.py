@@ -116,7 +116,7 @@ def _text(path: Path, folder: Path) -> Entry:
         about="",
         headlines=(),
         more=0,
-        picture=first and thumbnail(first, title),
+        picture=thumbnail(first, title) if first else None,
     )
 
 

@@ -4,6 +4,7 @@ Densities are Gaussian kernel estimates with Scott's bandwidth, each as high as 
 areas are not compared. What is constant has no density and is shown by its mean alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,7 +74,7 @@ def _distribution(results: Results, metric: str) -> Distribution:
     )
 
 
-def _axis(entries: list[tuple[str, np.ndarray, tuple[float, ...], str]], *, zero: bool) -> Axis:
+def _axis(entries: Sequence[tuple[str, np.ndarray, tuple[float, ...], str]], *, zero: bool) -> Axis:
     """Outlines of (label, values, interval, verdict) on the axis that holds all of them."""
     pooled = np.concatenate([*(values for _, values, _, _ in entries), [0.0] if zero else []])
     low, high = float(pooled.min()), float(pooled.max())

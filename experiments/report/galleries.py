@@ -1,6 +1,8 @@
 """The galleries of the first prompts, the methods side by side: none is chosen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -91,13 +93,13 @@ class _Numbers:
         return cls(spec, values, differences)
 
     @property
-    def groups(self) -> tuple[str, ...]:
+    def groups(self) -> Sequence[str]:
         """What is sorted by: the effects of the tested pairs; where there are none, the rows."""
         return tuple(f"{row} – {base}" for row, base in self.spec.pairs) or self.spec.rows
 
     def keys(self, job: str) -> tuple[float | None, ...]:
         """What the card of a job is sorted by, six digits of it, a metric of a group each."""
-        by_group = self.differences if self.spec.pairs else self.values
+        by_group: dict[str, Any] = self.differences if self.spec.pairs else self.values
         groups = self.spec.pairs or self.spec.rows
         found = [_at(by_group[m][group], job) for group in groups for m in self.spec.columns]
         return tuple(None if value is None else float(f"{value:.6g}") for value in found)

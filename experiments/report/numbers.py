@@ -111,11 +111,12 @@ def methods(table: Table) -> tuple[Method, ...]:
                 ),
                 n=count_range(cell.n for cell in cells),
                 paper=tuple(
-                    _number(*(cell.paper or (None, None)), table.spec.columns[cell.metric])
+                    _number(mean, std, table.spec.columns[cell.metric])
                     for cell in cells
+                    for mean, std in [cell.paper or (None, None)]
                     if reported
                 ),
-                paper_n=str(table.paper.n or DASH) if reported else "",
+                paper_n=str(table.paper.n or DASH) if reported and table.paper else "",
             )
         )
     return tuple(found)
@@ -141,7 +142,8 @@ def comparisons(table: Table) -> tuple[Comparison, ...]:
 
 def paper_models(table: Table) -> tuple[str, ...]:
     """The models of the paper's table, as it prints them; () where no effect can be compared."""
-    if not any(each.paper_percent for cell in table.cells for each in cell.comparisons):
+    compared = any(each.paper_percent for cell in table.cells for each in cell.comparisons)
+    if table.paper is None or not compared:
         return ()
     return tuple(paper.label(model) for model in table.paper.values)
 

@@ -100,7 +100,7 @@ def page(
         comparisons=comparisons(table),
         paper=f"{paper.source()}, {number}" if number else "",
         paper_models=models,
-        inferred=table.paper.inferred if models else (),
+        inferred=table.paper.inferred if models and table.paper else (),
         distributions=distributions(results),
         galleries=wall(results, galleries=galleries, pixels=pixels),
         noise=noise_view(results, made_by["cells"]),

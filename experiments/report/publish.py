@@ -30,7 +30,7 @@ def summarise(
     *,
     model: str,
     configs: Mapping[str, Mapping],
-    report: Mapping[str, int | None],
+    report: Mapping[str, Any],
 ) -> list[Path]:
     """Prints the mean, standard deviation and n of every metric of one cell; writes its page.
 
@@ -60,7 +60,7 @@ def publish(
     folder: Path,
     configs: Mapping[str, Mapping],
     figures: Mapping[str, Figure],
-    report: Mapping[str, int | None],
+    report: Mapping[str, Any],
     allow_partial: bool,
 ) -> list[Path]:
     """Writes a table, its pictures, what made them and its page to `folder`, and prints the table.

@@ -125,8 +125,8 @@ def check_bundled(folder: Path) -> Finding:
     jobs = jobs_of(captions(PROMPTS, seed=0))
     functions = {"distance": _identity, "similarity": _rbf(IMAGE_BANDWIDTH)}
     total = repulsive(SIZE).correlation[0, 1].item()
-    slopes = {name: [] for name in functions}
-    changes = {name: [] for name in functions}
+    slopes: dict[str, list[float]] = {name: [] for name in functions}
+    changes: dict[str, list[Tensor]] = {name: [] for name in functions}
     for job in jobs:
         noises = base_noise(model.noise_shape, seed=1, job=job.id, members=range(POOL))
         squared = _squared_distances(_images(model, noises, job.prompt))
