@@ -31,7 +31,7 @@ class SDEdit(ObjectMethod):
 
 @dataclass(frozen=True)
 class Blending(ObjectMethod):
-    """The object's latents put back after every step of the sampler; decoded, they are the object."""
+    """The object's latents put back after every step of the sampler, and decoded with the rest."""
 
     def edit(self, model: Model, given: Given, noise: Tensor, timed: Stopwatch) -> Edit:
         rows = given.repeated(self.size)
