@@ -24,10 +24,11 @@ from torch import Tensor
 
 from coupling import Coupling
 from experiments.galleries.folder import CellFolder
+from experiments.galleries.manifest import Failure
 from experiments.methods.coupled import Coupled
 from experiments.models.model import Model, repeat_rows
 from experiments.tasks.job import Job
-from experiments.workers.dispatch import Made, dispatch
+from experiments.workers.dispatch import dispatch
 from experiments.workers.lanes import in_lanes
 from experiments.workers.local import LocalWorkers
 from experiments.workers.recipe import Recipe
@@ -162,10 +163,10 @@ class Suite(Arm):
         recipe = Recipe(method, self.seed, {"bench": self.label}, Loaded(self.model))
         with self._folder(folder).writing() as writer:
             for outcome in dispatch(workers, recipe, {range(self.coupling.size): jobs}):
-                if not isinstance(outcome, Made):
+                if isinstance(outcome, Failure):
                     raise RuntimeError(outcome.error)
                 start = perf_counter()
-                entry = writer.commit(outcome.gallery)
+                entry = writer.commit(outcome)
                 seconds["write"] += perf_counter() - start
                 for stage, taken in entry.seconds.items():
                     seconds[stage] += taken

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from experiments.cells.production import Production
-from experiments.galleries.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,6 @@ def account(production: Production) -> Account:
         damaged=len(damaged.read_text(encoding="utf-8").splitlines()) if damaged.is_file() else 0,
         failed=tuple(
             f"{failure.prompt}: try {failure.attempt}, {failure.error}"
-            for failure in Ledger(folder).read()
+            for failure in production.folder.failures()
         ),
     )

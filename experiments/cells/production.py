@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from experiments.cells.progress import Progress
 from experiments.errors import UsageError
 from experiments.galleries.folder import CellFolder
-from experiments.galleries.ledger import Failure, Ledger
-from experiments.galleries.manifest import Entry
+from experiments.galleries.manifest import Entry, Failure
 from experiments.galleries.shard import Shard
 from experiments.galleries.writer import Writer
 from experiments.tasks.job import Job
@@ -49,7 +48,7 @@ class Production:
     def given_up(self) -> list[Failure]:
         """The last failure of every gallery that is missing because its tries failed."""
         missing = {job.id for job in self.missing()}
-        failures = Ledger(self.folder.path).read()
+        failures = self.folder.failures()
         return list({f.job: f for f in failures if f.job in missing and f.final}.values())
 
     def prepare(self) -> None:
@@ -85,8 +84,7 @@ class Production:
         with Progress(self.label, total=len(missing)) as progress:
             for outcome in dispatch(self.workers, self.recipe, self.folder.lacking(missing)):
                 if isinstance(outcome, Failure):
-                    writer.ledger.append(outcome)
+                    writer.note(outcome)
                     progress.failed()
                 else:
-                    entry = writer.commit(outcome.gallery, attempts=outcome.attempts)
-                    progress.made(entry.peak)
+                    progress.made(writer.commit(outcome).peak)

@@ -7,7 +7,7 @@ size, or the size that the coupling plans for. It is one folder, named by a hash
         cell.json             the inputs
         manifest.jsonl        an entry for each committed gallery, a line each
         manifest.damaged      lines that were no entries, set aside
-        failures.jsonl        attempts that failed (see `ledger`)
+        failures.jsonl        attempts that failed
         galleries/JOB/0.png   the images; how each was made is in its metadata
         shards/of-4/1/        the manifest and the failures of a shard (see `shard`)
 
@@ -25,7 +25,8 @@ import numpy as np
 from PIL import Image
 
 from experiments.errors import UsageError
-from experiments.galleries.manifest import Entry, Manifest
+from experiments.galleries import jsonlines
+from experiments.galleries.manifest import FAILURES, Entry, Failure, Manifest
 from experiments.galleries.shard import shared
 
 
@@ -72,6 +73,11 @@ class Archive:
             entries |= more
             damaged += torn
         return entries, damaged
+
+    def failures(self) -> list[Failure]:
+        """All failed attempts, in order; those of shards come last."""
+        files = shared(self.path, FAILURES)
+        return [Failure(**line) for file in files for line in jsonlines.read(file)]
 
     def manifest(self, folder: Path) -> Manifest:
         """The manifest in the cell's folder, or in a shard's; it remembers what it has read."""

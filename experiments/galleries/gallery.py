@@ -61,17 +61,13 @@ class EncodedGallery:
 
     Attributes:
         entry: what the manifest will say of it, and of these files alone.
-        files: the bytes of each image's file, from member `first` on.
+        files: the bytes of each image's file.
+        members: which members the files show.
     """
 
     entry: Entry
     files: tuple[bytes, ...]
-    first: int
-
-    @property
-    def members(self) -> range:
-        """Which members the files show."""
-        return range(self.first, self.first + len(self.files))
+    members: range
 
 
 def encode(
@@ -108,7 +104,7 @@ def encode(
         made_with=made_with,
         peak=gallery.peak,
     )
-    return EncodedGallery(entry, files, gallery.first)
+    return EncodedGallery(entry, files, members)
 
 
 def image_metadata(path: Path) -> dict:

@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 from experiments.galleries.archive import Archive, cell_key
-from experiments.galleries.ledger import Ledger
 from experiments.galleries.writer import mended
 
 CELL = ("cell.json", "manifest.jsonl")  # a folder with either is one
@@ -38,7 +38,7 @@ def inspect(archive: Archive) -> Iterator[Finding]:
     if torn:
         manifest = archive.path / "manifest.jsonl"
         yield Finding("damaged", manifest, f"{len(torn)} lines are no entries")
-    for failure in {failure.job: failure for failure in Ledger(archive.path).read()}.values():
+    for failure in {failure.job: failure for failure in archive.failures()}.values():
         if failure.final and failure.job not in entries:
             why = f"given up after {failure.attempt} tries: {failure.error}"
             yield Finding("missing", archive.gallery_folder / failure.job, why)
@@ -77,8 +77,5 @@ def set_aside(archive: Archive, findings: Iterable[Finding]) -> None:
 
 def _free_name(shelf: Path, name: str) -> Path:
     shelf.mkdir(exist_ok=True)
-    target, count = shelf / name, 1
-    while target.exists():
-        count += 1
-        target = shelf / f"{name}-{count}"
-    return target
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(shelf / each for each in names if not (shelf / each).exists())

@@ -1,10 +1,15 @@
-"""The manifest of a cell: a line of JSON for each committed gallery."""
+"""What a cell records, a line of JSON each: its committed galleries, the attempts that failed.
+
+`manifest.jsonl` holds the entries of galleries, `failures.jsonl` the failures. A failure is on the
+disk before the next attempt, so it outlives whatever happens then.
+"""
 
 import gc
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
@@ -12,6 +17,8 @@ import orjson
 from coupling.drift import Drift
 from experiments.galleries import jsonlines
 from experiments.galleries.durable import replace_file
+
+FAILURES = "failures.jsonl"
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,25 @@ class Entry:
     def digest(self) -> str:
         """One hash for the gallery: its scores are scores of exactly these files."""
         return hashlib.sha256("".join(self.images).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failed attempt at a gallery.
+
+    Attributes:
+        attempt: its number within the run, from 1.
+        error: one line.
+        final: whether the run has given the gallery up; the next run tries it anew.
+        when: UTC, to the second.
+    """
+
+    job: str
+    prompt: str
+    attempt: int
+    error: str
+    final: bool
+    when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 class Manifest:

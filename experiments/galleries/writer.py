@@ -16,18 +16,18 @@ itself, and joins them into one.
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from experiments.errors import UsageError
+from experiments.galleries import jsonlines
 from experiments.galleries.archive import Archive
 from experiments.galleries.durable import write_flushed
 from experiments.galleries.gallery import EncodedGallery
-from experiments.galleries.ledger import Ledger
-from experiments.galleries.manifest import Entry
+from experiments.galleries.manifest import FAILURES, Entry, Failure
 from experiments.galleries.shard import Shard, shared
 
 
@@ -36,32 +36,32 @@ class Writer:
 
     Args:
         records: the folder of its manifest and failures: the cell's, or a shard's.
-
-    Attributes:
-        ledger: takes the attempts that failed.
     """
 
     def __init__(self, cell: Archive, records: Path) -> None:
-        self.ledger = Ledger(records)
+        self._failures = records / FAILURES
         self._galleries = cell.gallery_folder
         self._manifest = cell.manifest(records)
         self._entries, _ = cell.entries()
 
-    def commit(self, gallery: EncodedGallery, *, attempts: int = 1) -> Entry:
-        """Writes the images, then the manifest's entry.
+    def note(self, failure: Failure) -> None:
+        """Adds a failed attempt, and returns when it is on the disk."""
+        with jsonlines.appending(self._failures) as append:
+            append(asdict(failure))
 
-        Idempotent: a gallery that is committed already stays as it is.
+    def commit(self, gallery: EncodedGallery) -> Entry:
+        """Writes the images, then the manifest's entry; a committed gallery stays as it is.
 
         Raises:
             OSError: the disk is full, say; nothing of the gallery is committed then.
         """
-        entry = replace(gallery.entry, attempts=attempts)
+        entry = gallery.entry
         there = (self._galleries / entry.job).is_dir()
         standing = self._entries.get(entry.job) if there else None
         if standing and len(standing.images) >= gallery.members.stop:
             return standing
         self._write_images(gallery)
-        if gallery.first:
+        if gallery.members.start:
             entry = _grown(self._entries[entry.job], entry)
         self._manifest.append(entry)
         self._entries[entry.job] = entry
@@ -79,7 +79,7 @@ class Writer:
         except OSError:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-        if gallery.first:
+        if gallery.members.start:
             for path in temporary.iterdir():
                 os.replace(path, final / path.name)
             temporary.rmdir()
@@ -130,26 +130,16 @@ def _alone(cell: Path, records: Path) -> Iterator[None]:
 
     Shards of the same count may not: they lie in one folder.
     """
-    refusal = UsageError(f"another run is writing to {cell}; wait for it or set another output_dir")
-    lock = FileLock(records / "lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise refusal from error
-    try:
-        for other in shared(cell, "lock"):  # ours is held: who comes now sees it
-            beside = other.parent.parent == records.parent  # ours, or that of such a shard
-            if other.exists() and not beside and not _is_free(other):
-                raise refusal
+    with ExitStack() as held:
+        try:
+            held.enter_context(FileLock(records / "lock", timeout=0))
+            for other in shared(cell, "lock"):  # ours is held: who comes now sees it
+                beside = other.parent.parent == records.parent  # ours, or that of such a shard
+                if other.exists() and not beside:
+                    with FileLock(other, timeout=0):
+                        pass  # nobody holds it
+        except Timeout as error:
+            raise UsageError(
+                f"another run is writing to {cell}; wait for it or set another output_dir"
+            ) from error
         yield
-    finally:
-        lock.release()
-
-
-def _is_free(lock: Path) -> bool:
-    """Whether nobody holds a lock."""
-    try:
-        with FileLock(lock, timeout=0):
-            return True
-    except Timeout:
-        return False

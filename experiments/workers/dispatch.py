@@ -10,11 +10,11 @@ A failed attempt costs its batch alone, and no gallery is tried without end:
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from experiments.errors import UsageError
 from experiments.galleries.gallery import EncodedGallery
-from experiments.galleries.ledger import Failure
+from experiments.galleries.manifest import Failure
 from experiments.tasks.job import Job
 from experiments.workers.batch import Batch, Queue
 from experiments.workers.recipe import Recipe
@@ -76,17 +76,9 @@ def require_auto_or_positive(name: str, value: int | str) -> None:
         raise UsageError(f"workers.{name} = {value} must be auto or at least 1")
 
 
-@dataclass(frozen=True)
-class Made:
-    """A gallery that is ready to be committed."""
-
-    gallery: EncodedGallery
-    attempts: int
-
-
 def dispatch(
     workers: Workers, recipe: Recipe, lacking: Mapping[range, Sequence[Job]]
-) -> Iterator[Made | Failure]:
+) -> Iterator[EncodedGallery | Failure]:
     """Makes every gallery or gives it up; yields what was made and every attempt that failed.
 
     Raises:
@@ -109,7 +101,7 @@ def dispatch(
                 yield from _failures(batch, result, final=not next_attempts)
             case galleries:
                 for gallery in galleries:
-                    yield Made(gallery, batch.attempt)
+                    yield replace(gallery, entry=replace(gallery.entry, attempts=batch.attempt))
 
 
 def _next_attempts(batch: Batch, error: Exception, *, retries: int) -> list[Batch]:
@@ -122,4 +114,4 @@ def _next_attempts(batch: Batch, error: Exception, *, retries: int) -> list[Batc
 
 def _failures(batch: Batch, error: Exception, *, final: bool) -> Iterator[Failure]:
     for job in batch.jobs:
-        yield Failure.now(job, attempt=batch.attempt, error=str(error), final=final)
+        yield Failure(job.id, job.prompt, batch.attempt, str(error), final)

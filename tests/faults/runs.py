@@ -11,7 +11,6 @@ from stubs import Pictures
 
 from experiments.cells.cell import Cell
 from experiments.galleries.folder import CellFolder
-from experiments.galleries.ledger import Ledger
 from experiments.workers.actors import RayWorkers
 from experiments.workers.local import LocalWorkers
 from metrics import MetricSuite
@@ -45,7 +44,7 @@ class Stub:
         return [json.loads(line) for line in text.splitlines()]
 
     def failures(self):
-        return Ledger(self.folder.path).read()
+        return self.folder.failures()
 
 
 def l2(**scores) -> MetricSuite:

@@ -14,7 +14,7 @@ from experiments.compose import CONFIGS
 from experiments.errors import UsageError
 from experiments.galleries.folder import CellFolder
 from experiments.galleries.gallery import Gallery, encode
-from experiments.galleries.ledger import Failure, Ledger
+from experiments.galleries.manifest import Failure
 from experiments.galleries.shard import Shard
 from experiments.galleries.writer import Writer
 from experiments.run import run
@@ -115,11 +115,15 @@ def _manifest(folder: CellFolder, number: int) -> Path:
 
 
 def test_failures_are_written_apart_and_read_together(tmp_path):
-    folders = [tmp_path, Shard(1, 2).folder(tmp_path), Shard(2, 2).folder(tmp_path)]
-    for folder in folders:
-        Ledger(folder).append(Failure.now(JOBS[0], attempt=1, error=folder.name, final=True))
+    folder = CellFolder(tmp_path, {}, gallery_size=1)
+    for shard in (Shard(1, 2), Shard(2, 2), None):
+        with folder.writing(shard) as writer:
+            writer.note(
+                Failure(JOBS[0].id, JOBS[0].prompt, attempt=1, error=str(shard), final=True)
+            )
     assert len(list(tmp_path.rglob("failures.jsonl"))) == 3
-    assert [failure.error for failure in Ledger(tmp_path).read()] == [tmp_path.name, "1", "2"]
+    errors = [failure.error for failure in folder.failures()]
+    assert errors == [str(shard) for shard in (None, Shard(1, 2), Shard(2, 2))]
 
 
 def _run(folder: Path, *overrides: str) -> None:
