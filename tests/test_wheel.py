@@ -61,7 +61,7 @@ def test_a_table_is_made_in_an_empty_folder_by_the_installed_code(installed, tmp
         check=True,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
     )
     modules = [line for line in done.stdout.splitlines() if line.endswith(".py")]
     assert modules
