@@ -16,10 +16,12 @@ from experiments.cells.production import Production
 from experiments.cells.score import Galleries
 from experiments.cells.views import View, most_spread
 from experiments.compose import Config, build, located, name_of, plain
+from experiments.errors import UsageError
 from experiments.galleries.archive import cell_key
 from experiments.galleries.folder import CellFolder
 from experiments.galleries.foreign import Foreign
 from experiments.galleries.shard import Shard
+from experiments.models.model import Model
 from experiments.models.source import ModelSource
 from experiments.tasks.making import Making
 from experiments.workers.dispatch import Workers
@@ -39,9 +41,15 @@ def cells_of(rows: Mapping[str, Config]) -> list[Cell]:
 
 
 def model_of(config: Config) -> ModelSource:
-    """Where the model of a configuration comes from, and how it is run. Nothing is loaded."""
+    """Where the model of a configuration comes from, and how it is run. Nothing is loaded.
+
+    Raises:
+        UsageError: no class of models, or a setting is missing, unknown or invalid.
+    """
     settings = plain(config.model)
-    family = located(settings.pop("_target_"))
+    family = located(target := settings.pop("_target_"))
+    if not (isinstance(family, type) and issubclass(family, Model)):
+        raise UsageError(f"model._target_ = {target} is no family of models: name its class")
     return ModelSource(family, settings, build("execution", config))
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import torch
 
+from experiments.errors import UsageError
 from experiments.models.device import select_device, select_dtype
 from experiments.models.execution import Execution
 from experiments.models.fingerprint import fingerprint
@@ -26,11 +28,21 @@ class ModelSource:
         family: the class of the model.
         settings: what its `load` takes.
         execution: how its networks are run.
+
+    Raises:
+        UsageError: a setting is missing, unknown or invalid; nothing has been fetched.
     """
 
     family: type[Model]
     settings: Mapping[str, Any]
     execution: Execution
+
+    def __post_init__(self) -> None:
+        try:
+            own = signature(self.family.load).bind(**self.settings).arguments.get("own", {})
+        except TypeError as error:
+            raise UsageError(f"model: {self.family.__name__} is {error}") from None
+        self.family.check_settings(guidance=self.settings["guidance"], **own)
 
     def load(self) -> Model:
         """The model, on its device; once a process, however often it is asked for.
