@@ -5,13 +5,14 @@ areas are not compared. What is constant has no density and is shown by its mean
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import gaussian_kde
 
-from experiments.report.numbers import Head, head
 from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
+from experiments.tables.spec import Column
 from experiments.tables.typeset import verdict
 
 WIDTH, HEIGHT = 240.0, 30.0
@@ -43,7 +44,7 @@ class Axis:
 class Distribution:
     """A metric: its values under each method, and the paired differences of each comparison."""
 
-    head: Head
+    column: Column
     values: Axis
     differences: Axis | None
 
@@ -57,7 +58,7 @@ def _distribution(results: Results, metric: str) -> Distribution:
     table = results.table
     column = table.spec.columns[metric]
     values = pivot(results.scores, metric, rows=table.spec.rows)
-    columns = [(row, values[row].dropna().to_numpy(), (), "") for row in table.spec.rows]
+    columns = [_Values(row, values[row].dropna().to_numpy()) for row in table.spec.rows]
     paired = []
     for row, baseline in table.spec.pairs:
         for comparison in table.cell(row, metric).comparisons:
@@ -65,17 +66,26 @@ def _distribution(results: Results, metric: str) -> Distribution:
                 interval = (comparison.test.ci_low, comparison.test.ci_high)
                 differences = (values[row] - values[baseline]).dropna().to_numpy()
                 found = verdict(comparison, column)
-                paired.append((f"{row} – {baseline}", differences, interval, found))
+                paired.append(_Values(f"{row} – {baseline}", differences, interval, found))
     return Distribution(
-        head=head(column),
-        values=_axis([entry for entry in columns if len(entry[1])], zero=False),
+        column=column,
+        values=_axis([each for each in columns if len(each.values)], zero=False),
         differences=_axis(paired, zero=True) if paired else None,
     )
 
 
-def _axis(entries: list[tuple[str, np.ndarray, tuple[float, ...], str]], *, zero: bool) -> Axis:
-    """Outlines of (label, values, interval, verdict) on the axis that holds all of them."""
-    pooled = np.concatenate([*(values for _, values, _, _ in entries), [0.0] if zero else []])
+class _Values(NamedTuple):
+    """What an outline is drawn of."""
+
+    label: str
+    values: np.ndarray
+    interval: tuple[float, ...] = ()
+    verdict: str = ""
+
+
+def _axis(drawn: list[_Values], *, zero: bool) -> Axis:
+    """Outlines on the axis that holds all of their values, and zero if asked."""
+    pooled = np.concatenate([*(each.values for each in drawn), [0.0] if zero else []])
     low, high = float(pooled.min()), float(pooled.max())
     margin = 0.1 * (high - low) or 0.5 * abs(high) or 0.5
     low, high = low - margin, high + margin
@@ -85,13 +95,13 @@ def _axis(entries: list[tuple[str, np.ndarray, tuple[float, ...], str]], *, zero
 
     outlines = tuple(
         Outline(
-            label=label,
-            path=_outline(values, low, high),
-            mean=place(float(values.mean())),
-            interval=tuple(map(place, interval)),
-            verdict=found,
+            label=each.label,
+            path=_outline(each.values, low, high),
+            mean=place(float(each.values.mean())),
+            interval=tuple(map(place, each.interval)),
+            verdict=each.verdict,
         )
-        for label, values, interval, found in entries
+        for each in drawn
     )
     ticks = tuple((place(tick), f"{tick:.6g}") for tick in _ticks(low, high))
     return Axis(outlines, ticks, place(0.0) if zero else None)

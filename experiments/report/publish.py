@@ -15,7 +15,6 @@ from experiments.galleries.durable import replace_file
 from experiments.report.committed import digest
 from experiments.report.noise import averages
 from experiments.report.page import page
-from experiments.report.render import write_page
 from experiments.tables import table as tables
 from experiments.tables import typeset
 from experiments.tables.results import Figure, Results
@@ -45,7 +44,8 @@ def summarise(
     table = tables.build(spec_of_cell(cell), scores, paper_model=model, allow_partial=True)
     made_by = {"configs": configs, "cells": {cell.label: _making_of(cell)}}
     shown = page(results_of(table, scores, [cell]), made_by=made_by, pictures={}, **report)
-    written = write_page(shown, cell.score_file.with_suffix(".html"))
+    written = cell.score_file.with_suffix(".html")
+    replace_file(written, shown.encode("utf-8"))
     print(f"\ngalleries: {cell.place}\nscores:    {cell.score_file}\npage:      {written}")
     return [written]
 
@@ -85,7 +85,8 @@ def publish(
     pictures = {name: paths[0] for name, paths in drawn.items()}
     digested = digest(folder / f"{model}.json")
     shown = page(results, made_by=made_by, pictures=pictures, **report, digest=digested)
-    written = write_page(shown, folder / f"{model}.html")
+    written = folder / f"{model}.html"
+    replace_file(written, shown.encode("utf-8"))
     print(f"\n{typeset.markdown(table)}")
     print("The pictures, and the table in every form:\n")
     print("\n".join(f"  {path}" for path in paths))
