@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -121,7 +122,7 @@ def _place(figure: Figure, left: int, top: int, image: np.ndarray) -> None:
     axis.imshow(image, interpolation="none", aspect="auto")
 
 
-def _write(figure: Figure, left: int, top: int, text: str, **font: object) -> None:
+def _write(figure: Figure, left: int, top: int, text: str, **font: Any) -> None:
     width, height = (round(side * DPI) for side in figure.get_size_inches())
     figure.text(left / width, 1 - top / height, text, va="top", parse_math=False, **font)
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.stats import gaussian_kde
 
-from experiments.figures.style import panels, save, style
+from experiments.figures.style import PANELS_ABREAST, panels, save, style
 from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
 from experiments.tables.table import Comparison
@@ -40,7 +40,9 @@ def paired_effect(results: Results, path: Path) -> tuple[Path, Path]:
     with style():
         size = (2.35, 0.75 + 0.62 * len(pairs))
         figure, axes = panels(len(table.spec.columns), size=size, margin=(1.15, 0.3))
-        for axis, (metric, column) in zip(axes, table.spec.columns.items(), strict=True):
+        across = min(len(axes), PANELS_ABREAST)
+        columns = zip(axes, table.spec.columns.items(), strict=True)
+        for number, (axis, (metric, column)) in enumerate(columns):
             values = pivot(scores, metric, rows=table.spec.rows)
             for i, (row, baseline) in enumerate(pairs):
                 for comparison in table.cell(row, metric).comparisons:
@@ -52,14 +54,12 @@ def paired_effect(results: Results, path: Path) -> tuple[Path, Path]:
             axis.set_ylim(-len(pairs) + 0.45, 0.62)
             axis.set_yticks([-i for i in range(len(pairs))])
             names = [f"{row}\nagainst {baseline}" for row, baseline in pairs]
-            axis.set_yticklabels(
-                names if axis.get_subplotspec().is_first_col() else [], parse_math=False
-            )
+            axis.set_yticklabels(names if number % across == 0 else [], parse_math=False)
             axis.spines["left"].set_visible(False)
             axis.locator_params(axis="x", nbins=4)
         legend = textwrap.fill(
             LEGEND.format(unit=table.spec.unit),
-            42 * axes[0].get_gridspec().ncols + 10,
+            42 * across + 10,
             break_on_hyphens=False,
         )
         figure.supxlabel(legend, fontsize=7)

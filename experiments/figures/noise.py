@@ -1,7 +1,8 @@
 """Drift: how far each method's noises are from the law that the model was trained on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -35,7 +36,8 @@ def noise_drift(results: Results, path: Path) -> tuple[Path, Path]:
     heights = [0.7 + 0.2 * len(drifts), max(1.8, 0.2 * len(drifts)), 1.45 * lines]
     with style():
         figure = canvas(7.2, sum(heights))
-        top, middle, bottom = figure.subfigures(3, height_ratios=heights)
+        parts: Any = figure.subfigures(3, height_ratios=heights)  # three of them in an array
+        top, middle, bottom = parts
         for number, (axis, (title, (values, white))) in enumerate(
             zip(top.subplots(1, len(panels)), panels.items(), strict=True)
         ):
@@ -59,7 +61,7 @@ def _spread(axis: Axes, values: Mapping[str, list]) -> None:
     axis.set_ylim(-len(values) + 0.4, 0.6)
 
 
-def _spectra(axis: Axes, drifts: Mapping[str, list[Drift]]) -> None:
+def _spectra(axis: Axes, drifts: Mapping[str, Sequence[Drift]]) -> None:
     frequency = (np.arange(BANDS) + 0.5) / BANDS
     for i, (label, found) in enumerate(drifts.items()):
         power = np.array([d.spectrum for d in found], dtype=float).mean(0)
@@ -73,7 +75,7 @@ def _spectra(axis: Axes, drifts: Mapping[str, list[Drift]]) -> None:
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)
 
 
-def _correlations(axes: list[Axes], drifts: Mapping[str, list[Drift]]) -> None:
+def _correlations(axes: list[Axes], drifts: Mapping[str, Sequence[Drift]]) -> None:
     for axis, (label, found) in zip(axes, drifts.items(), strict=True):
         correlation = np.mean([d.correlation for d in found], axis=0)
         apart = furthest(correlation, np.mean([d.target for d in found], axis=0))

@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Literal
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -11,13 +12,15 @@ from matplotlib.figure import Figure, SubFigure
 DPI = 200
 PANELS_ABREAST = 3
 
+Layout = Literal["constrained"]
+
 
 def style() -> AbstractContextManager:
     """The house style, for the length of a `with` block."""
     return matplotlib.style.context(Path(__file__).with_name("house.mplstyle"))
 
 
-def canvas(width: float, height: float, *, layout: str | None = "constrained") -> Figure:
+def canvas(width: float, height: float, *, layout: Layout | None = "constrained") -> Figure:
     """An empty figure of the given size in inches; without a layout, nothing is moved on it."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout=layout)
     FigureCanvasAgg(figure)

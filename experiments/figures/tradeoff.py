@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from experiments.figures.style import canvas, save, style
 from experiments.tables.results import Results
@@ -25,7 +26,7 @@ def tradeoff(
         figure = canvas(5.6, 3.6)
         axis = figure.subplots()
 
-        def point(row: str, **look: object) -> None:
+        def point(row: str, **look: Any) -> None:
             axis.errorbar(
                 across[row].mean(), up[row].mean(), 1.96 * up[row].sem(), 1.96 * across[row].sem(),
                 elinewidth=0.8, **look,

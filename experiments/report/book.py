@@ -12,12 +12,11 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from experiments.galleries.durable import replace_file
 from experiments.report.committed import Published, digest, published
 from experiments.report.effects import Effect, effects
 from experiments.report.page import page
 from experiments.report.pictures import Picture, thumbnail
-from experiments.report.render import html
+from experiments.report.render import html, write_page
 from experiments.tables.table import Table
 
 
@@ -49,34 +48,26 @@ def write_book(folder: Path) -> Path:
     tables = published(folder)
     of_tables = {table.path.with_suffix(".md") for table in tables}
     texts = [path for path in sorted(folder.glob("*/*.md")) if path not in of_tables]
-    index = html(
-        "book.html",
-        tables=[_of_table(table, folder) for table in tables],
-        texts=[_of_text(path, folder) for path in texts],
-    )
-    replace_file(folder / "index.html", index.encode("utf-8"))
-    return folder / "index.html"
+    chapters = [_of_table(table, folder) for table in tables]
+    others = [_of_text(path, folder) for path in texts]
+    return write_page(html("book.html", tables=chapters, texts=others), folder / "index.html")
 
 
 def _of_table(published: Published, folder: Path) -> Chapter:
     path, table, pictures = published.path.with_suffix(".html"), published.table, published.pictures
     of_table = digest(published.path)
     if not _is_of_a_run(path, of_table):
+        results, made_by = published.results(), published.made_by
         shown = page(
-            published.results(),
-            made_by=published.made_by,
-            pictures=pictures,
-            galleries=0,
-            pixels=1,
-            digest=of_table,
+            results, made_by=made_by, pictures=pictures, digest=of_table, galleries=0, pixels=1
         )
-        replace_file(path, shown.encode("utf-8"))
+        write_page(shown, path)
     title = table.spec.title
     picture = pictures.get("galleries") or next(iter(pictures.values()), None)
     return Chapter(
         title=title,
         link=path.relative_to(folder).as_posix(),
-        picture=picture and thumbnail(picture, title),
+        picture=thumbnail(picture, title) if picture else None,
         table=table,
         digest=of_table,
         effects=effects(table),
@@ -94,12 +85,12 @@ def _of_text(path: Path, folder: Path) -> Chapter:
     title = next((line[2:] for line in source.splitlines() if line.startswith("# ")), path.stem)
     body = MarkdownIt("commonmark").enable("table").render(source)
     body = re.sub(r'src="([^":]+\.png)"', lambda found: _inlined(path.parent, found), body)
-    target = path.with_suffix(".html")
-    replace_file(target, html("text.html", title=title, body=Markup(body)).encode("utf-8"))
+    target = write_page(
+        html("text.html", title=title, body=Markup(body)), path.with_suffix(".html")
+    )
     pictures = [path.with_suffix(".png"), *sorted(path.parent.glob("*.png"))]
-    first = next((picture for picture in pictures if picture.is_file()), None)
-    link = target.relative_to(folder).as_posix()
-    return Chapter(title, link, first and thumbnail(first, title))
+    picture = next((thumbnail(each, title) for each in pictures if each.is_file()), None)
+    return Chapter(title, target.relative_to(folder).as_posix(), picture)
 
 
 def _inlined(folder: Path, found: re.Match) -> str:

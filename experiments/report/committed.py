@@ -59,6 +59,7 @@ def _read(path: Path, document: dict) -> Published:
     if not scores.is_file():
         raise UsageError(f"{scores} is missing; run the experiment of {path} again")
     named = path.stem + "-"
+    others = tuple(f"{other.stem}-" for other in path.parent.glob(f"{named}*.json"))
     return Published(
         path=path,
         table=_table(document),
@@ -69,6 +70,7 @@ def _read(path: Path, document: dict) -> Published:
         pictures={
             picture.stem.removeprefix(named): picture
             for picture in sorted(path.parent.glob(f"{named}*.png"))
+            if not picture.stem.startswith(others)
         },
     )  # fmt: skip
 

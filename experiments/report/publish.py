@@ -15,6 +15,7 @@ from experiments.galleries.durable import replace_file
 from experiments.report.committed import digest
 from experiments.report.noise import averages
 from experiments.report.page import page
+from experiments.report.render import write_page
 from experiments.tables import table as tables
 from experiments.tables import typeset
 from experiments.tables.results import Figure, Results
@@ -28,7 +29,7 @@ def summarise(
     *,
     model: str,
     configs: Mapping[str, Mapping],
-    report: Mapping[str, int | None],
+    report: Mapping[str, Any],
 ) -> list[Path]:
     """Prints the mean, standard deviation and n of every metric of one cell; writes its page.
 
@@ -44,8 +45,7 @@ def summarise(
     table = tables.build(spec_of_cell(cell), scores, paper_model=model, allow_partial=True)
     made_by = {"configs": configs, "cells": {cell.label: _making_of(cell)}}
     shown = page(results_of(table, scores, [cell]), made_by=made_by, pictures={}, **report)
-    written = cell.score_file.with_suffix(".html")
-    replace_file(written, shown.encode("utf-8"))
+    written = write_page(shown, cell.score_file.with_suffix(".html"))
     print(f"\ngalleries: {cell.place}\nscores:    {cell.score_file}\npage:      {written}")
     return [written]
 
@@ -59,7 +59,7 @@ def publish(
     folder: Path,
     configs: Mapping[str, Mapping],
     figures: Mapping[str, Figure],
-    report: Mapping[str, int | None],
+    report: Mapping[str, Any],
     allow_partial: bool,
 ) -> list[Path]:
     """Writes a table, its pictures, what made them and its page to `folder`, and prints the table.
@@ -85,8 +85,7 @@ def publish(
     pictures = {name: paths[0] for name, paths in drawn.items()}
     digested = digest(folder / f"{model}.json")
     shown = page(results, made_by=made_by, pictures=pictures, **report, digest=digested)
-    written = folder / f"{model}.html"
-    replace_file(written, shown.encode("utf-8"))
+    written = write_page(shown, folder / f"{model}.html")
     print(f"\n{typeset.markdown(table)}")
     print("The pictures, and the table in every form:\n")
     print("\n".join(f"  {path}" for path in paths))

@@ -2,11 +2,13 @@
 
 import math
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from experiments.galleries.durable import replace_file
 from experiments.report.noise import off_law, spectrum_line
 from experiments.tables import paper, typeset
 
@@ -17,6 +19,13 @@ HINTS = {"higher": "higher is better", "lower": "lower is better", "neutral": ""
 def html(template: str, **values: Any) -> str:
     """A template of this package filled with values, style and script included."""
     return ENVIRONMENT.get_template(template).render(values)
+
+
+def write_page(page: str, path: Path) -> Path:
+    """Writes a page whole; returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, page.encode("utf-8"))
+    return path
 
 
 def fixed(value: float | None, digits: int) -> str:

@@ -24,8 +24,8 @@ STANDARD_ERRORS = 5  # of the largest of some thousand deviations
 
 def check(folder: Path) -> Finding:
     """R -> A -> R for both constructions, and the covariance of samples."""
-    errors = {"square root": [], "Cholesky": []}
-    asked, sampled = [], []
+    errors: dict[str, list[float]] = {"square root": [], "Cholesky": []}
+    laws, products = [], []
     for size in SIZES:
         for seed in range(DRAWS):
             r = random_coupling(size, 1 + seed % size, seed=seed).correlation
@@ -40,9 +40,9 @@ def check(folder: Path) -> Finding:
         generator = torch.Generator().manual_seed(size)
         base = torch.randn(size, COORDINATES, dtype=torch.float64, generator=generator)
         x = from_correlation(r).couple(base)
-        asked.append(r.flatten())
-        sampled.append((x @ x.T / COORDINATES).flatten())
-    asked, sampled = torch.cat(asked), torch.cat(sampled)
+        laws.append(r.flatten())
+        products.append((x @ x.T / COORDINATES).flatten())
+    asked, sampled = torch.cat(laws), torch.cat(products)
     # Var(X_i X_j) = 1 + R_ij^2
     deviation = ((sampled - asked) / ((1 + asked.square()) / COORDINATES).sqrt()).abs().max().item()
     require(deviation < STANDARD_ERRORS, STATEMENT, f"a covariance is {deviation:.1f} errors off")

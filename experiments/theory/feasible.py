@@ -75,7 +75,7 @@ def _worst_pairs(size: int) -> torch.Tensor:
 
 
 def _worst_pair(correlation: torch.Tensor) -> float:
-    first, second = torch.triu_indices(*correlation.shape, offset=1)
+    first, second = torch.triu_indices(len(correlation), len(correlation), offset=1)
     return correlation[first, second].max().item()
 
 

@@ -103,10 +103,7 @@ def check_linear(folder: Path) -> Finding:
         measured.append(f"{name}: slope {total * slope:+.4g}, by Stein {total * stein:+.4g}")
     worst = max(abs(m - p) / e for (m, e), p in zip(*curves["distance"], strict=True))
     require(worst < STANDARD_ERRORS, STATEMENT, f"distance is {worst:.1f} errors off its line")
-    slope = total * float(slopes["similarity"])
-    remainders = [exact(t) - t * slope for t in (0.02, 0.01)]
-    ratio = remainders[1] / remainders[0]
-    require(0.22 < ratio < 0.28, STATEMENT, f"halving t multiplies the remainder by {ratio:.3f}")
+    ratio = _halving(exact, total * float(slopes["similarity"]))
     errors = [
         abs(m - exact(t)) / e for (m, e), t in zip(curves["similarity"][0], TIMES, strict=True)
     ]
@@ -119,14 +116,22 @@ def check_linear(folder: Path) -> Finding:
     return Finding(f"{STATEMENT}, linear", text, _draw(curves, folder / "first-order-linear"))
 
 
+def _halving(exact: Callable[[float], float], slope: float) -> float:
+    """What halving t multiplies the remainder of first order by: 1/4 if it falls as t^2."""
+    remainders = [exact(t) - t * slope for t in (0.02, 0.01)]
+    ratio = remainders[1] / remainders[0]
+    require(0.22 < ratio < 0.28, STATEMENT, f"halving t multiplies the remainder by {ratio:.3f}")
+    return ratio
+
+
 def check_bundled(folder: Path) -> Finding:
     """The bundled model, along R(t) to the repulsive coupling."""
     model = bundled()
     jobs = jobs_of(captions(PROMPTS, seed=0))
     functions = {"distance": _identity, "similarity": _rbf(IMAGE_BANDWIDTH)}
     total = repulsive(SIZE).correlation[0, 1].item()
-    slopes = {name: [] for name in functions}
-    changes = {name: [] for name in functions}
+    slopes: dict[str, list[float]] = {name: [] for name in functions}
+    changes: dict[str, list[Tensor]] = {name: [] for name in functions}
     for job in jobs:
         noises = base_noise(model.noise_shape, seed=1, job=job.id, members=range(POOL))
         squared = _squared_distances(_images(model, noises, job.prompt))

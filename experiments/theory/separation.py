@@ -80,7 +80,7 @@ def similarity(correlation: Tensor, eigenvalues: Tensor) -> Tensor:
 
 
 def _pairs(correlation: Tensor) -> Tensor:
-    first, second = torch.triu_indices(*correlation.shape, offset=1)
+    first, second = torch.triu_indices(len(correlation), len(correlation), offset=1)
     return correlation[first, second]
 
 

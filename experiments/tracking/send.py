@@ -10,8 +10,9 @@ import json
 import netrc
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 
@@ -46,7 +47,7 @@ def has_key() -> bool:
     return hosts.authenticators(host) is not None
 
 
-def send(run: Mapping, settings: Mapping, mode: str) -> str | None:
+def send(run: Mapping, settings: Mapping, mode: Any) -> str | None:
     """Tells one run; returns its address, if it has one."""
     import wandb
 
@@ -67,9 +68,10 @@ def send(run: Mapping, settings: Mapping, mode: str) -> str | None:
         ),
     ) as live:
         live.summary.update(run["summary"])
-        media = {name: wandb.Image(path) for name, path in run["figures"].items()}
+        media: dict[str, Any] = {name: wandb.Image(path) for name, path in run["figures"].items()}
         if run["lines"]:
-            media["prompts"] = wandb.Table(*_table(run, wandb.Image))
+            columns, lines = _table(run, wandb.Image)
+            media["prompts"] = wandb.Table(columns, lines)
         if media:
             live.log(media)
         for artifact in run["artifacts"]:
@@ -80,13 +82,13 @@ def send(run: Mapping, settings: Mapping, mode: str) -> str | None:
         return live.url if mode == "online" else None
 
 
-def _table(run: Mapping, image: type) -> Iterator[list]:
+def _table(run: Mapping, image: type) -> tuple[list[str | int], list[list[Any]]]:
     """Columns and lines: the scores of every prompt, and the images of the galleries shown."""
     galleries = run["galleries"]
     size = max(map(len, galleries), default=0)
-    yield [*run["columns"], *(f"image {member}" for member in range(size))]
-    unseen = [[]] * (len(run["lines"]) - len(galleries))
-    yield [
+    columns: list[str | int] = [*run["columns"], *(f"image {member}" for member in range(size))]
+    unseen: list[list[str]] = [[]] * (len(run["lines"]) - len(galleries))
+    return columns, [
         [*line, *map(image, paths), *[None] * (size - len(paths))]
         for line, paths in zip(run["lines"], [*galleries, *unseen], strict=True)
     ]
