@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from experiments.galleries.durable import replace_file
 from experiments.theory import factors, feasible, first_order, separation, single
-from experiments.theory.finding import Finding, Violation
+from experiments.theory.evidence import Evidence, Violation
 
 
 def main() -> int:
@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--scores", type=Path, required=True, help="Table 1's scores, a CSV")
     parser.add_argument("--out", type=Path, required=True, help="folder for figures and report")
     arguments = parser.parse_args()
-    checks: list[Callable[[Path], Finding]] = [
+    checks: list[Callable[[Path], Evidence]] = [
         feasible.check,
         partial(single.check, scores=arguments.scores),
         separation.check,
@@ -45,7 +45,7 @@ def main() -> int:
     return 0
 
 
-def report(findings: list[Finding]) -> str:
+def report(findings: list[Evidence]) -> str:
     """Markdown: every statement, what was measured, its figure."""
     parts = [
         f"## {found.statement}\n\n{found.measured}.\n\n![{found.statement}]({found.figure.name})"
