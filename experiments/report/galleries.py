@@ -1,14 +1,17 @@
 """The galleries of the first prompts, the methods side by side: none is chosen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import pandas as pd
+from math import isnan
 
 from experiments.report.pictures import Picture, photo
 from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
 from experiments.tables.spec import Column, TableSpec
+from experiments.tasks.job import Job
+
+Values = Mapping[str, Mapping[str, float]]
+"""Of a job: metric -> row -> its value, NaN where there is none."""
 
 
 @dataclass(frozen=True)
@@ -49,52 +52,54 @@ def wall(results: Results, *, galleries: int | None, pixels: int) -> Wall | None
         pixels: larger images are reduced to as many on their longer side.
     """
     committed = {row: there.committed() for row, there in results.galleries.items()}
-    known = [
-        job for job in results.jobs if any(job.id in entries for entries in committed.values())
-    ]
-    if not known[:galleries]:
+    shown = [job for job in results.jobs if any(job.id in there for there in committed.values())]
+    shown = shown[:galleries]
+    if not shown:
         return None
+
+    def strip(row: str, job: Job) -> Strip:
+        images = results.galleries[row].read(committed[row][job.id])
+        pictures = [
+            photo(image, f"image {k} of {len(images)}, {row}: {job.title}", pixels=pixels)
+            for k, image in enumerate(images, start=1)
+        ]
+        return Strip(row, pictures, _scores(spec, values[job.id], row))
+
     spec = results.table.spec
-    values = {metric: pivot(results.scores, metric, rows=spec.rows) for metric in spec.columns}
-    exhibits = []
-    for job in known[:galleries]:
-        of_job = {m: wide.reindex([job.id]).iloc[0].astype(object) for m, wide in values.items()}
-        strips = []
-        for row, there in results.galleries.items():
-            if job.id in committed[row]:
-                images = there.read(committed[row][job.id])
-                alts = (
-                    f"image {k} of {len(images)}, {row}: {job.title}"
-                    for k in range(1, 1 + len(images))
-                )
-                pictures = [
-                    photo(image, alt, pixels=pixels)
-                    for image, alt in zip(images, alts, strict=True)
-                ]
-                strips.append(Strip(row, pictures, _scores(spec, of_job, row)))
-        exhibits.append(Exhibit(job.title, strips, _keys(spec, of_job)))
+    values = _by_job(results, [job.id for job in shown])
+    exhibits = [
+        Exhibit(
+            title=job.title,
+            strips=[strip(row, job) for row, there in committed.items() if job.id in there],
+            keys=_keys(spec, values[job.id]),
+        )
+        for job in shown
+    ]
     groups = [f"{row} – {baseline}" for row, baseline in spec.pairs]
     return Wall(exhibits, len(results.jobs), groups or list(spec.rows))
 
 
-def _scores(
-    spec: TableSpec, values: Mapping[str, pd.Series], row: str
-) -> list[tuple[Column, float, float | None]]:
-    """The scores of a gallery, of a job's values by metric and row."""
+def _by_job(results: Results, jobs: Sequence[str]) -> dict[str, Values]:
+    spec = results.table.spec
+    of_metric = {
+        metric: pivot(results.scores, metric, rows=spec.rows).reindex(jobs).to_dict("index")
+        for metric in spec.columns
+    }
+    return {job: {metric: of_metric[metric][job] for metric in spec.columns} for job in jobs}
+
+
+def _scores(spec: TableSpec, values: Values, row: str) -> list[tuple[Column, float, float | None]]:
     found = []
     for metric, column in spec.columns.items():
         value = values[metric][row]
         changes = [value - values[metric][baseline] for baseline in spec.baselines.get(row, ())[:1]]
-        if value == value:
-            found.append((column, value, next((c for c in changes if c == c), None)))
+        if not isnan(value):
+            found.append((column, value, next((c for c in changes if not isnan(c)), None)))
     return found
 
 
-def _keys(spec: TableSpec, values: Mapping[str, pd.Series]) -> list[float | None]:
+def _keys(spec: TableSpec, values: Values) -> list[float | None]:
     """The effects of the tested pairs, or without any the values: six digits of each."""
-    found = [
-        values[metric][row] - values[metric][baseline]
-        for row, baseline in spec.pairs
-        for metric in spec.columns
-    ] or [values[metric][row] for row in spec.rows for metric in spec.columns]
-    return [None if key != key else float(f"{key:.6g}") for key in found]
+    effects = [of[row] - of[base] for row, base in spec.pairs for of in values.values()]
+    found = effects or [of[row] for row in spec.rows for of in values.values()]
+    return [None if isnan(key) else float(f"{key:.6g}") for key in found]

@@ -70,7 +70,6 @@ def check_linear(folder: Path) -> Evidence:
     total = pairs(target).mean().item()
     identity = torch.eye(SIZE, dtype=torch.float64)
     eigenvalues = torch.linalg.eigvalsh(linear @ linear.T)
-    trace = eigenvalues.sum().item()
     scaled = eigenvalues / BANDWIDTH**2
 
     def sampled(t: float, function: PairFunction) -> tuple[float, float]:
@@ -90,15 +89,17 @@ def check_linear(folder: Path) -> Evidence:
     features = pool @ linear.T
     squared = (features[:, None] - features[None]).square().sum(-1)
     independent = (1 + 2 * scaled).rsqrt().prod()
-    slopes = {"distance": -2 * trace, "similarity": independent * (scaled / (1 + 2 * scaled)).sum()}
+    slopes = {
+        "distance": -2 * eigenvalues.sum(),
+        "similarity": independent * (scaled / (1 + 2 * scaled)).sum(),
+    }
     functions = {"distance": _identity, "similarity": _rbf(BANDWIDTH)}
     measured, curves = [], {}
     for name, function in functions.items():
         slope = float(slopes[name])
         stein = price_slope(function(squared), pool).item()
         require(abs(stein / slope - 1) < 0.1, STATEMENT, f"{name}: slope {stein}, exact {slope}")
-        points = [sampled(t, function) for t in TIMES]
-        curves[name] = (points, [total * slope * t for t in TIMES])
+        curves[name] = ([sampled(t, function) for t in TIMES], [total * slope * t for t in TIMES])
         measured.append(f"{name}: slope {total * slope:+.4g}, by Stein {total * stein:+.4g}")
     worst = max(abs(m - p) / e for (m, e), p in zip(*curves["distance"], strict=True))
     require(worst < STANDARD_ERRORS, STATEMENT, f"distance is {worst:.1f} errors off its line")
