@@ -4,6 +4,7 @@ Densities are Gaussian kernel estimates with Scott's bandwidth, each as high as 
 areas are not compared. What is constant has no density and is shown by its mean alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,11 +14,20 @@ from scipy.stats import gaussian_kde
 from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
 from experiments.tables.spec import Column
+from experiments.tables.table import Comparison
 from experiments.tables.typeset import verdict
 
 WIDTH, HEIGHT = 240.0, 30.0
 """The box of one outline, in units of the drawing."""
 POINTS = 72
+
+
+class Drawn(NamedTuple):
+    """The values that an outline is of; of differences, their comparison."""
+
+    label: str
+    values: np.ndarray
+    comparison: Comparison | None = None
 
 
 @dataclass(frozen=True)
@@ -27,8 +37,8 @@ class Outline:
     label: str
     path: str
     mean: float
-    interval: tuple[float, ...]
-    verdict: str
+    interval: tuple[float, ...] = ()
+    verdict: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,7 @@ class Distribution:
 
 
 def distributions(results: Results) -> tuple[Distribution, ...]:
-    """One for each column of the table."""
+    """The distributions of all columns of the table."""
     return tuple(_distribution(results, metric) for metric in results.table.spec.columns)
 
 
@@ -58,32 +68,21 @@ def _distribution(results: Results, metric: str) -> Distribution:
     table = results.table
     column = table.spec.columns[metric]
     values = pivot(results.scores, metric, rows=table.spec.rows)
-    columns = [_Values(row, values[row].dropna().to_numpy()) for row in table.spec.rows]
-    paired = []
-    for row, baseline in table.spec.pairs:
-        for comparison in table.cell(row, metric).comparisons:
-            if comparison.baseline == baseline:
-                interval = (comparison.test.ci_low, comparison.test.ci_high)
-                differences = (values[row] - values[baseline]).dropna().to_numpy()
-                found = verdict(comparison, column)
-                paired.append(_Values(f"{row} – {baseline}", differences, interval, found))
+    columns = [Drawn(row, values[row].dropna().to_numpy()) for row in table.spec.rows]
+    paired = [
+        Drawn(f"{row} – {base}", (values[row] - values[base]).dropna().to_numpy(), comparison)
+        for row, base in table.spec.pairs
+        for comparison in table.cell(row, metric).comparisons
+        if comparison.baseline == base
+    ]
     return Distribution(
         column=column,
-        values=_axis([each for each in columns if len(each.values)], zero=False),
-        differences=_axis(paired, zero=True) if paired else None,
+        values=_axis([each for each in columns if len(each.values)], column, zero=False),
+        differences=_axis(paired, column, zero=True) if paired else None,
     )
 
 
-class _Values(NamedTuple):
-    """What an outline is drawn of."""
-
-    label: str
-    values: np.ndarray
-    interval: tuple[float, ...] = ()
-    verdict: str = ""
-
-
-def _axis(drawn: list[_Values], *, zero: bool) -> Axis:
+def _axis(drawn: Sequence[Drawn], column: Column, *, zero: bool) -> Axis:
     """Outlines on the axis that holds all of their values, and zero if asked."""
     pooled = np.concatenate([*(each.values for each in drawn), [0.0] if zero else []])
     low, high = float(pooled.min()), float(pooled.max())
@@ -93,21 +92,18 @@ def _axis(drawn: list[_Values], *, zero: bool) -> Axis:
     def place(value: float) -> float:
         return round(WIDTH * (value - low) / (high - low), 1)
 
-    outlines = tuple(
-        Outline(
-            label=each.label,
-            path=_outline(each.values, low, high),
-            mean=place(float(each.values.mean())),
-            interval=tuple(map(place, each.interval)),
-            verdict=each.verdict,
-        )
-        for each in drawn
-    )
+    def outline(label: str, values: np.ndarray, comparison: Comparison | None) -> Outline:
+        path, mean = _density(values, low, high), place(float(values.mean()))
+        if comparison is None:
+            return Outline(label, path, mean)
+        interval = place(comparison.test.ci_low), place(comparison.test.ci_high)
+        return Outline(label, path, mean, interval, verdict(comparison, column))
+
     ticks = tuple((place(tick), f"{tick:.6g}") for tick in _ticks(low, high))
-    return Axis(outlines, ticks, place(0.0) if zero else None)
+    return Axis(tuple(outline(*each) for each in drawn), ticks, place(0.0) if zero else None)
 
 
-def _outline(values: np.ndarray, low: float, high: float) -> str:
+def _density(values: np.ndarray, low: float, high: float) -> str:
     """The path of a density; "" where values have no spread."""
     if len(values) < 3 or values.std() <= 1e-9 * max(1.0, abs(values).max()):
         return ""

@@ -23,7 +23,7 @@ STANDARD_ERRORS = 5  # of the largest of some thousand deviations
 
 
 def check(folder: Path) -> Evidence:
-    """R -> A -> R for both constructions, and the covariance of samples."""
+    """Both constructions lead from R to A and back; samples have the covariance R."""
     errors: dict[str, list[float]] = {"square root": [], "Cholesky": []}
     laws, products = [], []
     for size in SIZES:

@@ -22,7 +22,7 @@ DRAWS = 500  # random couplings of each size: of every rank 1 .. K, and around t
 
 
 def check(folder: Path) -> Evidence:
-    """Accepts exactly the feasible interval; no random coupling beats the repulsive one."""
+    """Exactly the feasible interval is accepted; no random coupling beats the repulsive one."""
     smallest = {size: _smallest_eigenvalues(size) for size in SIZES}
     worst = {size: _worst_pairs(size) for size in SIZES}
     for size in SIZES:
@@ -67,7 +67,7 @@ def _is_accepted(size: int, rho: float) -> bool:
 
 
 def _worst_pairs(size: int) -> torch.Tensor:
-    """max_{i<j} R_ij of random couplings."""
+    """The largest correlation of a pair, max_{i<j} R_ij, of every random coupling."""
     half = range(DRAWS // 2)
     couplings = [random_coupling(size, 1 + seed % size, seed=seed) for seed in half]
     couplings += [near_repulsive(size, noise=seed / DRAWS, seed=seed) for seed in half]

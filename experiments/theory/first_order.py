@@ -47,7 +47,7 @@ PairFunction = Callable[[Tensor], Tensor]
 
 
 def price_slope(values: Tensor, noises: Tensor) -> Tensor:
-    """E_I[tr d2f / dx dy] from N independent draws, unbiased.
+    """The slope E_I[tr d2f / dx dy], estimated from N independent draws, unbiased.
 
     values: f of all pairs, (N, N), symmetric, the diagonal ignored; noises: (N, *shape).
     """
@@ -125,7 +125,7 @@ def _halving(exact: Callable[[float], float], slope: float) -> float:
 
 
 def check_bundled(folder: Path) -> Evidence:
-    """The bundled model, along R(t) to the repulsive coupling."""
+    """The bundled model changes as predicted along R(t) to the repulsive coupling."""
     model = bundled()
     jobs = jobs_of(captions(PROMPTS, seed=0))
     functions = {"distance": _identity, "similarity": _rbf(IMAGE_BANDWIDTH)}
@@ -193,7 +193,7 @@ def _along(
 
 @torch.inference_mode()
 def _images(model: Model, noises: Tensor, prompt: str) -> Tensor:
-    """(N, 3, H, W) in [0, 1], float64, on the CPU."""
+    """The images of noises, (N, 3, H, W) in [0, 1], float64, on the CPU."""
     condition = repeat_rows(model.encode_prompts([prompt]), len(noises))
     return model.decode(model.sample(noises, condition)).cpu().double()
 

@@ -30,7 +30,7 @@ BANDWIDTHS = torch.logspace(-1, 2, 25, dtype=torch.float64)
 
 
 def check(folder: Path) -> Evidence:
-    """Formulas against samples; the repulsive coupling against random ones."""
+    """Samples agree with both formulas; no random coupling beats the repulsive one."""
     generator = torch.Generator().manual_seed(0)
     linear = torch.randn(FEATURES, DIMENSION, dtype=torch.float64, generator=generator)
     eigenvalues = torch.linalg.eigvalsh(linear @ linear.T)

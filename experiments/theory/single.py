@@ -23,7 +23,10 @@ LEVEL = 0.05
 
 
 def check(folder: Path, *, scores: Path) -> Evidence:
-    """scores: those of Table 1, a line a prompt and row (iid, coupled), a column a metric."""
+    """Scores of single images are equivalent under both noises, those of galleries are not.
+
+    scores: those of Table 1, a line a prompt and row (iid, coupled), a column a metric.
+    """
     table = pd.read_csv(scores).pivot(index=["prompt", "job"], columns="row")
     tests: dict[str, tuple[EquivalenceTest, float]] = {}
     for metric, label in (SINGLE | CONTROL).items():
