@@ -4,5 +4,7 @@
 
 The template reads the table itself. Beside it stands what has to be computed: places on bars,
 outlines of distributions, pictures as data URIs. A script of the page sorts and filters what is
-there. The same input gives the same bytes. `python -m experiments.report` makes the book of all tables from their files, without a run.
+there. The same input gives the same bytes.
+
+`python -m experiments.report` makes the book of all tables from their files, without a run.
 """
