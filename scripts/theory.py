@@ -17,7 +17,7 @@ from tqdm import tqdm
 from experiments.errors import command
 from experiments.galleries.durable import replace_file
 from experiments.theory import factors, feasible, first_order, separation, single
-from experiments.theory.finding import Finding, Violation
+from experiments.theory.evidence import Evidence, Violation
 
 
 @command()
@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--scores", type=Path, required=True, help="Table 1's scores, a CSV")
     parser.add_argument("--out", type=Path, required=True, help="folder for figures and report")
     arguments = parser.parse_args()
-    checks: list[Callable[[Path], Finding]] = [
+    checks: list[Callable[[Path], Evidence]] = [
         feasible.check,
         partial(single.check, scores=arguments.scores),
         separation.check,
@@ -47,7 +47,7 @@ def main() -> int:
     return 0
 
 
-def report(findings: list[Finding]) -> str:
+def report(findings: list[Evidence]) -> str:
     """Markdown: every statement, what was measured, its figure."""
     parts = [
         f"## {found.statement}\n\n{found.measured}.\n\n![{found.statement}]({found.figure.name})"

@@ -113,7 +113,7 @@ def _tile(image: np.ndarray) -> np.ndarray:
 
 
 def _place(figure: Figure, left: int, top: int, image: np.ndarray) -> None:
-    """Put an image pixel by pixel with its upper left corner at (left, top)."""
+    """Places an image pixel by pixel with its upper left corner at (left, top)."""
     width, height = (round(side * DPI) for side in figure.get_size_inches())
     rows, columns = image.shape[:2]
     box = (left / width, 1 - (top + rows) / height, columns / width, rows / height)

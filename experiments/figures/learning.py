@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
+from experiments.figures.correlation import heat_map
 from experiments.figures.style import canvas, save, style
 from experiments.learning.card import RECENT, Card
 
@@ -41,7 +42,8 @@ def course(
             for axis in (rewards, correlations):
                 axis.set_xlabel("step")
             start, card = list(cards.items())[-1]
-            _heat(heat, card.correlations[-1].numpy(), title=f"R, {start}" if start else "R")
+            heat_map(heat, card.correlations[-1].numpy(), fontsize=8)
+            heat.set_title(f"R, {start}" if start else "R", parse_math=False, weight="normal")
         axes[0, 0].set_ylabel(f"reward, mean of {RECENT} steps")
         axes[1, 0].set_ylabel("correlations of all pairs")
         return save(figure, path)
@@ -58,13 +60,3 @@ def _rewards(axis: Axes, card: Card, *, label: str, colour: str) -> None:
 def _correlations(axis: Axes, card: Card, *, colour: str) -> None:
     first, second = np.triu_indices(card.matrix.shape[0], 1)
     axis.plot(card.correlations[:, first, second].numpy(), color=colour, linewidth=1)
-
-
-def _heat(axis: Axes, correlation: np.ndarray, *, title: str) -> None:
-    axis.imshow(correlation, cmap="RdBu_r", vmin=-1, vmax=1)
-    axis.set_title(title, parse_math=False, weight="normal")
-    axis.set_xticks([])
-    axis.set_yticks([])
-    for (i, j), value in np.ndenumerate(correlation):
-        dark = "white" if abs(value) > 0.6 else "#222222"
-        axis.text(j, i, f"{value:.2f}", ha="center", va="center", color=dark, fontsize=8)

@@ -17,7 +17,7 @@ LINES = ("-", "--")  # each colour comes twice before a method looks like anothe
 
 
 def noise_drift(results: Results, path: Path) -> tuple[Path, Path]:
-    """Norm, channel means and variances, kurtosis, spectrum and correlations of every method.
+    """Draws norm, channel means and variances, kurtosis, spectrum and correlations of every method.
 
     Dots and lines are means over galleries and their members, bars the middle 90 % of single
     noises; dashes mark white noise. The matrices are mean correlations; under each is its largest

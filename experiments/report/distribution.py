@@ -6,18 +6,28 @@ areas are not compared. What is constant has no density and is shown by its mean
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import gaussian_kde
 
-from experiments.report.numbers import Head, head
 from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
+from experiments.tables.spec import Column
+from experiments.tables.table import Comparison
 from experiments.tables.typeset import verdict
 
 WIDTH, HEIGHT = 240.0, 30.0
 """The box of one outline, in units of the drawing."""
 POINTS = 72
+
+
+class Drawn(NamedTuple):
+    """The values that an outline is of; of differences, their comparison."""
+
+    label: str
+    values: np.ndarray
+    comparison: Comparison | None = None
 
 
 @dataclass(frozen=True)
@@ -27,8 +37,8 @@ class Outline:
     label: str
     path: str
     mean: float
-    interval: tuple[float, ...]
-    verdict: str
+    interval: tuple[float, ...] = ()
+    verdict: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,13 +54,13 @@ class Axis:
 class Distribution:
     """A metric: its values under each method, and the paired differences of each comparison."""
 
-    head: Head
+    column: Column
     values: Axis
     differences: Axis | None
 
 
 def distributions(results: Results) -> tuple[Distribution, ...]:
-    """One for each column of the table."""
+    """The distributions of all columns of the table."""
     return tuple(_distribution(results, metric) for metric in results.table.spec.columns)
 
 
@@ -58,25 +68,23 @@ def _distribution(results: Results, metric: str) -> Distribution:
     table = results.table
     column = table.spec.columns[metric]
     values = pivot(results.scores, metric, rows=table.spec.rows)
-    columns = [(row, values[row].dropna().to_numpy(), (), "") for row in table.spec.rows]
-    paired = []
-    for row, baseline in table.spec.pairs:
-        for comparison in table.cell(row, metric).comparisons:
-            if comparison.baseline == baseline:
-                interval = (comparison.test.ci_low, comparison.test.ci_high)
-                differences = (values[row] - values[baseline]).dropna().to_numpy()
-                found = verdict(comparison, column)
-                paired.append((f"{row} – {baseline}", differences, interval, found))
+    columns = [Drawn(row, values[row].dropna().to_numpy()) for row in table.spec.rows]
+    paired = [
+        Drawn(f"{row} – {base}", (values[row] - values[base]).dropna().to_numpy(), comparison)
+        for row, base in table.spec.pairs
+        for comparison in table.cell(row, metric).comparisons
+        if comparison.baseline == base
+    ]
     return Distribution(
-        head=head(column),
-        values=_axis([entry for entry in columns if len(entry[1])], zero=False),
-        differences=_axis(paired, zero=True) if paired else None,
+        column=column,
+        values=_axis([each for each in columns if len(each.values)], column, zero=False),
+        differences=_axis(paired, column, zero=True) if paired else None,
     )
 
 
-def _axis(entries: Sequence[tuple[str, np.ndarray, tuple[float, ...], str]], *, zero: bool) -> Axis:
-    """Outlines of (label, values, interval, verdict) on the axis that holds all of them."""
-    pooled = np.concatenate([*(values for _, values, _, _ in entries), [0.0] if zero else []])
+def _axis(drawn: Sequence[Drawn], column: Column, *, zero: bool) -> Axis:
+    """Outlines on the axis that holds all of their values, and zero if asked."""
+    pooled = np.concatenate([*(each.values for each in drawn), [0.0] if zero else []])
     low, high = float(pooled.min()), float(pooled.max())
     margin = 0.1 * (high - low) or 0.5 * abs(high) or 0.5
     low, high = low - margin, high + margin
@@ -84,21 +92,18 @@ def _axis(entries: Sequence[tuple[str, np.ndarray, tuple[float, ...], str]], *, 
     def place(value: float) -> float:
         return round(WIDTH * (value - low) / (high - low), 1)
 
-    outlines = tuple(
-        Outline(
-            label=label,
-            path=_outline(values, low, high),
-            mean=place(float(values.mean())),
-            interval=tuple(map(place, interval)),
-            verdict=found,
-        )
-        for label, values, interval, found in entries
-    )
+    def outline(label: str, values: np.ndarray, comparison: Comparison | None) -> Outline:
+        path, mean = _density(values, low, high), place(float(values.mean()))
+        if comparison is None:
+            return Outline(label, path, mean)
+        interval = place(comparison.test.ci_low), place(comparison.test.ci_high)
+        return Outline(label, path, mean, interval, verdict(comparison, column))
+
     ticks = tuple((place(tick), f"{tick:.6g}") for tick in _ticks(low, high))
-    return Axis(outlines, ticks, place(0.0) if zero else None)
+    return Axis(tuple(outline(*each) for each in drawn), ticks, place(0.0) if zero else None)
 
 
-def _outline(values: np.ndarray, low: float, high: float) -> str:
+def _density(values: np.ndarray, low: float, high: float) -> str:
     """The path of a density; "" where values have no spread."""
     if len(values) < 3 or values.std() <= 1e-9 * max(1.0, abs(values).max()):
         return ""

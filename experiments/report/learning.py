@@ -65,11 +65,9 @@ def matrix(correlation: Tensor) -> str:
 def findings(rows: Sequence[Evaluated], *, within: float) -> list[str]:
     """A sentence for each group: whether its couplings became the repulsive one, or as good."""
     tests = _tests(rows)
-    groups: dict[str, list[int]] = {}
-    for i, row in enumerate(rows):
-        groups.setdefault(row.group, []).append(i)
     sentences = []
-    for group, members in groups.items():
+    for group in dict.fromkeys(row.group for row in rows):
+        members = [i for i, row in enumerate(rows) if row.group == group]
         size = rows[members[0]].card.matrix.shape[0]
         distances = [rows[i].card.distances[-1].item() for i in members]
         near = sum(distance <= within for distance in distances)
@@ -116,27 +114,20 @@ def _frame(rows: Sequence[Evaluated]) -> pd.DataFrame:
 
 def _markdown(rows: Sequence[Evaluated], frame: pd.DataFrame, *, title: str, within: float) -> str:
     settings = rows[0].card.settings
-    learned = pd.DataFrame(
-        {
-            "": frame["group"] + ", " + frame["start"],
-            "steps": frame["steps"],
-            "distance at the start": frame["distance_at_start"].map("{:.3f}".format),
-            "distance": frame["distance"].map("{:.3f}".format),
-            "correlations": frame["correlations"],
-        }
-    )
-    held_out = pd.DataFrame({"": frame["group"] + ", " + frame["start"]})
-    for name in ("learned", *BASELINES):
-        held_out[name] = frame[f"{name}_reward"].map("{:.4f}".format)
+    labels = {"": frame["group"] + ", " + frame["start"]}
+    learned = labels | {
+        "steps": frame["steps"],
+        "distance at the start": frame["distance_at_start"].map("{:.3f}".format),
+        "distance": frame["distance"].map("{:.3f}".format),
+        "correlations": frame["correlations"],
+    }
+    held_out = labels | {
+        name: frame[f"{name}_reward"].map("{:.4f}".format) for name in ("learned", *BASELINES)
+    }
     for name in BASELINES:
+        interval = frame[[f"against_{name}{end}" for end in ("", "_low", "_high")]].to_numpy()
         held_out[f"learned – {name} [95 %]"] = [
-            f"{d:+.4f} [{low:+.4f}, {high:+.4f}]"
-            for d, low, high in zip(
-                frame[f"against_{name}"],
-                frame[f"against_{name}_low"],
-                frame[f"against_{name}_high"],
-                strict=True,
-            )
+            "{:+.4f} [{:+.4f}, {:+.4f}]".format(*found) for found in interval
         ]
         held_out[f"p, {name}"] = frame[f"against_{name}_p_holm"].map("{:.2g}".format)
     parts = [
@@ -146,12 +137,12 @@ def _markdown(rows: Sequence[Evaluated], frame: pd.DataFrame, *, title: str, wit
         f"{settings['prompts_per_step']} prompts a step. Distance: the largest deviation of a "
         "correlation from the repulsive coupling's, -1/(K-1).",
         "\n".join(f"- {sentence}" for sentence in findings(rows, within=within)),
-        learned.to_markdown(index=False, disable_numparse=True),
+        pd.DataFrame(learned).to_markdown(index=False, disable_numparse=True),
         "## Rewards on held-out prompts",
         f"Mean over {frame['prompts'].iloc[0]} prompts that nothing was learned from, paired on "
         "the same base noises. The reward is minus the mean SSIM of pairs, or their mean LPIPS: "
         f"higher is more diverse. t-tests, Holm-corrected over all {len(BASELINES) * len(rows)}.",
-        held_out.to_markdown(index=False, disable_numparse=True),
+        pd.DataFrame(held_out).to_markdown(index=False, disable_numparse=True),
     ]
     return "\n\n".join(parts) + "\n"
 

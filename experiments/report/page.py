@@ -1,64 +1,22 @@
-"""The view model of a page: everything that it shows, as plain frozen values."""
+"""The page of a finished table, or of a single cell: HTML that needs nothing but itself.
+
+The template reads the table itself. What is handed to it beside that is what has to be computed:
+places on bars, outlines of distributions, pictures as data URIs, what galleries are sorted by.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.cells.account import Account
-from experiments.report.cost import Cost, costs
-from experiments.report.distribution import Distribution, distributions
-from experiments.report.galleries import Wall, wall
-from experiments.report.noise import NoiseView, noise_view
-from experiments.report.numbers import (
-    Comparison,
-    Head,
-    Method,
-    comparisons,
-    head,
-    methods,
-    paper_models,
-)
-from experiments.report.pictures import Figure, figure
-from experiments.report.settings import Settings, settings
-from experiments.tables import paper
+from experiments.report.cost import stage_seconds
+from experiments.report.distribution import distributions
+from experiments.report.effects import effects
+from experiments.report.galleries import wall
+from experiments.report.noise import DRIFT, mean_drift, noises
+from experiments.report.pictures import plate
+from experiments.report.render import html
+from experiments.report.settings import overrides, settings
 from experiments.tables.results import Results
-from experiments.tables.typeset import count_range, model_title
-
-
-@dataclass(frozen=True)
-class Page:
-    """A finished table, or a single cell, as its reader sees it.
-
-    Attributes:
-        provenance: (metric's label, what made it) by column, under `provenance_heads`.
-        paper: where the paper's numbers are from, or "".
-        galleries: None where no images are at hand.
-        unit: what a job is made of, in the singular: a prompt, a picture.
-        digest: of the table's JSON, so that a page is known to be of it; "" of a single cell.
-    """
-
-    digest: str
-    title: str
-    model: str
-    n: str
-    unit: str
-    notes: tuple[str, ...]
-    gaps: tuple[str, ...]
-    heads: tuple[Head, ...]
-    methods: tuple[Method, ...]
-    comparisons: tuple[Comparison, ...]
-    paper: str
-    paper_models: tuple[str, ...]
-    inferred: tuple[str, ...]
-    distributions: tuple[Distribution, ...]
-    galleries: Wall | None
-    noise: NoiseView | None
-    costs: tuple[Cost, ...]
-    accounts: tuple[Account, ...]
-    figures: tuple[Figure, ...]
-    settings: Settings
-    provenance_heads: tuple[str, ...]
-    provenance: tuple[tuple[str, tuple[str, ...]], ...]
+from experiments.tables.scorerows import pivot
 
 
 def page(
@@ -69,48 +27,40 @@ def page(
     galleries: int | None,
     pixels: int,
     digest: str = "",
-) -> Page:
-    """The page of a table.
+) -> str:
+    """The page of a table, as HTML; the same input gives the same text.
 
     Args:
-        results: its cells may be empty; then there are no galleries and no failures to show.
+        results: its galleries may not be here; then none are shown.
         made_by: "configs" and "cells" by row, as the table's JSON has them.
         pictures: figures (PNG) by name.
         galleries: how many prompts' galleries are shown, the first ones; None for all.
         pixels: larger images are reduced to as many on their longer side.
-        digest: of the table's JSON, if it has one.
+        digest: of the table's JSON, so that a page is known to be of it; "" of a single cell.
 
     Raises:
         UsageError: an image is not the one that was committed.
     """
-    table, spec = results.table, results.table.spec
-    models = paper_models(table)
-    number = table.paper and f"Table {table.paper.number} (section {table.paper.section})"
-    made = next(iter(table.provenance.values()))
-    return Page(
+    spec, made, configs = results.table.spec, made_by["cells"], made_by["configs"]
+    shared, own = settings(configs)
+    timed = stage_seconds(spec.rows, made)
+    return html(
+        "page.html",
+        table=results.table,
         digest=digest,
-        title=spec.title,
-        model=model_title(table),
-        n=count_range(cell.n for cell in table.cells),
-        unit=spec.unit,
-        notes=tuple(spec.notes),
-        gaps=table.gaps,
-        heads=tuple(head(column) for column in spec.columns.values()),
-        methods=methods(table),
-        comparisons=comparisons(table),
-        paper=f"{paper.source()}, {number}" if number else "",
-        paper_models=models,
-        inferred=table.paper.inferred if models and table.paper else (),
+        effects=effects(results.table),
         distributions=distributions(results),
-        galleries=wall(results, galleries=galleries, pixels=pixels),
-        noise=noise_view(results, made_by["cells"]),
-        costs=costs(results, made_by["cells"]),
-        accounts=tuple(results.accounts),
-        figures=tuple(figure(path, name) for name, path in pictures.items()),
-        settings=settings(made_by),
-        provenance_heads=tuple(made),
-        provenance=tuple(
-            (column.label, tuple(" | ".join(table.provenance[metric][field]) for field in made))
-            for metric, column in spec.columns.items()
-        ),
+        wall=wall(results, galleries=galleries, pixels=pixels),
+        drift=mean_drift(results),
+        drift_heads=DRIFT,
+        noises=noises(spec.rows, made),
+        timed=timed,
+        longest=max((sum(seconds.values()) for seconds in timed.values()), default=0.0),
+        passes=pivot(results.scores, "passes", rows=spec.rows).mean(),
+        accounts=results.accounts,
+        plates=[plate(path, name) for name, path in pictures.items()],
+        made=made,
+        overrides=overrides(configs),
+        shared=shared,
+        own=own,
     )

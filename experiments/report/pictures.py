@@ -23,7 +23,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Plate:
     """A figure and the names of its files beside the page."""
 
     name: str
@@ -48,7 +48,7 @@ def thumbnail(path: Path, alt: str) -> Picture:
     return _webp(cut, alt, quality=82)
 
 
-def figure(path: Path, name: str) -> Figure:
+def plate(path: Path, name: str) -> Plate:
     """A drawing of ours (PNG), and links to it and to its PDF."""
     with Image.open(path) as image:
         reduced = image.convert("RGB")
@@ -57,7 +57,7 @@ def figure(path: Path, name: str) -> Figure:
         reduced = reduced.resize((FIGURE_PIXELS, height), Image.Resampling.LANCZOS)
     files = [file for file in (path, path.with_suffix(".pdf")) if file.is_file()]
     alt = f"Figure: {name}"
-    return Figure(name, _webp(reduced, alt, quality=82), tuple(file.name for file in files))
+    return Plate(name, _webp(reduced, alt, quality=82), tuple(file.name for file in files))
 
 
 def _webp(image: Image.Image, alt: str, *, quality: int) -> Picture:

@@ -1,5 +1,6 @@
-"""A page as text: one template, one style sheet and one script, all inside the HTML."""
+"""Templates as text: each page carries the one style sheet and the one script inside its HTML."""
 
+import math
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,39 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from experiments.galleries.durable import replace_file
-from experiments.report.page import Page
+from experiments.report.noise import off_law, spectrum_line
+from experiments.tables import paper, typeset
+
+HEADLINES = 4  # of a table in the book
+HINTS = {"higher": "higher is better", "lower": "lower is better", "neutral": ""}
+
+
+def html(template: str, **values: Any) -> str:
+    """A template of this package filled with values, style and script included."""
+    return ENVIRONMENT.get_template(template).render(values)
+
+
+def write_page(page: str, path: Path) -> Path:
+    """Writes a page whole; returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, page.encode("utf-8"))
+    return path
+
+
+def fixed(value: float | None, digits: int) -> str:
+    """A number to so many digits; a dash where there is none."""
+    return typeset.DASH if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def signed(value: float, digits: int) -> str:
+    """A change to so many digits, with its sign."""
+    return f"{value:+z.{digits}f}"
+
+
+def _asset(name: str) -> Markup:
+    path = files("experiments.report").joinpath("templates", name)
+    return Markup(path.read_text(encoding="utf-8"))
+
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("experiments.report", "templates"),
@@ -17,22 +50,26 @@ ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-
-
-def html(template: str, **values: Any) -> str:
-    """A template of this package filled with values, style and script included."""
-    assets = {name: Markup(_asset(name)) for name in ("style.css", "page.js")}
-    return ENVIRONMENT.get_template(template).render(
-        style=assets["style.css"], script=assets["page.js"], **values
-    )
-
-
-def write_page(page: Page, path: Path) -> Path:
-    """Writes a page whole; returns its path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, html("page.html", page=page).encode("utf-8"))
-    return path
-
-
-def _asset(name: str) -> str:
-    return files("experiments.report").joinpath("templates", name).read_text(encoding="utf-8")
+ENVIRONMENT.globals |= {
+    "style": _asset("style.css"),
+    "script": _asset("page.js"),
+    "source_of_paper": paper.source,
+    "best_mean": typeset.best_mean,
+    "DASH": typeset.DASH,
+    "HINTS": HINTS,
+    "HEADLINES": HEADLINES,
+}
+ENVIRONMENT.filters |= {
+    "fixed": fixed,
+    "signed": signed,
+    "off_law": off_law,
+    "spectrum_line": spectrum_line,
+    "paper_label": paper.label,
+    "count_range": typeset.count_range,
+    "heading": typeset.heading,
+    "marks": typeset.marks,
+    "model_title": typeset.model_title,
+    "p_value": typeset.p_value,
+    "ratio": typeset.ratio,
+    "verdict": typeset.verdict,
+}

@@ -13,7 +13,7 @@ from torch import Tensor
 from coupling import from_correlation, from_matrix
 from coupling.learned import random_coupling
 from experiments.figures.style import canvas, save, style
-from experiments.theory.finding import Finding, require
+from experiments.theory.evidence import Evidence, require
 
 STATEMENT = "Theorem 3.3"
 SIZES, DRAWS = (2, 3, 5, 8), 40
@@ -22,8 +22,8 @@ COORDINATES = 200_000
 STANDARD_ERRORS = 5  # of the largest of some thousand deviations
 
 
-def check(folder: Path) -> Finding:
-    """R -> A -> R for both constructions, and the covariance of samples."""
+def check(folder: Path) -> Evidence:
+    """Both constructions lead from R to A and back; samples have the covariance R."""
     errors: dict[str, list[float]] = {"square root": [], "Cholesky": []}
     laws, products = [], []
     for size in SIZES:
@@ -51,7 +51,7 @@ def check(folder: Path) -> Finding:
         f"(square root) and {max(errors['Cholesky']):.0e} (Cholesky); sample covariances within "
         f"{deviation:.1f} standard errors"
     )
-    return Finding(STATEMENT, measured, _draw(errors, asked, sampled, folder / "factors"))
+    return Evidence(STATEMENT, measured, _draw(errors, asked, sampled, folder / "factors"))
 
 
 def cholesky(correlation: Tensor) -> Tensor:

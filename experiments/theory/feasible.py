@@ -12,7 +12,8 @@ import torch
 from coupling import from_correlation, repulsive
 from coupling.learned import near_repulsive, random_coupling
 from experiments.figures.style import canvas, save, style
-from experiments.theory.finding import Finding, require
+from experiments.theory.evidence import Evidence, require
+from experiments.theory.measures import pairs
 
 STATEMENT = "Proposition 3.1"
 SIZES = (2, 3, 4, 6)
@@ -20,8 +21,8 @@ RHO = torch.linspace(-1.2, 1.2, 145, dtype=torch.float64)
 DRAWS = 500  # random couplings of each size: of every rank 1 .. K, and around the repulsive one
 
 
-def check(folder: Path) -> Finding:
-    """Accepts exactly the feasible interval; no random coupling beats the repulsive one."""
+def check(folder: Path) -> Evidence:
+    """Exactly the feasible interval is accepted; no random coupling beats the repulsive one."""
     smallest = {size: _smallest_eigenvalues(size) for size in SIZES}
     worst = {size: _worst_pairs(size) for size in SIZES}
     for size in SIZES:
@@ -33,7 +34,7 @@ def check(folder: Path) -> Finding:
             STATEMENT,
             f"at K = {size} the accepted rho are not [{lowest:.4g}, 1]",
         )
-        attained = _worst_pair(repulsive(size).correlation)
+        attained = pairs(repulsive(size).correlation).max().item()
         require(
             abs(attained - lowest) < 1e-12 and worst[size].min().item() >= lowest - 1e-12,
             STATEMENT,
@@ -41,10 +42,10 @@ def check(folder: Path) -> Finding:
         )
     measured = "; ".join(
         f"K = {size}: bound {-1 / (size - 1):+.4f}, best of {len(worst[size])} random "
-        f"{worst[size].min():+.4f}, repulsive {_worst_pair(repulsive(size).correlation):+.4f}"
+        f"{worst[size].min():+.4f}, repulsive {pairs(repulsive(size).correlation).max():+.4f}"
         for size in SIZES
     )
-    return Finding(STATEMENT, measured, _draw(smallest, worst, folder / "feasible"))
+    return Evidence(STATEMENT, measured, _draw(smallest, worst, folder / "feasible"))
 
 
 def _equicorrelation(size: int, rho: float) -> torch.Tensor:
@@ -66,17 +67,11 @@ def _is_accepted(size: int, rho: float) -> bool:
 
 
 def _worst_pairs(size: int) -> torch.Tensor:
-    """max_{i<j} R_ij of random couplings."""
+    """The largest correlation of a pair, max_{i<j} R_ij, of every random coupling."""
     half = range(DRAWS // 2)
     couplings = [random_coupling(size, 1 + seed % size, seed=seed) for seed in half]
     couplings += [near_repulsive(size, noise=seed / DRAWS, seed=seed) for seed in half]
-    worst = [_worst_pair(coupling.correlation) for coupling in couplings]
-    return torch.tensor(worst, dtype=torch.float64)
-
-
-def _worst_pair(correlation: torch.Tensor) -> float:
-    first, second = torch.triu_indices(len(correlation), len(correlation), offset=1)
-    return correlation[first, second].max().item()
+    return torch.stack([pairs(coupling.correlation).max() for coupling in couplings])
 
 
 def _draw(smallest: dict, worst: dict, path: Path) -> Path:

@@ -29,7 +29,9 @@ from experiments.figures.style import canvas, save, style
 from experiments.models.model import Model, repeat_rows
 from experiments.tasks.job import jobs_of
 from experiments.tasks.prompts import captions
-from experiments.theory.finding import Finding, require
+from experiments.theory.evidence import Evidence, require
+from experiments.theory.measures import mean_and_error, pairs, squared_distances
+from experiments.theory.separation import similarity
 
 STATEMENT = "Theorem A.3"
 TIMES = (0.25, 0.5, 0.75, 1.0)
@@ -45,7 +47,7 @@ PairFunction = Callable[[Tensor], Tensor]
 
 
 def price_slope(values: Tensor, noises: Tensor) -> Tensor:
-    """E_I[tr d2f / dx dy] from N independent draws, unbiased.
+    """The slope E_I[tr d2f / dx dy], estimated from N independent draws, unbiased.
 
     values: f of all pairs, (N, N), symmetric, the diagonal ignored; noises: (N, *shape).
     """
@@ -58,48 +60,46 @@ def price_slope(values: Tensor, noises: Tensor) -> Tensor:
     return (centred * inner).sum() / (count * (count - 1)) / (1 - 2 / count)
 
 
-def check_linear(folder: Path) -> Finding:
+def check_linear(folder: Path) -> Evidence:
     """G(x) = L x, along R(t) to a random R: distance exactly linear, similarity to first order."""
     generator = torch.Generator().manual_seed(0)
     linear = torch.randn(FEATURES, DIMENSION, dtype=torch.float64, generator=generator)
     target = random_coupling(SIZE, SIZE, seed=0).correlation
     base = torch.randn(SIZE, SAMPLES, DIMENSION, dtype=torch.float64, generator=generator)
     pool = torch.randn(2_000, DIMENSION, dtype=torch.float64, generator=generator)
-    first, second = torch.triu_indices(SIZE, SIZE, offset=1)
-    total = target[first, second].mean().item()
+    total = pairs(target).mean().item()
+    identity = torch.eye(SIZE, dtype=torch.float64)
     eigenvalues = torch.linalg.eigvalsh(linear @ linear.T)
-    trace = eigenvalues.sum().item()
     scaled = eigenvalues / BANDWIDTH**2
 
     def sampled(t: float, function: PairFunction) -> tuple[float, float]:
         """Mean and standard error of F at R(t), less its value on the independent noises."""
-        law = from_correlation((1 - t) * torch.eye(SIZE, dtype=torch.float64) + t * target)
-        both = [features(law.couple(base)), features(base)]
-        after, before = (function((z[first] - z[second]).square().sum(-1)).mean(0) for z in both)
-        return _mean_and_error(after - before)
+        noises = (from_correlation(along(t)).couple(base), base)
+        after, before = (function(squared_distances(x @ linear.T)).mean(0) for x in noises)
+        return mean_and_error(after - before)
 
-    def features(x: Tensor) -> Tensor:
-        return x @ linear.T
-
-    def exact_similarity(correlation: Tensor) -> float:
-        repelled = 1 - correlation[first, second]
-        return (1 + 2 * repelled[:, None] * scaled).rsqrt().prod(1).mean().item()
+    def along(t: float) -> Tensor:
+        return (1 - t) * identity + t * target
 
     def exact(t: float) -> float:
-        identity = torch.eye(SIZE, dtype=torch.float64)
-        return exact_similarity((1 - t) * identity + t * target) - exact_similarity(identity)
+        """The change of the similarity at R(t)."""
+        bandwidth = torch.tensor([BANDWIDTH], dtype=torch.float64)
+        return (similarity(along(t), eigenvalues, bandwidth) - independent).item()
 
-    squared = (features(pool)[:, None] - features(pool)[None]).square().sum(-1)
-    independent = (1 + 2 * scaled).rsqrt().prod().item()
-    slopes = {"distance": -2 * trace, "similarity": independent * (scaled / (1 + 2 * scaled)).sum()}
+    features = pool @ linear.T
+    squared = (features[:, None] - features[None]).square().sum(-1)
+    independent = (1 + 2 * scaled).rsqrt().prod()
+    slopes = {
+        "distance": -2 * eigenvalues.sum(),
+        "similarity": independent * (scaled / (1 + 2 * scaled)).sum(),
+    }
     functions = {"distance": _identity, "similarity": _rbf(BANDWIDTH)}
     measured, curves = [], {}
     for name, function in functions.items():
         slope = float(slopes[name])
         stein = price_slope(function(squared), pool).item()
         require(abs(stein / slope - 1) < 0.1, STATEMENT, f"{name}: slope {stein}, exact {slope}")
-        points = [sampled(t, function) for t in TIMES]
-        curves[name] = (points, [total * slope * t for t in TIMES])
+        curves[name] = ([sampled(t, function) for t in TIMES], [total * slope * t for t in TIMES])
         measured.append(f"{name}: slope {total * slope:+.4g}, by Stein {total * stein:+.4g}")
     worst = max(abs(m - p) / e for (m, e), p in zip(*curves["distance"], strict=True))
     require(worst < STANDARD_ERRORS, STATEMENT, f"distance is {worst:.1f} errors off its line")
@@ -113,7 +113,7 @@ def check_linear(folder: Path) -> Finding:
         f"line within {worst:.1f} standard errors up to t = 1; halving t multiplies the "
         f"similarity's remainder by {ratio:.3f}"
     )
-    return Finding(f"{STATEMENT}, linear", text, _draw(curves, folder / "first-order-linear"))
+    return Evidence(f"{STATEMENT}, linear", text, _draw(curves, folder / "first-order-linear"))
 
 
 def _halving(exact: Callable[[float], float], slope: float) -> float:
@@ -124,8 +124,8 @@ def _halving(exact: Callable[[float], float], slope: float) -> float:
     return ratio
 
 
-def check_bundled(folder: Path) -> Finding:
-    """The bundled model, along R(t) to the repulsive coupling."""
+def check_bundled(folder: Path) -> Evidence:
+    """The bundled model changes as predicted along R(t) to the repulsive coupling."""
     model = bundled()
     jobs = jobs_of(captions(PROMPTS, seed=0))
     functions = {"distance": _identity, "similarity": _rbf(IMAGE_BANDWIDTH)}
@@ -134,7 +134,7 @@ def check_bundled(folder: Path) -> Finding:
     changes: dict[str, list[Tensor]] = {name: [] for name in functions}
     for job in jobs:
         noises = base_noise(model.noise_shape, seed=1, job=job.id, members=range(POOL))
-        squared = _squared_distances(_images(model, noises, job.prompt))
+        squared = _mean_squares(_images(model, noises, job.prompt))
         for name, function in functions.items():
             slopes[name].append(total * price_slope(function(squared), noises).item())
         rows = [_along(model, job.prompt, f"{job.id} {g}", functions) for g in range(GALLERIES)]
@@ -142,8 +142,8 @@ def check_bundled(folder: Path) -> Finding:
             changes[name].append(torch.tensor([row[name] for row in rows]).mean(0))
     curves, measured = {}, []
     for name in functions:
-        slope, slope_error = _mean_and_error(torch.tensor(slopes[name], dtype=torch.float64))
-        means = [_mean_and_error(column) for column in torch.stack(changes[name]).unbind(1)]
+        slope, slope_error = mean_and_error(torch.tensor(slopes[name], dtype=torch.float64))
+        means = [mean_and_error(column) for column in torch.stack(changes[name]).unbind(1)]
         curves[name] = (means, [slope * t for t in TIMES])
         (early, early_error), (last, last_error) = means[0], means[-1]
         t = TIMES[0]
@@ -158,7 +158,7 @@ def check_bundled(folder: Path) -> Finding:
         f"Bundled model, {model.process.num_steps} sampler steps, K = {SIZE}, {PROMPTS} prompts, "
         f"{POOL} independent images and {GALLERIES} galleries of each. {'; '.join(measured)}"
     )
-    return Finding(f"{STATEMENT}, bundled model", text, _draw(curves, folder / "first-order-tiny"))
+    return Evidence(f"{STATEMENT}, bundled model", text, _draw(curves, folder / "first-order-tiny"))
 
 
 def bundled() -> Model:
@@ -186,22 +186,19 @@ def _along(
     lowest = repulsive(SIZE).correlation[0, 1].item()
     laws = [equicorrelated(SIZE, t * lowest) for t in (0.0, *TIMES)]
     images = _images(model, torch.cat([law.couple(base) for law in laws]), prompt)
-    first, second = torch.triu_indices(SIZE, SIZE, offset=1)
-    squared = torch.stack(
-        [_squared_distances(gallery)[first, second] for gallery in images.split(SIZE)]
-    )
+    squared = torch.stack([pairs(_mean_squares(each)) for each in images.split(SIZE)])
     values = {name: function(squared).mean(1) for name, function in functions.items()}
     return {name: (value[1:] - value[0]).tolist() for name, value in values.items()}
 
 
 @torch.inference_mode()
 def _images(model: Model, noises: Tensor, prompt: str) -> Tensor:
-    """(N, 3, H, W) in [0, 1], float64, on the CPU."""
+    """The images of noises, (N, 3, H, W) in [0, 1], float64, on the CPU."""
     condition = repeat_rows(model.encode_prompts([prompt]), len(noises))
     return model.decode(model.sample(noises, condition)).cpu().double()
 
 
-def _squared_distances(images: Tensor) -> Tensor:
+def _mean_squares(images: Tensor) -> Tensor:
     """Mean squared differences of all pairs, (N, N)."""
     flat = images.flatten(1)
     return (
@@ -216,10 +213,6 @@ def _identity(squared: Tensor) -> Tensor:
 
 def _rbf(bandwidth: float) -> PairFunction:
     return lambda squared: (-squared / (2 * bandwidth**2)).exp()
-
-
-def _mean_and_error(values: Tensor) -> tuple[float, float]:
-    return values.mean().item(), (values.std() / len(values) ** 0.5).item()
 
 
 def _draw(curves: dict[str, tuple[list[tuple[float, float]], list[float]]], path: Path) -> Path:

@@ -19,7 +19,8 @@ from torch import Tensor
 from coupling import Coupling, iid, repulsive
 from coupling.learned import random_coupling
 from experiments.figures.style import canvas, save, style
-from experiments.theory.finding import Finding, require
+from experiments.theory.evidence import Evidence, require
+from experiments.theory.measures import mean_and_error, pairs, squared_distances
 
 STATEMENT = "Proposition A.2"
 SIZE, DIMENSION, FEATURES = 4, 32, 8
@@ -28,8 +29,8 @@ SAMPLED = 0.01  # smaller similarities are means of rare events, which samples c
 BANDWIDTHS = torch.logspace(-1, 2, 25, dtype=torch.float64)
 
 
-def check(folder: Path) -> Finding:
-    """Formulas against samples; the repulsive coupling against random ones."""
+def check(folder: Path) -> Evidence:
+    """Samples agree with both formulas; no random coupling beats the repulsive one."""
     generator = torch.Generator().manual_seed(0)
     linear = torch.randn(FEATURES, DIMENSION, dtype=torch.float64, generator=generator)
     eigenvalues = torch.linalg.eigvalsh(linear @ linear.T)
@@ -64,24 +65,19 @@ def check(folder: Path) -> Finding:
         "of the formulas"
     )
     figure = _draw(similarities, lowest, similarity(iid(SIZE).correlation, eigenvalues), folder)
-    return Finding(STATEMENT, measured, figure)
+    return Evidence(STATEMENT, measured, figure)
 
 
 def separation(correlation: Tensor, trace: float) -> float:
     """Mean pairwise squared distance of linear features with tr(L^T L) = `trace`."""
-    return 2 * trace * (1 - _pairs(correlation)).mean().item()
+    return 2 * trace * (1 - pairs(correlation)).mean().item()
 
 
-def similarity(correlation: Tensor, eigenvalues: Tensor) -> Tensor:
-    """Mean pairwise RBF similarity at every bandwidth, (len(BANDWIDTHS),)."""
-    repelled = (1 - _pairs(correlation)).clamp(min=0)[:, None, None]
-    factors = 1 + 2 * repelled * eigenvalues / BANDWIDTHS[:, None].square()
+def similarity(correlation: Tensor, eigenvalues: Tensor, bandwidths: Tensor = BANDWIDTHS) -> Tensor:
+    """Mean pairwise RBF similarity of linear features at every bandwidth, (len(bandwidths),)."""
+    repelled = (1 - pairs(correlation)).clamp(min=0)[:, None, None]
+    factors = 1 + 2 * repelled * eigenvalues / bandwidths[:, None].square()
     return factors.rsqrt().prod(-1).mean(0)
-
-
-def _pairs(correlation: Tensor) -> Tensor:
-    first, second = torch.triu_indices(len(correlation), len(correlation), offset=1)
-    return correlation[first, second]
 
 
 def _largest_error(law: Coupling, linear: Tensor, eigenvalues: Tensor) -> float:
@@ -89,8 +85,7 @@ def _largest_error(law: Coupling, linear: Tensor, eigenvalues: Tensor) -> float:
     generator = torch.Generator().manual_seed(1)
     shape = (law.base_size, SAMPLES, DIMENSION)
     features = law.couple(torch.randn(shape, dtype=torch.float64, generator=generator)) @ linear.T
-    first, second = torch.triu_indices(law.size, law.size, offset=1)
-    squared = (features[first] - features[second]).square().sum(-1)  # (pairs, samples)
+    squared = squared_distances(features)
     errors = [_standard_errors(squared, separation(law.correlation, eigenvalues.sum().item()))]
     for h, expected in zip(BANDWIDTHS, similarity(law.correlation, eigenvalues), strict=True):
         if expected > SAMPLED:
@@ -99,9 +94,8 @@ def _largest_error(law: Coupling, linear: Tensor, eigenvalues: Tensor) -> float:
 
 
 def _standard_errors(values: Tensor, expected: float) -> float:
-    means = values.mean(0)
-    error = (means.std() / len(means) ** 0.5).item()
-    return abs(means.mean().item() - expected) / error
+    mean, error = mean_and_error(values.mean(0))
+    return abs(mean - expected) / error
 
 
 def _draw(similarities: Tensor, lowest: Tensor, independent: Tensor, folder: Path) -> Path:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from experiments.figures.style import canvas, save, style
 from experiments.tables.statistics import EquivalenceTest, equivalence
-from experiments.theory.finding import Finding, require
+from experiments.theory.evidence import Evidence, require
 
 STATEMENT = "Proposition 3.2"
 SINGLE = {"clip": "CLIPScore", "brisque": "BRISQUE"}
@@ -22,8 +22,11 @@ MARGIN = 0.2  # standard deviations of the score between prompts, under independ
 LEVEL = 0.05
 
 
-def check(folder: Path, *, scores: Path) -> Finding:
-    """scores: those of Table 1, a line a prompt and row (iid, coupled), a column a metric."""
+def check(folder: Path, *, scores: Path) -> Evidence:
+    """Scores of single images are equivalent under both noises, those of galleries are not.
+
+    scores: those of Table 1, a line a prompt and row (iid, coupled), a column a metric.
+    """
     table = pd.read_csv(scores).pivot(index=["prompt", "job"], columns="row")
     tests: dict[str, tuple[EquivalenceTest, float]] = {}
     for metric, label in (SINGLE | CONTROL).items():
@@ -42,7 +45,7 @@ def check(folder: Path, *, scores: Path) -> Finding:
         for label, (test, _) in tests.items()
     )
     n = tests["CLIPScore"][0].n
-    return Finding(STATEMENT, f"n = {n}; {measured}", _draw(tests, folder / "single"))
+    return Evidence(STATEMENT, f"n = {n}; {measured}", _draw(tests, folder / "single"))
 
 
 def _draw(tests: dict[str, tuple[EquivalenceTest, float]], path: Path) -> Path:

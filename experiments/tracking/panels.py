@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-ARROWS = {"higher": "↑", "lower": "↓", "neutral": ""}
+from experiments.tables.spec import Column
+from experiments.tables.typeset import heading
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,10 @@ def sections(columns: Mapping[str, Mapping], figures: Sequence[str]) -> tuple[Se
     """The dashboard, from what tables can have.
 
     Args:
-        columns: metric -> its label, and whether higher, lower or neither is better.
+        columns: metric -> the fields of its Column.
         figures: the names of the tables' figures.
     """
-    bars = (
-        Bars(f"{column['label']} {ARROWS[column['better']]}".strip(), f"{metric}.mean")
-        for metric, column in columns.items()
-    )
+    bars = (Bars(heading(Column(**column)), f"{metric}.mean") for metric, column in columns.items())
     return (
         Section("Methods, means over prompts", tuple(bars)),
         Section("Galleries, prompt by prompt", (Lines("prompts"),)),

@@ -89,7 +89,7 @@ class WeightsAndBiases:
         print(f"tracking: {_one_line(outcome)}", file=sys.stderr)
 
     def _send(self, records: Sequence[Record]) -> str:
-        """What came of it, in words."""
+        """The service is told of all records; the answer says in words what came of it."""
         with TemporaryDirectory(ignore_cleanup_errors=True) as name:
             spool = Path(name)
             settings = {"project": self.project, "entity": self.entity, "mode": self.mode}

@@ -1,6 +1,7 @@
-"""The view model holds what the table has, and a page repeats byte by byte."""
+"""A page holds what the table has, and repeats byte by byte."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,11 @@ from experiments.cells.account import account
 from experiments.cells.production import Production
 from experiments.galleries.folder import CellFolder
 from experiments.report.distribution import HEIGHT, WIDTH, distributions
-from experiments.report.noise import averages, noise_view
-from experiments.report.numbers import comparisons
+from experiments.report.effects import effects
+from experiments.report.noise import averages, mean_drift
 from experiments.report.page import page
 from experiments.report.pictures import photo
-from experiments.report.render import html
-from experiments.report.settings import settings
+from experiments.report.settings import overrides, settings
 from experiments.tables import table as tables
 from experiments.tables.results import Results
 from experiments.tables.spec import TableSpec
@@ -68,27 +68,30 @@ MADE_BY = {
 }
 
 
-def shown(results: Results):
+def shown(results: Results) -> str:
     return page(results, made_by=MADE_BY, pictures={}, galleries=None, pixels=64)
 
 
 def test_a_page_repeats_byte_by_byte_and_believes_no_text():
-    first, second = (html("page.html", page=shown(results())) for _ in range(2))
+    first, second = (shown(results()) for _ in range(2))
     assert first == second
     assert HOSTILE not in first and "&lt;/script&gt;" in first
 
 
 def test_bars_of_a_metric_have_one_scale_with_no_effect_in_the_middle():
-    found = {each.row: each.effects[0] for each in comparisons(results().table)}
-    ends = [end for effect in found.values() for end in (effect.low, effect.high)]
+    table = results().table
+    bars = {}
+    for (row, _), (effect, _) in effects(table).items():
+        test = table.cell(row, "l2").comparison.test
+        assert effect.comparison.test == test
+        bars[row] = [effect.place(x) for x in (test.ci_low, test.difference, test.ci_high)]
+        assert sorted(bars[row]) == bars[row]
+    ends = [end for low, _, high in bars.values() for end in (low, high)]
     assert min(ends) == pytest.approx(3) or max(ends) == pytest.approx(97)
-    assert found["two"].high < 50 < found["one"].low
-    for row, effect in found.items():
-        assert effect.low < effect.centre < effect.high
-        test = results().table.cell(row, "l2").comparison.test
-        ratio = (effect.centre - 50) / (found["one"].centre - 50)
-        one = results().table.cell("one", "l2").comparison.test
-        assert ratio == pytest.approx(test.difference / one.difference, rel=1e-3)
+    assert bars["two"][-1] < 50 < bars["one"][0]
+    one, two = (table.cell(row, "l2").comparison.test.difference for row in ("one", "two"))
+    ratio = (bars["two"][1] - 50) / (bars["one"][1] - 50)
+    assert ratio == pytest.approx(two / one, rel=1e-3)
 
 
 def test_a_density_fills_its_box_and_a_constant_has_none():
@@ -106,17 +109,16 @@ def test_a_density_fills_its_box_and_a_constant_has_none():
 
 
 def test_bars_of_cost_add_up_to_the_longest():
-    bars = {
-        cost.label: sum(stage.share for stage in cost.stages) for cost in shown(results()).costs
-    }
-    assert bars == {"iid": 50.0, "one": 50.0, "two": 100.0}
+    stacks = re.findall(r'<div class="stack">(.*?)</div>', shown(results()))
+    widths = [sum(map(float, re.findall(r"width:([\d.]+)%", stack))) for stack in stacks]
+    assert widths == [50.0, 50.0, 100.0]
 
 
 def test_settings_are_what_rows_share_and_what_makes_each():
-    found = settings(MADE_BY)
-    assert found.shared == "seed: 0\n"
-    assert dict(found.changes)["two"] == ("coupling.size=4",)
-    assert dict(found.overrides) == {"iid": (), "one": (), "two": ("task.K=4",)}
+    shared, own = settings(MADE_BY["configs"])
+    assert shared == "seed: 0\n"
+    assert own["two"] == ["coupling.size=4"]
+    assert overrides(MADE_BY["configs"]) == {"iid": [], "one": [], "two": ["task.K=4"]}
 
 
 def test_a_heat_map_holds_means_and_the_distance_from_the_law():
@@ -130,8 +132,15 @@ def test_a_heat_map_holds_means_and_the_distance_from_the_law():
     own = results()
     white = own.scores[own.scores["metric"] == "l2"].assign(metric="noise_norm", value=1.0)
     own = Results(own.table, pd.concat([own.scores, white]))
-    (map_,) = noise_view(own, {"iid": {"noise": noise}}).heat_maps
-    assert map_.entries[0] == (("+1.00", 1.0), ("-0.85", -0.85)) and map_.off == "0.150"
+    made = {**MADE_BY["cells"], "iid": {"noise": noise}}
+    text = page(own, made_by=MADE_BY | {"cells": made}, pictures={}, galleries=None, pixels=64)
+    first_line = re.search(r'<table class="heat">.*?<tbody>\s*(<tr>.*?</tr>)', text, re.S)
+    entries = re.findall(r'<td class="(.*?)" style="--v:(.*?)%">(.*?)</td>', first_line[1])
+    assert entries == [("positive strong", "100.0", "+1.00"), ("negative strong", "85.0", "-0.85")]
+    assert "off its law by 0.150" in text
+    assert mean_drift(own).to_dict("index") == {
+        row: {"noise_norm": 1.0} for row in own.table.spec.rows
+    }
 
 
 @pytest.mark.parametrize(("size", "shown"), [((64, 48), (64, 48)), ((1024, 512), (256, 128))])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from experiments.theory import factors, feasible, first_order, separation, single
-from experiments.theory.finding import Violation, require
+from experiments.theory.evidence import Violation, require
 
 SCORES = Path(__file__).parents[3] / "results" / "table1" / "tiny-scores.csv"
 

@@ -3,9 +3,9 @@
 from experiments.tracking.panels import Bars, Lines, Pictures, sections
 
 COLUMNS = {
-    "l2": {"label": "L2", "better": "higher"},
-    "mss": {"label": "MSS", "better": "lower"},
-    "passes": {"label": "passes", "better": "neutral"},
+    "l2": {"label": "L2", "better": "higher", "digits": 3},
+    "mss": {"label": "MSS", "better": "lower", "digits": 3},
+    "passes": {"label": "passes", "better": "neutral", "digits": 0},
 }
 
 

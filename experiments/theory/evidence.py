@@ -9,7 +9,7 @@ class Violation(AssertionError):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Evidence:
     """A statement that held: its name, what was measured in a line or two, and its figure."""
 
     statement: str
