@@ -26,14 +26,15 @@ from torch import Tensor
 from coupling import Coupling
 from experiments.galleries.folder import CellFolder
 from experiments.galleries.manifest import Failure
+from experiments.galleries.writer import writing
 from experiments.methods.coupled import Coupled
 from experiments.models.model import Model, repeat_rows
 from experiments.models.source import Loaded
 from experiments.tasks.job import Job
+from experiments.workers.batch import Recipe
 from experiments.workers.dispatch import dispatch
 from experiments.workers.lanes import in_lanes
 from experiments.workers.local import LocalWorkers
-from experiments.workers.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +143,7 @@ class Suite(Arm):
         )
         method = Coupled(self.coupling, None)
         recipe = Recipe(method, self.seed, {"bench": self.label}, Loaded(self.model))
-        with self._folder(folder).writing() as writer:
+        with writing(self._folder(folder)) as writer:
             for outcome in dispatch(workers, recipe, {range(self.coupling.size): jobs}):
                 if isinstance(outcome, Failure):
                     raise RuntimeError(outcome.error)

@@ -14,10 +14,10 @@ from experiments.cells.cell import Cell
 from experiments.cells.production import Production
 from experiments.cells.score import Scorable, read, unscored
 from experiments.cells.scorerow import ScoreRow
-from experiments.galleries.archive import Archive
+from experiments.galleries.folder import Archive
 from experiments.galleries.manifest import Entry
+from experiments.workers.batch import Recipe
 from experiments.workers.provenance import provenance
-from experiments.workers.recipe import Recipe
 
 LONG = 40  # characters of a value that is told
 

@@ -8,10 +8,10 @@ from experiments.errors import UsageError
 from experiments.galleries.folder import CellFolder
 from experiments.galleries.manifest import Entry, Failure
 from experiments.galleries.shard import Shard
-from experiments.galleries.writer import Writer
+from experiments.galleries.writer import Writer, writing
 from experiments.tasks.job import Job
+from experiments.workers.batch import Recipe
 from experiments.workers.dispatch import Workers, dispatch
-from experiments.workers.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Production:
         if not self.missing():
             return
         try:
-            with self.folder.writing(self.shard) as writer:
+            with writing(self.folder, self.shard) as writer:
                 self._make(writer)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
