@@ -140,7 +140,7 @@ cd {root}
 {python} -m experiments.run output_dir={folder} results_dir={results} task.num_prompts=12 \
     model.num_steps=1 workers.galleries_per_batch=1
 echo run $?
-{python} -m experiments.verify output_dir={folder}
+{python} -m experiments.verify {folder}
 echo verify $?
 mount -o remount,size=10m {folder}
 {python} -m experiments.run output_dir={folder} results_dir={results} task.num_prompts=12 \
