@@ -78,16 +78,12 @@ class RayWorkers(Workers):
         ray = self._connect()
         here = ray.get_runtime_context().get_node_id()
         others = {node["NodeID"] for node in ray.nodes() if node["Alive"]} - {here}
-        there = ray.remote(num_cpus=0, max_retries=0)(fetch)
+        there = ray.remote(num_cpus=0, max_retries=0, runtime_env=_environment())(fetch)
         on = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-        answers = [
-            there.options(scheduling_strategy=on(node, soft=False), runtime_env=_environment())
-            .remote(recipe.model)
-            for node in others
-        ]  # fmt: skip
-        for error in ray.get(answers):
-            if error is not None:
-                raise error
+        places = [on(node, soft=False) for node in others]
+        answers = [there.options(scheduling_strategy=at).remote(recipe.model) for at in places]
+        for error in filter(None, ray.get(answers)):
+            raise error
 
     def probe(self, recipe: Recipe, job: Job) -> int:
         ray = self._connect()
