@@ -70,7 +70,7 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
 def _learning_of(config: DictConfig) -> "Learning":
     """The learning that a configuration describes, as far as it has come, checked."""
     from experiments.cells.build import model_of
-    from experiments.galleries.archive import cell_key
+    from experiments.galleries.folder import cell_key
     from experiments.learning.card import Card, read
     from experiments.learning.problem import Problem
     from experiments.learning.study import Learning

@@ -26,7 +26,7 @@ from experiments.compose import compose
 from experiments.errors import UsageError, command
 
 if TYPE_CHECKING:  # torch loads for a folder, not for --help
-    from experiments.galleries.archive import Archive
+    from experiments.galleries.folder import Archive
     from experiments.galleries.inspection import Finding
 
 KINDS = ("missing", "damaged", "foreign", "stale")
@@ -63,7 +63,7 @@ def verify(folder: Path, *, repair: bool, overrides: Sequence[str] = ()) -> "lis
     """
     compose(overrides)
 
-    from experiments.galleries.archive import Archive
+    from experiments.galleries.folder import Archive
     from experiments.galleries.inspection import cells_in, inspect, set_aside
 
     cells = cells_in(folder)

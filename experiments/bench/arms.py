@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -25,13 +25,15 @@ from torch import Tensor
 from coupling import Coupling
 from experiments.galleries.folder import CellFolder
 from experiments.galleries.manifest import Failure
+from experiments.galleries.writer import writing
 from experiments.methods.coupled import Coupled
 from experiments.models.model import Model, repeat_rows
+from experiments.models.source import ModelSource
 from experiments.tasks.job import Job
+from experiments.workers.batch import Recipe
 from experiments.workers.dispatch import dispatch
 from experiments.workers.lanes import in_lanes
 from experiments.workers.local import LocalWorkers
-from experiments.workers.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,8 +162,9 @@ class Suite(Arm):
             galleries_per_batch=self.galleries_per_batch, threads=1, retries=0, lanes=self.lanes
         )
         method = Coupled(self.coupling, None)
-        recipe = Recipe(method, self.seed, {"bench": self.label}, Loaded(self.model))
-        with self._folder(folder).writing() as writer:
+        source = cast(ModelSource, Loaded(self.model))
+        recipe = Recipe(method, self.seed, {"bench": self.label}, source)
+        with writing(self._folder(folder)) as writer:
             for outcome in dispatch(workers, recipe, {range(self.coupling.size): jobs}):
                 if isinstance(outcome, Failure):
                     raise RuntimeError(outcome.error)

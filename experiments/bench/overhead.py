@@ -19,6 +19,7 @@ from coupling import Coupling, base_noise
 from coupling.drift import drift
 from experiments.galleries.folder import CellFolder
 from experiments.galleries.gallery import Gallery, encode
+from experiments.galleries.writer import writing
 from experiments.tasks.job import Job
 
 REPEATS = 8
@@ -55,7 +56,7 @@ def measure(law: Coupling, shape: Sequence[int], images: np.ndarray, folder: Pat
     plain = folder / "plain"
     plain.mkdir(parents=True, exist_ok=True)
     cell = CellFolder(folder / "store", {}, gallery_size=law.size)
-    with cell.writing() as writer:
+    with writing(cell) as writer:
         for repeat in range(REPEATS):
             base = base_noise(shape, seed=repeat, job="", members=range(law.base_size))
             start = perf_counter()

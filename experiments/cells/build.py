@@ -17,15 +17,14 @@ from experiments.cells.score import Galleries
 from experiments.cells.views import View, most_spread
 from experiments.compose import Config, build, located, name_of, plain
 from experiments.errors import UsageError
-from experiments.galleries.archive import cell_key
-from experiments.galleries.folder import CellFolder
+from experiments.galleries.folder import CellFolder, cell_key
 from experiments.galleries.foreign import Foreign
 from experiments.galleries.shard import Shard
 from experiments.models.model import Model
 from experiments.models.source import ModelSource
 from experiments.tasks.making import Making
+from experiments.workers.batch import Recipe
 from experiments.workers.dispatch import Workers
-from experiments.workers.recipe import Recipe
 
 
 def cells_of(rows: Mapping[str, Config]) -> list[Cell]:

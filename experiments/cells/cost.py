@@ -6,7 +6,6 @@ committed.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 import torch
@@ -19,16 +18,7 @@ from experiments.methods.method import generate
 from experiments.models.model import Model
 from experiments.tasks.job import Job
 from experiments.workers import memory
-from experiments.workers.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A gallery that was made once: its seconds, its passes by kind, MiB of memory at the peak."""
-
-    seconds: float
-    gallery: Gallery
-    peak: float
+from experiments.workers.batch import Recipe
 
 
 def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.DataFrame:
@@ -54,32 +44,34 @@ def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.Da
             _try(recipe, job)
     rows: dict[str, list[ScoreRow]] = {label: [] for label in recipes}
     for job in tqdm(jobs, desc="time", unit="prompt"):
-        trials: dict[str, list[Trial]] = {label: [] for label in recipes}
+        trials: dict[str, list[tuple[float, Gallery, float]]] = {label: [] for label in recipes}
         for turn in range(rounds):
             for label in recipes if turn % 2 == 0 else reversed(recipes):
                 trials[label].append(_try(recipes[label], job))
-        least = {label: min(trial.seconds for trial in found) for label, found in trials.items()}
+        least = {label: min(seconds for seconds, _, _ in found) for label, found in trials.items()}
         first = next(iter(least.values()))
         for label, recipe in recipes.items():
-            values = {"seconds": least[label], "relative": least[label] / first}
-            rows[label] += _rows(job, values, trials[label][-1], recipe.model.load())
+            times = {"seconds": least[label], "relative": least[label] / first}
+            rows[label] += _rows(job, times, *trials[label][-1][1:], recipe.model.load())
     return pd.concat([frame(found, label=label) for label, found in rows.items()])
 
 
-def _try(recipe: Recipe, job: Job) -> Trial:
+def _try(recipe: Recipe, job: Job) -> tuple[float, Gallery, float]:
+    """A gallery that was made once: its seconds, itself, MiB of memory at the peak."""
     model = recipe.model.load()
     memory.reset_peak(model.device)
     (gallery,) = generate(model, recipe.method, [job], seed=recipe.seed, galleries_per_batch=1)
-    return Trial(sum(gallery.seconds.values()), gallery, memory.peak(model.device))
+    return sum(gallery.seconds.values()), gallery, memory.peak(model.device)
 
 
-def _rows(job: Job, times: dict[str, float], last: Trial, model: Model) -> Iterator[ScoreRow]:
-    passes = last.gallery.passes
+def _rows(
+    job: Job, times: dict[str, float], last: Gallery, peak: float, model: Model
+) -> Iterator[ScoreRow]:
     values = {
         **times,
-        "forward": float(passes["sample"] + passes.get("forward", 0)),
-        "backward": float(passes.get("backward", 0)),
-        "memory": last.peak,
+        "forward": float(last.passes["sample"] + last.passes.get("forward", 0)),
+        "backward": float(last.passes.get("backward", 0)),
+        "memory": peak,
     }
     identity = {
         "implementation": "experiments.cells.cost",

@@ -25,8 +25,12 @@ def make(cells: Sequence[Cell], *, scored: bool = True) -> None:
     productions = [cell.production for cell in cells if cell.production]
     for production in productions:
         production.prepare()
-    for cell in cells if scored else ():
-        _prepare_scores(cell)
+    try:
+        for cell in cells if scored else ():
+            if cell.missing():
+                cell.suite.prepare()
+    except WeightsError as error:
+        raise UsageError(str(error)) from error
     try:
         with resumable(lambda: _so_far(cells)):
             for production in productions:
@@ -54,12 +58,8 @@ def _so_far(cells: Sequence[Cell]) -> str:
 
 def unfinished(cells: Sequence[Cell]) -> str | None:
     """Which galleries were given up, and why, in one line; None if none was."""
-    failures = [
-        (production, failure)
-        for production in (cell.production for cell in cells)
-        if production
-        for failure in production.given_up()
-    ]
+    productions = [cell.production for cell in cells if cell.production]
+    failures = [(each, failure) for each in productions for failure in each.given_up()]
     if not failures:
         return None
     production, first = failures[0]
@@ -68,12 +68,3 @@ def unfinished(cells: Sequence[Cell]) -> str | None:
         f"{len(failures)} given up ({jobs}), the first ({first.prompt!r}) for {first.error}; "
         f"{production.folder.path}/failures.jsonl has every try, and a new run tries again"
     )
-
-
-def _prepare_scores(cell: Cell) -> None:
-    if not cell.missing():
-        return
-    try:
-        cell.suite.prepare()
-    except WeightsError as error:
-        raise UsageError(str(error)) from error

@@ -14,10 +14,10 @@ from experiments.cells.cell import Cell
 from experiments.cells.production import Production
 from experiments.cells.score import Scorable, read, unscored
 from experiments.cells.scorerow import ScoreRow
-from experiments.galleries.archive import Archive
+from experiments.galleries.folder import Archive
 from experiments.galleries.manifest import Entry
+from experiments.workers.batch import Recipe
 from experiments.workers.provenance import provenance
-from experiments.workers.recipe import Recipe
 
 LONG = 40  # characters of a value that is told
 
@@ -39,8 +39,8 @@ def plan(cell: Cell) -> Iterator[str]:
         for metric in metrics:
             todo.setdefault(metric, []).extend(galleries)
     for metric, galleries in todo.items():
-        first = galleries[0]
-        why = _why_scored(first, known.get((first.job, metric)), cell.suite.identities[metric])
+        row = known.get((galleries[0].job, metric))
+        why = _why_scored(galleries[0], row, cell.suite.identities[metric])
         yield f"{cell.label}: {len(galleries)} of these galleries to score, {metric}: {why}"
 
 
@@ -49,23 +49,16 @@ def _why(production: Production) -> str:
     folder = production.folder
     entries, _ = folder.entries()
     if entries:
-        given_up = len(production.given_up())
-        grown = sum(members.start > 0 for members in folder.lacking(production.missing()))
-        reasons = [
-            f"{given_up} were given up before" if given_up else "",
-            "some to grow within their plan" if grown else "",
-        ]
-        return ", ".join(filter(None, [f"{len(production.jobs)} are asked for", *reasons]))
-    changes = [
-        changed
-        for other in _siblings(folder)
-        if other.path.name.rpartition("-")[0] == folder.path.name.rpartition("-")[0]
-        and (changed := _changes(other.inputs, folder.inputs))
-    ]
-    if not changes:
-        return "a new cell"
-    fewest = min(changes, key=lambda changed: len(changed))
-    return f"a new cell: {', '.join(fewest)}"
+        why = f"{len(production.jobs)} are asked for"
+        if given_up := production.given_up():
+            why += f", {len(given_up)} were given up before"
+        grown = any(members.start for members in folder.lacking(production.missing()))
+        return f"{why}, some to grow within their plan" if grown else why
+    name = folder.path.name.rpartition("-")[0]
+    alike = [cell for cell in _siblings(folder) if cell.path.name.rpartition("-")[0] == name]
+    changes = filter(None, (_changes(cell.inputs, folder.inputs) for cell in alike))
+    fewest = min(changes, key=len, default=None)
+    return f"a new cell: {', '.join(fewest)}" if fewest else "a new cell"
 
 
 def _why_scored(entry: Scorable, row: ScoreRow | None, identity: Mapping[str, Any]) -> str:
@@ -80,11 +73,9 @@ def _why_scored(entry: Scorable, row: ScoreRow | None, identity: Mapping[str, An
 def _cost(production: Production, missing: int) -> str:
     """Time and memory of the galleries that are missing."""
     folder, recipe = production.folder, production.recipe
-    alike = [
-        other for other in _siblings(folder) if other.inputs["model"] == recipe.inputs["model"]
-    ]
-    method = {**recipe.inputs, "seed": None}
-    same = [other for other in alike if {**other.inputs, "seed": None} == method]
+    model, method = recipe.inputs["model"], {**recipe.inputs, "seed": None}
+    alike = [cell for cell in _siblings(folder) if cell.inputs["model"] == model]
+    same = [cell for cell in alike if {**cell.inputs, "seed": None} == method]
     entries = list(_made_here(same, recipe)) or list(_made_here(alike, recipe))
     if not entries:
         return "time and memory unknown, as none was made here with this model"

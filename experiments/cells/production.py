@@ -8,10 +8,10 @@ from experiments.errors import UsageError
 from experiments.galleries.folder import CellFolder
 from experiments.galleries.manifest import Entry, Failure
 from experiments.galleries.shard import Shard
-from experiments.galleries.writer import Writer
+from experiments.galleries.writer import Writer, writing
 from experiments.tasks.job import Job
+from experiments.workers.batch import Recipe
 from experiments.workers.dispatch import Workers, dispatch
-from experiments.workers.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Production:
     def given_up(self) -> list[Failure]:
         """The last failure of every gallery that is missing because its tries failed."""
         missing = {job.id for job in self.missing()}
-        failures = self.folder.failures()
-        return list({f.job: f for f in failures if f.job in missing and f.final}.values())
+        given_up = {f.job: f for f in self.folder.failures() if f.job in missing and f.final}
+        return list(given_up.values())
 
     def prepare(self) -> None:
         """Downloads and checks the model, so that no run fails halfway. Raises UsageError."""
@@ -67,8 +67,10 @@ class Production:
         if not self.missing():
             return
         try:
-            with self.folder.writing(self.shard) as writer:
-                self._make(writer)
+            with writing(self.folder, self.shard) as writer:
+                # asked again, now that nobody else can commit
+                if missing := self.missing():
+                    self._make(missing, writer)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -77,10 +79,7 @@ class Production:
                 "all that is committed stays"
             ) from error
 
-    def _make(self, writer: Writer) -> None:
-        missing = self.missing()  # again, now that nobody else can commit
-        if not missing:
-            return
+    def _make(self, missing: list[Job], writer: Writer) -> None:
         with Progress(self.label, total=len(missing)) as progress:
             for outcome in dispatch(self.workers, self.recipe, self.folder.lacking(missing)):
                 if isinstance(outcome, Failure):

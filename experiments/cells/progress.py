@@ -5,7 +5,7 @@ coupled:  42%|████      | 210/500 [01:12<01:40, 2.90gallery/s, 1 failed,
 
 import sys
 import time
-from types import TracebackType
+from functools import partial
 
 from tqdm import tqdm
 
@@ -19,7 +19,8 @@ class Progress:
     def __init__(self, label: str, *, total: int) -> None:
         self._live = sys.stderr.isatty()
         self._bar = tqdm(desc=label, total=total, unit="gallery", disable=not self._live)
-        self._label, self._total = label, total
+        plain = partial(tqdm.format_meter, bar_format=PLAIN, unit="gallery")
+        self._line = partial(plain, total=total, prefix=label)
         self._started = self._told = time.monotonic()
         self._done = self._failed = 0
         self._peak = 0.0
@@ -28,48 +29,28 @@ class Progress:
         """One more is committed; `peak` MiB of memory at the most."""
         self._done += 1
         self._peak = max(self._peak, peak or 0.0)
-        self._bar.set_postfix_str(self._more, refresh=False)
         self._bar.update()
-        self._tell_now_and_then()
+        self._tell()
 
     def failed(self) -> None:
         """One more try has failed."""
         self._failed += 1
-        self._bar.set_postfix_str(self._more)
-        self._tell_now_and_then()
+        self._tell()
 
-    @property
-    def _more(self) -> str:
-        failed = f"{self._failed} failed, " if self._failed else ""
-        return f"{failed}{self._peak:.0f} MiB"
-
-    def _tell_now_and_then(self) -> None:
-        if time.monotonic() - self._told >= SECONDS:
-            self._tell()
-
-    def _tell(self) -> None:
-        if not self._live:
-            self._told = time.monotonic()
-            elapsed = self._told - self._started
-            line = tqdm.format_meter(
-                self._done,
-                self._total,
-                elapsed,
-                prefix=self._label,
-                unit="gallery",
-                bar_format=PLAIN,
-                postfix=self._more,
-            )
+    def _tell(self, every: float = SECONDS) -> None:
+        """Shows what changed; where nobody watches, at most once in so many seconds."""
+        more = f"{self._failed} failed, " if self._failed else ""
+        more += f"{self._peak:.0f} MiB"
+        self._bar.set_postfix_str(more)
+        now = time.monotonic()
+        if not self._live and now - self._told >= every:
+            self._told = now
+            line = self._line(self._done, elapsed=now - self._started, postfix=more)
             print(line, file=sys.stderr, flush=True)
 
     def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.close()
-        self._tell()
+        self._tell(every=0.0)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from experiments.cells.scorerow import ScoreRow
 from experiments.errors import UsageError
-from experiments.galleries import jsonlines
+from experiments.galleries.durable import appending, read_lines
 from experiments.galleries.manifest import Entry
 from metrics import GalleryBatch, ImageError, MetricSuite
 from metrics.weights import WeightsError
@@ -91,7 +91,7 @@ def score(
     entries = [committed[job] for job in jobs]
     problems: dict[str, str] = {}
     if todo := unscored(entries, suite, scores):
-        with jsonlines.appending(file) as append:
+        with appending(file) as append:
             for metrics, batch in _batches(todo):
                 for row in _score_batch(galleries, suite, batch, metrics, problems, known or {}):
                     append(row.line())
@@ -104,7 +104,7 @@ def score(
 def read(file: Path) -> dict[tuple[str, str], ScoreRow]:
     """The score rows of a file by job and metric, the last one standing."""
     scores = {}
-    for line in jsonlines.read(file):
+    for line in read_lines(file):
         with suppress(KeyError):  # a line that is no score row
             row = ScoreRow.of_line(line)
             scores[row.job, row.metric] = row

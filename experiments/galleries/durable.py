@@ -1,7 +1,13 @@
-"""Files that a kill leaves as they were, or whole and new."""
+"""Files that a kill leaves as they were, or whole and new; of JSON lines it may tear the last."""
 
+import json
 import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+Append = Callable[[Mapping[str, Any]], None]
 
 
 def replace_file(path: Path, data: bytes, *, by: str = "") -> None:
@@ -17,3 +23,38 @@ def write_flushed(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def read_lines(file: Path) -> Iterator[dict[str, Any]]:
+    """Yields the objects of a file of JSON lines in order; torn lines, missing files have none."""
+    if not file.is_file():
+        return
+    # "replace" keeps a flipped bit from hiding the lines around it
+    for text in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(line, dict):
+            yield line
+
+
+@contextmanager
+def appending(file: Path) -> Iterator[Append]:
+    """Opens a file, made if missing, to append objects as JSON lines; a torn line swallows none.
+
+    They are on the disk when it is closed.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("ab+") as out:
+        if out.tell():
+            out.seek(-1, os.SEEK_END)
+            if out.read(1) != b"\n":
+                out.write(b"\n")
+
+        def append(line: Mapping[str, Any]) -> None:
+            out.write(json.dumps(line, sort_keys=True).encode() + b"\n")
+
+        yield append
+        out.flush()
+        os.fsync(out.fileno())

@@ -128,7 +128,7 @@ class Foreign:
             )
         flat = range(0, len(files), self.gallery_size)
         galleries = [files[start : start + self.gallery_size] for start in flat]
-        galleries = galleries or [images for inner in folders if (images := _images(inner))]
+        galleries = galleries or list(filter(None, map(_images, folders)))
         if not galleries:
             raise UsageError(f"{self.path} has no images ({', '.join(sorted(IMAGES))})")
         return list(zip(self.prompts(len(galleries)), galleries, strict=True))

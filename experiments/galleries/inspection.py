@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 
-from experiments.galleries.archive import Archive, cell_key
+from experiments.galleries.folder import Archive, cell_key
 from experiments.galleries.writer import mended
 
 CELL = ("cell.json", "manifest.jsonl")  # a folder with either is one

@@ -15,8 +15,7 @@ from pathlib import Path
 import orjson
 
 from coupling.drift import Drift
-from experiments.galleries import jsonlines
-from experiments.galleries.durable import replace_file
+from experiments.galleries.durable import appending, replace_file
 
 FAILURES = "failures.jsonl"
 
@@ -99,7 +98,7 @@ class Manifest:
 
     def append(self, entry: Entry) -> None:
         """Adds an entry, and returns when it is on the disk."""
-        with jsonlines.appending(self.path) as append:
+        with appending(self.path) as append:
             append(asdict(entry))
 
     def replace(self, entries: Iterable[Entry]) -> None:

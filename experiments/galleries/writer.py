@@ -13,6 +13,7 @@ least to be trusted. All read all manifests; the next writer that is no shard ha
 itself, and joins them into one.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -23,16 +24,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from experiments.errors import UsageError
-from experiments.galleries import jsonlines
-from experiments.galleries.archive import Archive
-from experiments.galleries.durable import write_flushed
+from experiments.galleries.durable import appending, replace_file, write_flushed
+from experiments.galleries.folder import Archive
 from experiments.galleries.gallery import EncodedGallery
 from experiments.galleries.manifest import FAILURES, Entry, Failure
 from experiments.galleries.shard import Shard, shared
 
 
 class Writer:
-    """Commits galleries to a cell; `CellFolder.writing` opens one.
+    """Commits galleries to a cell; `writing` opens one.
 
     Args:
         records: the folder of its manifest and failures: the cell's, or a shard's.
@@ -46,7 +46,7 @@ class Writer:
 
     def note(self, failure: Failure) -> None:
         """Adds a failed attempt, and returns when it is on the disk."""
-        with jsonlines.appending(self._failures) as append:
+        with appending(self._failures) as append:
             append(asdict(failure))
 
     def commit(self, gallery: EncodedGallery) -> Entry:
@@ -96,6 +96,20 @@ def _grown(standing: Entry, later: Entry) -> Entry:
         seconds={k: standing.seconds.get(k, 0) + s for k, s in later.seconds.items()},
         passes={k: standing.passes.get(k, 0) + n for k, n in later.passes.items()},
     )
+
+
+@contextmanager
+def writing(cell: Archive, shard: Shard | None = None) -> Iterator[Writer]:
+    """Opens a cell for one writer, or for one of each shard; its manifest is made whole.
+
+    Raises:
+        UsageError: another run is writing what this one would.
+    """
+    cell.gallery_folder.mkdir(parents=True, exist_ok=True)
+    with mended(cell, shard) as records:
+        inputs = json.dumps(cell.inputs, indent=2, sort_keys=True) + "\n"
+        replace_file(cell.path / "cell.json", inputs.encode(), by=records.name)
+        yield Writer(cell, records)
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from tqdm import tqdm
 from coupling import Coupling, MatrixCoupling, iid, repulsive
 from coupling.learned import learn
 from experiments.errors import UsageError, resumable
-from experiments.galleries.archive import cell_key
 from experiments.galleries.durable import replace_file
+from experiments.galleries.folder import cell_key
 from experiments.learning.card import Card
 from experiments.learning.problem import Problem
 from experiments.tasks.job import Job

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.cells.cell import Cell
-from experiments.galleries.archive import cell_key
+from experiments.galleries.folder import cell_key
 
 Value = str | float | None
 

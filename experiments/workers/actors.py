@@ -1,4 +1,4 @@
-"""workers=ray: Ray actors on this machine or on a cluster, each with its own model (see `actor`).
+"""workers=ray: Ray actors on this machine or on a cluster, each with its own model (see `worker`).
 
 Ray schedules, places and ends processes. That a dead or silent one is replaced is done here: only
 the one who handed a batch out knows what is lost with it. Actors see no hub: the weights are on
@@ -14,12 +14,10 @@ from typing import Any
 
 from experiments.errors import UsageError
 from experiments.tasks.job import Job
-from experiments.workers.actor import Actor, fetch
-from experiments.workers.batch import Batch, Queue
+from experiments.workers.batch import Batch, Queue, Recipe
 from experiments.workers.dispatch import Workers
 from experiments.workers.preemption import kept
-from experiments.workers.recipe import Recipe
-from experiments.workers.worker import Crash, OutOfMemory, Result, WorkerLost
+from experiments.workers.worker import Actor, Crash, OutOfMemory, Result, WorkerLost, fetch
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,16 +78,12 @@ class RayWorkers(Workers):
         ray = self._connect()
         here = ray.get_runtime_context().get_node_id()
         others = {node["NodeID"] for node in ray.nodes() if node["Alive"]} - {here}
-        there = ray.remote(num_cpus=0, max_retries=0)(fetch)
+        there = ray.remote(num_cpus=0, max_retries=0, runtime_env=_environment())(fetch)
         on = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-        answers = [
-            there.options(scheduling_strategy=on(node, soft=False), runtime_env=_environment())
-            .remote(recipe.model)
-            for node in others
-        ]  # fmt: skip
-        for error in ray.get(answers):
-            if error is not None:
-                raise error
+        places = [on(node, soft=False) for node in others]
+        answers = [there.options(scheduling_strategy=at).remote(recipe.model) for at in places]
+        for error in filter(None, ray.get(answers)):
+            raise error
 
     def probe(self, recipe: Recipe, job: Job) -> int:
         ray = self._connect()
@@ -120,7 +114,7 @@ class RayWorkers(Workers):
     def close(self) -> None:
         self._kill_busy()
         for slot in [*self._idle, *self._starting.values()]:
-            _kill(slot)
+            _ray().kill(slot.actor)
         self._idle, self._starting = [], {}
         if self._started_ray:
             _ray().shutdown()
@@ -129,11 +123,9 @@ class RayWorkers(Workers):
     def _answer(self) -> tuple[Batch, Result] | None:
         """Waits for an actor to answer, or for its time to run out; what became of its batch."""
         ray = _ray()
-        if self._busy:
-            ends = min(slot.asked for slot, _ in self._busy.values()) + self.batch_seconds
-        else:
-            ends = min(slot.asked for slot in self._starting.values()) + self.start_seconds
-        patience = max(0.0, ends - time.monotonic())
+        slots = [slot for slot, _ in self._busy.values()] or self._starting.values()
+        limit = self.batch_seconds if self._busy else self.start_seconds
+        patience = max(0.0, min(slot.asked for slot in slots) + limit - time.monotonic())
         ready, _ = ray.wait([*self._busy, *self._starting], num_returns=1, timeout=patience)
         if not ready:
             return self._out_of_time()
@@ -163,7 +155,7 @@ class RayWorkers(Workers):
         for ref, (slot, batch) in self._busy.items():
             if now >= slot.asked + self.batch_seconds:
                 del self._busy[ref]
-                _kill(slot)
+                _ray().kill(slot.actor)
                 return batch, slot.lost(f"gave no answer in {self.batch_seconds:g} s")
         return None
 
@@ -212,12 +204,8 @@ class RayWorkers(Workers):
 
     def _kill_busy(self) -> None:
         for slot, _ in self._busy.values():
-            _kill(slot)
+            _ray().kill(slot.actor)
         self._busy = {}
-
-
-def _kill(slot: ActorSlot) -> None:
-    _ray().kill(slot.actor, no_restart=True)
 
 
 def _tail(error: Exception) -> str:

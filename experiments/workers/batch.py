@@ -1,11 +1,28 @@
-"""Batches of whole galleries, and the queue that cuts them when a worker asks for one."""
+"""What workers are handed: a recipe, and batches from a queue that cuts them when asked for one."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from experiments.errors import UsageError
+from experiments.methods.method import Method
+from experiments.models.source import ModelSource
 from experiments.tasks.job import Job
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the galleries of a cell are made, in values that can be sent to another process.
+
+    Attributes:
+        seed: of the run; with a job and a member it decides a base noise.
+        inputs: what every gallery of the cell is made from, as JSON values.
+    """
+
+    method: Method
+    seed: int
+    inputs: Mapping
+    model: ModelSource
 
 
 @dataclass(frozen=True)
@@ -39,8 +56,8 @@ class Batch:
 
 
 class Queue:
-    """Galleries still to be handed out. Batches are cut at the last moment, so a size that was
-    found to be too large is not met again.
+    """Galleries still to be handed out, in batches that are cut again at the last moment: a size
+    that was found to be too large is not met again.
 
     Args:
         lacking: the jobs by the members that each of them lacks.
@@ -49,28 +66,24 @@ class Queue:
 
     def __init__(self, lacking: Mapping[range, Sequence[Job]], size: int) -> None:
         self.size = size
-        self._fresh = [(members, deque(jobs)) for members, jobs in lacking.items()]
-        self._back: deque[Batch] = deque()
+        alike = (Batch(tuple(jobs), members, size) for members, jobs in lacking.items())
+        self._batches = deque(batch for whole in alike for batch in whole.cut(size))
 
     def __len__(self) -> int:
-        """How many batches are left."""
-        return len(self._back) + sum(-(-len(jobs) // self.size) for _, jobs in self._fresh)
+        """At least how many batches are left: some may be cut again."""
+        return len(self._batches)
 
     def take(self) -> Batch | None:
         """The next batch, None if there is none."""
-        if self._back:
-            first, *rest = self._back.popleft().cut(self.size)
-            self._back.extendleft(reversed(rest))
-            return first
-        for members, jobs in self._fresh:
-            if jobs:
-                count = min(self.size, len(jobs))
-                return Batch(tuple(jobs.popleft() for _ in range(count)), members, self.size)
-        return None
+        if not self._batches:
+            return None
+        first, *rest = self._batches.popleft().cut(self.size)
+        self.put_back(rest)
+        return first
 
     def put_back(self, batches: Iterable[Batch]) -> None:
         """Puts batches back, to be tried again before any other."""
-        self._back.extendleft(reversed(list(batches)))
+        self._batches.extendleft(reversed(list(batches)))
 
     def shrink(self, batch: Batch) -> None:
         """Puts back a batch that did not fit the device's memory, and halves all that follow.

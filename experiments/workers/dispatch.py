@@ -16,9 +16,8 @@ from experiments.errors import UsageError
 from experiments.galleries.gallery import EncodedGallery
 from experiments.galleries.manifest import Failure
 from experiments.tasks.job import Job
-from experiments.workers.batch import Batch, Queue
-from experiments.workers.recipe import Recipe
-from experiments.workers.worker import OutOfMemory, Result, WorkerLost
+from experiments.workers.batch import Batch, Queue, Recipe
+from experiments.workers.worker import OutOfMemory, Result, WorkerLost, probe
 
 
 @dataclass(kw_only=True, eq=False)
@@ -53,9 +52,9 @@ class Workers(ABC):
     def prepare(self, recipe: Recipe) -> None:
         """Loads or downloads what can be missing, before any work starts. Raises UsageError."""
 
-    @abstractmethod
     def probe(self, recipe: Recipe, job: Job) -> int:
         """How many galleries a batch may have."""
+        return probe(recipe, job)
 
     @abstractmethod
     def results(self, recipe: Recipe, queue: Queue) -> Iterator[tuple[Batch, Result]]:

@@ -5,12 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from experiments.galleries.gallery import Gallery
-from experiments.tasks.job import Job
-from experiments.workers.batch import Batch, Queue
+from experiments.workers.batch import Batch, Queue, Recipe
 from experiments.workers.dispatch import Workers, require_auto_or_positive
 from experiments.workers.lanes import cores, in_lanes
-from experiments.workers.recipe import Recipe
-from experiments.workers.worker import Failed, OutOfMemory, Result, encode_batch, probe, try_batch
+from experiments.workers.worker import Failed, OutOfMemory, Result, encode_batch, try_batch
 
 
 @dataclass(kw_only=True, eq=False)
@@ -36,9 +34,6 @@ class LocalWorkers(Workers):
 
     def prepare(self, recipe: Recipe) -> None:
         recipe.method.check(recipe.model.load())
-
-    def probe(self, recipe: Recipe, job: Job) -> int:
-        return probe(recipe, job)
 
     def results(self, recipe: Recipe, queue: Queue) -> Iterator[tuple[Batch, Result]]:
         threads, too_large = self.threads, math.inf

@@ -11,8 +11,7 @@ from stubs import INPUTS, Fault, K, Pictures, recipe
 from experiments.cells.cell import Cell
 from experiments.cells.production import Production
 from experiments.compose import compose
-from experiments.galleries.archive import cell_key
-from experiments.galleries.folder import CellFolder
+from experiments.galleries.folder import CellFolder, cell_key
 from experiments.run import run
 from experiments.tasks.job import jobs_of
 from experiments.workers.actors import RayWorkers

@@ -19,7 +19,7 @@ from coupling.drift import drift
 from experiments.galleries.gallery import Gallery
 from experiments.models.execution import EAGER
 from experiments.tasks.job import Job
-from experiments.workers.recipe import Recipe
+from experiments.workers.batch import Recipe
 
 K = 2
 INPUTS = {"model": {"name": "stub", "weights": "none"}, "coupling": "stub", "seed": 0}

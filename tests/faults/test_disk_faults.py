@@ -18,13 +18,14 @@ import os, signal, sys
 from pathlib import Path
 from stubs import INPUTS, K, picture
 from experiments.galleries.gallery import encode
+from experiments.galleries.writer import writing
 from experiments.galleries.folder import CellFolder
 from experiments.tasks.job import jobs_of
 
 rename, folder = os.rename, Path(sys.argv[1])
 def dies(*paths):
     os.kill(os.getpid(), signal.SIGKILL)
-with CellFolder(folder, INPUTS, gallery_size=K).writing() as writer:
+with writing(CellFolder(folder, INPUTS, gallery_size=K)) as writer:
     for number, job in enumerate(jobs_of(["prompt 0", "prompt 1"])):
         os.rename = dies if number else rename
         writer.commit(encode(picture(job), inputs=INPUTS, made_with={}))

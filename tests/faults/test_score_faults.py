@@ -12,6 +12,7 @@ from stubs import picture
 
 from experiments.errors import UsageError
 from experiments.galleries.gallery import encode, image_metadata
+from experiments.galleries.writer import writing
 from experiments.models.stable_diffusion import StableDiffusion
 from experiments.report.publish import write_table
 from experiments.tables import table as tables
@@ -58,7 +59,7 @@ def test_13_a_constant_image_is_flagged_by_name(stub):
     done.make()
     job = done.cell.jobs[2]
     shutil.rmtree(done.folder.gallery_folder / job.id)
-    with done.folder.writing() as writer:
+    with writing(done.folder) as writer:
         writer.commit(encode(picture(job, constant=True), inputs={}, made_with={}))
     with pytest.raises(UsageError, match=rf"gallery .*{job.id}: image 0 is constant"):
         done.cell.score()

@@ -11,6 +11,7 @@ from stubs import Hangs, Killed, Naps, Poison, Small, picture
 from experiments.cells.measure import make, score, unfinished
 from experiments.errors import UsageError
 from experiments.galleries.gallery import encode
+from experiments.galleries.writer import writing
 from experiments.methods.coupled import Coupled
 from experiments.report.publish import write_table
 from experiments.tables import table as tables
@@ -42,7 +43,7 @@ def test_06_the_same_gallery_twice(stub, two_actors, tmp_path):
     before = twice.manifest_lines()
     assert sorted(row["job"] for row in before) == sorted(job.id for job in twice.cell.jobs)
 
-    with twice.folder.writing() as writer:  # and if both answers came
+    with writing(twice.folder) as writer:  # and if both answers came
         writer.commit(encode(picture(victim, constant=True), inputs={}, made_with={}))
     assert twice.manifest_lines() == before
 

@@ -29,10 +29,7 @@ def invert(model: Model, given: Given, timed: Stopwatch) -> Tensor:
 
 @dataclass(frozen=True)
 class Inversion(ObjectMethod):
-    """DDIM inversion of the whole picture: a gallery of K times its reconstruction.
-
-    Nothing of the coupling is used but its size.
-    """
+    """DDIM inversion of the whole picture: K times its reconstruction, K the coupling's size."""
 
     def edit(self, model: Model, given: Given, noise: Tensor, timed: Stopwatch) -> Edit:
         inverted = invert(model, given, timed)

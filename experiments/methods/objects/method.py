@@ -111,9 +111,7 @@ class ObjectMethod(Method[ObjectJob]):
 
     @abstractmethod
     def edit(self, model: Model, given: Given, noise: Tensor, timed: Stopwatch) -> Edit:
-        """Makes the galleries of pictures, a row each in `given`, from the coupling's noises
-        (G K, C, h, w).
-        """
+        """Makes the galleries of G given pictures from the coupling's noises, (G K, C, h, w)."""
 
     @torch.no_grad()
     def make(

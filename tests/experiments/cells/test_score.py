@@ -15,6 +15,7 @@ from experiments.cells.scorerow import frame
 from experiments.errors import UsageError
 from experiments.galleries.folder import CellFolder
 from experiments.galleries.gallery import Gallery, encode
+from experiments.galleries.writer import writing
 from experiments.tasks.job import jobs_of
 from experiments.tasks.scenes import ObjectImage
 from metrics import GalleryBatch, MetricSuite
@@ -54,7 +55,7 @@ def gallery(job, images) -> Gallery:
 def commit(folder, gallery) -> None:
     """In place of what is there."""
     shutil.rmtree(folder.path / "galleries" / gallery.job.id, ignore_errors=True)
-    with folder.writing() as writer:
+    with writing(folder) as writer:
         writer.commit(encode(gallery, inputs={"seed": 0}, made_with={}))
 
 

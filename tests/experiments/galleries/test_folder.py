@@ -11,9 +11,9 @@ import torch
 
 from coupling.drift import drift
 from experiments.errors import UsageError
-from experiments.galleries.archive import Archive, cell_key
-from experiments.galleries.folder import CellFolder
+from experiments.galleries.folder import Archive, CellFolder, cell_key
 from experiments.galleries.gallery import Gallery, encode, image_metadata
+from experiments.galleries.writer import writing
 from experiments.tasks.job import jobs_of
 
 INPUTS = {"model": "m", "coupling": "iid", "seed": 3}
@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 
 def commit(folder, jobs):
-    with folder.writing() as writer:
+    with writing(folder) as writer:
         for job in jobs:
             writer.commit(encode(gallery(job), inputs=INPUTS, made_with={"torch": "2"}))
 
@@ -88,13 +88,13 @@ def test_a_gallery_grows_by_what_it_lacks_and_a_kill_leaves_it_as_it_was(folder,
     with (
         monkeypatch.context() as patch,
         pytest.raises(KeyboardInterrupt),
-        larger.writing() as writer,
+        writing(larger) as writer,
     ):
         patch.setattr(Path, "rmdir", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         writer.commit(encode(later, inputs=INPUTS, made_with={}))
     assert folder.committed()[JOBS[0].id] == before and not larger.committed()
 
-    with larger.writing() as writer:
+    with writing(larger) as writer:
         writer.commit(encode(later, inputs=INPUTS, made_with={"torch": "2"}))
     entry = larger.committed()[JOBS[0].id]
     both = np.concatenate([gallery(JOBS[0]).images, later.images])
@@ -135,7 +135,7 @@ def test_a_changed_image_is_refused(folder):
 
 
 def test_one_writer_at_a_time(folder):
-    with folder.writing(), pytest.raises(UsageError, match="another run is writing"):
+    with writing(folder), pytest.raises(UsageError, match="another run is writing"):
         commit(CellFolder(folder.path, INPUTS, gallery_size=2), JOBS)
 
 

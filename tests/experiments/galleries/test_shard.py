@@ -16,7 +16,7 @@ from experiments.galleries.folder import CellFolder
 from experiments.galleries.gallery import Gallery, encode
 from experiments.galleries.manifest import Failure
 from experiments.galleries.shard import Shard
-from experiments.galleries.writer import Writer
+from experiments.galleries.writer import Writer, writing
 from experiments.run import run
 from experiments.tasks.job import jobs_of
 
@@ -48,7 +48,7 @@ def folder(tmp_path) -> CellFolder:
 def _writing(folder: CellFolder, shard: str | None = None) -> AbstractContextManager[Writer]:
     """As another process would."""
     own = CellFolder(folder.path, folder.inputs, gallery_size=1)
-    return own.writing(Shard.parse(shard) if shard else None)
+    return writing(own, Shard.parse(shard) if shard else None)
 
 
 def _commit(writer: Writer, *jobs) -> None:
@@ -117,7 +117,7 @@ def _manifest(folder: CellFolder, number: int) -> Path:
 def test_failures_are_written_apart_and_read_together(tmp_path):
     folder = CellFolder(tmp_path, {}, gallery_size=1)
     for shard in (Shard(1, 2), Shard(2, 2), None):
-        with folder.writing(shard) as writer:
+        with writing(folder, shard) as writer:
             writer.note(
                 Failure(JOBS[0].id, JOBS[0].prompt, attempt=1, error=str(shard), final=True)
             )

@@ -12,9 +12,10 @@ from experiments.cells.cell import Cell
 from experiments.cells.production import Production
 from experiments.galleries.folder import CellFolder
 from experiments.galleries.gallery import Gallery, encode
+from experiments.galleries.writer import writing
 from experiments.tasks.job import jobs_of
 from experiments.tracking.record import of_cell, of_table
-from experiments.workers.recipe import Recipe
+from experiments.workers.batch import Recipe
 
 CONFIG = {
     "model": {"name": "tiny"},
@@ -30,7 +31,7 @@ def cell(tmp_path):
     """Three committed galleries, one colour an image."""
     law = repulsive(3)
     folder = CellFolder(tmp_path / "cell", {}, gallery_size=3)
-    with folder.writing() as writer:
+    with writing(folder) as writer:
         for order, job in enumerate(JOBS):
             gallery = Gallery(
                 job=job,

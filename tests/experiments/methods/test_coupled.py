@@ -10,8 +10,7 @@ from coupling.optimizers.contrastive import Contrastive
 from experiments.cells.build import model_of
 from experiments.compose import build, compose
 from experiments.errors import UsageError
-from experiments.methods.coupled import Coupled
-from experiments.methods.first_step import FirstStep
+from experiments.methods.coupled import Coupled, FirstStep
 from experiments.methods.method import generate
 from experiments.models.model import repeat_rows
 from experiments.models.process import FlowEuler
