@@ -6,6 +6,7 @@ The weights come from the package index at the first run, about 150 MB. The gold
 they were made are in tests/metrics/golden.json.
 """
 
+import argparse
 import json
 import sys
 from itertools import combinations
@@ -16,6 +17,7 @@ import skimage.data
 import torch
 from torch import Tensor
 
+from experiments.errors import command
 from metrics import brisque, diversity
 from metrics.features import BrisqueFeatures, LPIPSFeatures, SSCDOnnx
 
@@ -71,7 +73,9 @@ MEASURES = {
 }
 
 
+@command()
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     reference = golden()
     worst = 0.0
     print(f"{'metric':<12}{'of':<20}{'golden':>12}{'ours':>12}{'deviation':>12}{'allowed':>10}")

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from experiments.compose import CONFIGS, compose
+from experiments.errors import command
 from experiments.tracking.panels import Bars, Lines, Panel, Pictures, Section, sections
 from experiments.tracking.send import has_key
 
@@ -54,6 +55,7 @@ def workspace(described: Sequence[Section], *, entity: str, project: str):
     )
 
 
+@command()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--entity", required=True, help="the user or team of the project")

@@ -4,7 +4,7 @@
     python scripts/fetch_weights.py sscd_int8     # one variant
     python scripts/fetch_weights.py --list        # every variant there is; fetches nothing
 
-Exit status 1 if a weight is missing or altered at the end.
+Exit status 1 if a weight that was asked for could not be fetched.
 """
 
 import argparse
@@ -15,11 +15,13 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from experiments.errors import command
 from metrics.weights import VARIANTS, Variant, WeightsError
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "metrics"
 
 
+@command()
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="metrics configurations and variants; default all")
@@ -30,7 +32,7 @@ def main() -> int:
     except ValueError as error:
         parser.error(str(error))
     missing = [variant for variant in wanted if not settle(variant, fetch=not arguments.list)]
-    return int(bool(missing))
+    return int(bool(missing) and not arguments.list)
 
 
 def variants(names: list[str]) -> list[Variant]:

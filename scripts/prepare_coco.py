@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pooch
 
+from experiments.errors import command
+
 URL = "http://images.cocodataset.org/annotations/annotations_trainval2014.zip"
 SHA256 = "031296bbc80c45a1d1f76bf9a90ead27e94e99ec629208449507a4917a3bf009"
 MEMBER = "annotations/captions_val2014.json"
@@ -48,6 +50,7 @@ def sample(archive: Path, *, count: int, seed: int) -> list[dict[str, str | int]
     return [{"prompt": first[image], "image_id": image} for image in chosen]
 
 
+@command()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("data/coco/captions.jsonl"))

@@ -33,6 +33,7 @@ import pooch
 import torch
 from PIL import Image
 
+from experiments.errors import command
 from experiments.tasks.scenes import CARD
 
 URL = "http://dl.yf.io/lsun/scenes/bedroom_val_lmdb.zip"
@@ -241,6 +242,7 @@ def prepare(archive: Path, out: Path, *, segmenter, size: int, count: int, seed:
     return card
 
 
+@command()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, required=True, help="the model's image_size")

@@ -14,11 +14,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from experiments.errors import command
 from experiments.galleries.durable import replace_file
 from experiments.theory import factors, feasible, first_order, separation, single
 from experiments.theory.finding import Finding, Violation
 
 
+@command()
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scores", type=Path, required=True, help="Table 1's scores, a CSV")

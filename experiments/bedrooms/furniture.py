@@ -28,11 +28,13 @@ LAMP_SHADE = {"day": (0.93, 0.88, 0.76), "sunset": (1.0, 0.90, 0.62), "night": (
 
 def mix(a: Colour, b: Colour, share: float) -> Colour:
     """`a` with a `share` in [0, 1] of `b`."""
-    return tuple(x + share * (y - x) for x, y in zip(a, b, strict=True))
+    red, green, blue = (x + share * (y - x) for x, y in zip(a, b, strict=True))
+    return red, green, blue
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    return tuple(min(1.0, factor * x) for x in colour)
+    red, green, blue = (min(1.0, factor * x) for x in colour)
+    return red, green, blue
 
 
 def draw_room(canvas: Canvas) -> None:
@@ -84,6 +86,8 @@ def draw_picture(canvas: Canvas) -> None:
 
 def draw_rug(canvas: Canvas) -> None:
     scene = canvas.scene
+    if scene.rug is None:
+        return
     for radius, colour in (
         (scene.rug_radius, shade(PALETTE[scene.rug], 0.8)),
         (scene.rug_radius - 0.14, PALETTE[scene.rug]),

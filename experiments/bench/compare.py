@@ -68,7 +68,7 @@ def compare(
     stages: dict[str, list[Mapping[str, float]]] = {name: [] for name in arms}
     memory = dict.fromkeys(arms, 0.0)
     for turn in tqdm(range(rounds), desc="rounds"):
-        for name in arms if turn % 2 == 0 else reversed(arms):
+        for name in arms if turn % 2 == 0 else reversed(list(arms)):
             device_memory.reset_peak(device)
             taken, parts = _timed(arms[name], jobs, folder / name)
             memory[name] = max(memory[name], device_memory.peak(device))

@@ -22,7 +22,7 @@ REFERENCE = "A"
 """The arm whose pictures all others must make: diffusers' own loop."""
 
 
-def published_pipeline(settings: Mapping[str, Any], model: Model) -> DiffusionPipeline:
+def published_pipeline(settings: Mapping[str, Any], model: Model) -> Any:
     """The pipeline that diffusers loads from the files of `model`, in its best documented form."""
     folder = resolve(
         settings["source"], revision=settings["revision"], variant=settings["variant"], parts=()
@@ -41,9 +41,7 @@ def published_pipeline(settings: Mapping[str, Any], model: Model) -> DiffusionPi
     return pipeline.to(model.device)
 
 
-def diffusers_arms(
-    pipeline: DiffusionPipeline, model: Model, law: Coupling, *, seed: int
-) -> dict[str, Arm]:
+def diffusers_arms(pipeline: Any, model: Model, law: Coupling, *, seed: int) -> dict[str, Arm]:
     """A: eager; A channels_last; A': compiled, both as diffusers documents.
 
     huggingface.co/docs/diffusers/optimization/fp16: channels_last and torch.compile of the denoiser
@@ -52,7 +50,7 @@ def diffusers_arms(
     pipeline.set_progress_bar_config(disable=True)
     part = "unet" if hasattr(pipeline, "unet") else "transformer"
 
-    def loop(label: str, own: DiffusionPipeline, *, compiled: bool = False) -> PlainLoop:
+    def loop(label: str, own: Any, *, compiled: bool = False) -> PlainLoop:
         return PlainLoop(
             label=label,
             model=model,

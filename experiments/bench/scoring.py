@@ -1,11 +1,12 @@
 """How fast galleries are scored: all at once, against a package with one after another."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
 from time import perf_counter
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -70,7 +71,7 @@ def _contests(pictures: Tensor) -> Sequence[Contest]:
     svm = BrisqueFeatures(source="brisque_live").svm
     lpips = LPIPSFeatures(source="lpips_alex", net="alex")
 
-    def machine(*_, **__) -> tuple[Tensor, Tensor]:
+    def machine(*_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         vectors = svm.vectors.float().clone()  # which piq transposes in place
         return svm.coefficients.float(), vectors
 
@@ -135,5 +136,5 @@ def _seconds(work: Callable[[], object]) -> float:
     return perf_counter() - start
 
 
-def _mean(values) -> float:
+def _mean(values: Iterable[Any]) -> float:
     return float(np.mean([float(value) for value in values]))
