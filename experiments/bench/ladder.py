@@ -50,7 +50,6 @@ def diffusers_arms(pipeline: Any, model: Model, law: Coupling, *, seed: int) -> 
     """
     pipeline.set_progress_bar_config(disable=True)
     part = "unet" if hasattr(pipeline, "unet") else "transformer"
-
     loop = partial(PlainLoop, model=model, coupling=law, seed=seed, images_per_call=law.size)
     last = copy.deepcopy(pipeline)
     for module in (getattr(last, part), last.vae):

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -23,7 +24,7 @@ from experiments.bench.scoring import ScoreRate, score_rates
 from experiments.models.model import Model
 from experiments.tasks.job import Job
 from experiments.workers.provenance import provenance
-from metrics import MetricSuite
+from metrics import GalleryBatch, MetricSuite
 
 SIZE = 3
 SEED = 0
@@ -105,11 +106,14 @@ def measure(
             arms, jobs, rounds=rounds, warm_up=batch, folder=folder, device=model.device
         )
         outputs, yardsticks = _pictures(arms, judged, folder)
-        verdicts = verdict.judge(
+        results = verdict.results(
+            arms,
+            timings,
             outputs,
             yardstick=next(iter(yardsticks.values())),
-            suite=suite,
-            prompts=[job.prompt for job in judged],
+            scored=partial(_scored, suite, tuple(job.prompt for job in judged)),
+            flops=flops,
+            peak=peak,
         )
         _, images = outputs[ladder.REFERENCE]
         large = [np.asarray(Image.fromarray(image).resize((512, 512))) for image in images[0]]
@@ -125,8 +129,14 @@ def measure(
                 "sd15": overhead.measure(LAW, (4, 64, 64), np.stack(large), folder / "overhead"),
             },
             scores=score_rates(images),
-            arms=verdict.results(arms, timings, verdicts, flops=flops, peak=peak),
+            arms=results,
         )
+
+
+def _scored(suite: MetricSuite, prompts: tuple[str, ...], images: np.ndarray) -> verdict.Scores:
+    pictures = torch.from_numpy(images).movedim(-1, 2)
+    scores = suite.score(GalleryBatch(images=pictures, prompts=prompts, names=prompts))
+    return {metric: values.numpy() for metric, values in scores.items()}
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What the rounds say: speeds and factors, against the hardware's peak, through the gate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -11,25 +11,12 @@ from experiments.bench.arms import Arm
 from experiments.bench.compare import Timing
 from experiments.bench.gate import Deviation, deviation, failures
 from experiments.bench.ladder import REFERENCE
-from metrics import GalleryBatch, MetricSuite
 
 Outputs = Mapping[str, tuple[torch.Tensor, np.ndarray]]
 """Latents and images of every arm."""
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the gate says of the pictures of an arm.
-
-    Attributes:
-        deviation: from the reference's.
-        reasons: why the gate rejects them.
-        scoring: seconds that the scores of a gallery take.
-    """
-
-    deviation: Deviation
-    reasons: list[str]
-    scoring: float
+Scores = Mapping[str, np.ndarray]
+"""Values of each metric, one a gallery, (G,)."""
 
 
 @dataclass(frozen=True)
@@ -66,24 +53,34 @@ class ArmResult:
 def results(
     arms: Mapping[str, Arm],
     timings: Mapping[str, Timing],
-    verdicts: Mapping[str, Verdict],
+    outputs: Outputs,
     *,
+    yardstick: Deviation,
+    scored: Callable[[np.ndarray], Scores],
     flops: int,
     peak: float,
 ) -> list[ArmResult]:
-    """What was measured of every arm, in order.
+    """What was measured of every arm, in order, and what the gate says of its pictures.
 
     Args:
+        yardstick: what the shape of a batch alone does to the reference's.
+        scored: images (G, K, H, W, 3) -> the scores of each gallery.
         flops: operations that a gallery takes; peak: those a second that the hardware can do.
     """
     eager = [name for name, arm in arms.items() if not arm.is_ours and not arm.compiled]
     fastest = max(timings[name].rates[1] for name in eager)
-    previous = dict(zip(list(arms)[1:], timings.values(), strict=False))
+    latents, images = outputs[REFERENCE]
+    reference = scored(images)  # and the networks are warm
+    above: Timing | None = None
     made = []
     for name, arm in arms.items():
-        timing, verdict, above = timings[name], verdicts[name], previous.get(name)
-        rate = timing.rates[1]
+        timing, rate = timings[name], timings[name].rates[1]
         saved = above.per_gallery - timing.per_gallery if above else 0.0
+        found = deviation(*outputs[name], of_latents=latents, of_images=images)
+        start = perf_counter()
+        scores = scored(outputs[name][1])
+        scoring = (perf_counter() - start) / len(images)
+        reasons = failures(found, yardstick=yardstick, metrics=scores, of_metrics=reference)
         made.append(
             ArmResult(
                 name=name,
@@ -96,38 +93,12 @@ def results(
                 flops=rate * flops,
                 of_peak=rate * flops / peak,
                 memory=timing.memory,
-                stages={**timing.stages, "score": verdict.scoring},
+                stages={**timing.stages, "score": scoring},
                 compile=timing.compiling if arm.compiled else None,
                 repaid_after=timing.compiling / saved if arm.compiled and saved > 0 else None,
-                deviation=verdict.deviation,
-                reasons=verdict.reasons if arm.is_ours else [],
+                deviation=found,
+                reasons=reasons if arm.is_ours else [],
             )
         )
+        above = timing
     return made
-
-
-def judge(
-    outputs: Outputs, *, yardstick: Deviation, suite: MetricSuite, prompts: Sequence[str]
-) -> dict[str, Verdict]:
-    """What the gate says to the outputs of every arm.
-
-    Args:
-        yardstick: what the shape of a batch alone does to the reference's.
-    """
-
-    def scored(images: np.ndarray) -> tuple[dict[str, np.ndarray], float]:
-        pictures, names = torch.from_numpy(images).movedim(-1, 2), tuple(prompts)
-        start = perf_counter()
-        scores = suite.score(GalleryBatch(images=pictures, prompts=names, names=names))
-        taken = perf_counter() - start
-        return {metric: values.numpy() for metric, values in scores.items()}, taken
-
-    latents, images = outputs[REFERENCE]
-    reference, _ = scored(images)  # and the networks are warm
-    verdicts = {}
-    for name, output in outputs.items():
-        found = deviation(*output, of_latents=latents, of_images=images)
-        scores, seconds = scored(output[1])
-        reasons = failures(found, yardstick=yardstick, metrics=scores, of_metrics=reference)
-        verdicts[name] = Verdict(found, reasons, seconds / len(prompts))
-    return verdicts
