@@ -45,6 +45,17 @@ class Overhead:
         return self.coupling + self.drift + max(0.0, self.commit - self.save)
 
 
+def here_and_projected(
+    law: Coupling, shape: Sequence[int], images: np.ndarray, folder: Path
+) -> dict[str, Overhead]:
+    """For noises (C, h, w) and images (K, H, W, 3), "here", and for those of "sd15" at 512 px."""
+    large = [np.asarray(Image.fromarray(image).resize((512, 512))) for image in images]
+    return {
+        "here": measure(law, shape, images, folder),
+        "sd15": measure(law, (4, 64, 64), np.stack(large), folder),
+    }
+
+
 def measure(law: Coupling, shape: Sequence[int], images: np.ndarray, folder: Path) -> Overhead:
     """Medians over REPEATS galleries of noises (C, h, w) and images (K, H, W, 3)."""
     rounds = []

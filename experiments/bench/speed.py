@@ -12,7 +12,6 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from PIL import Image
 
 import coupling
 from experiments.bench import ladder, overhead, verdict
@@ -116,7 +115,6 @@ def measure(
             peak=peak,
         )
         _, images = outputs[ladder.REFERENCE]
-        large = [np.asarray(Image.fromarray(image).resize((512, 512))) for image in images[0]]
         return Speed(
             settings=f"{len(jobs)} galleries of {SIZE} images at {model.image_size} px, "
             f"{model.process.num_steps} steps, guidance {model.guidance:g}; {rounds} rounds.",
@@ -124,10 +122,9 @@ def measure(
             made_with=made_with,
             flops_of_a_gallery=flops,
             yardsticks=yardsticks,
-            overhead={
-                "here": overhead.measure(LAW, model.noise_shape, images[0], folder / "overhead"),
-                "sd15": overhead.measure(LAW, (4, 64, 64), np.stack(large), folder / "overhead"),
-            },
+            overhead=overhead.here_and_projected(
+                LAW, model.noise_shape, images[0], folder / "overhead"
+            ),
             scores=score_rates(images),
             arms=results,
         )
