@@ -19,7 +19,7 @@ from coupling import Coupling, base_noise
 from coupling.drift import drift
 from experiments.galleries.folder import CellFolder
 from experiments.galleries.gallery import Gallery, encode
-from experiments.methods.stopwatch import Stopwatch
+from experiments.methods.method import Stopwatch
 from experiments.tasks.job import Job
 
 REPEATS = 8
