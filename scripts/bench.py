@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from experiments.bench.ladder import published_pipeline
-from experiments.bench.speed import measure, write
+from experiments.bench.report import write
+from experiments.bench.speed import measure
 from experiments.cells.build import model_of
 from experiments.compose import build, compose
 from experiments.errors import UsageError, command
@@ -44,13 +45,8 @@ def main() -> int:
         )
     except WeightsError as error:
         raise UsageError(str(error)) from error
-    print(
-        write(
-            speed,
-            title=f"Speed: {asked.model}",
-            path=asked.out / f"{asked.model}-{model.device.type}",
-        )
-    )
+    path = asked.out / f"{asked.model}-{model.device.type}"
+    print(write(speed, title=f"Speed: {asked.model}", path=path))
     if speed.rejected:
         print(f"error: other pictures: {', '.join(speed.rejected)}", file=sys.stderr)
     return int(bool(speed.rejected))

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -49,18 +50,7 @@ def diffusers_arms(pipeline: Any, model: Model, law: Coupling, *, seed: int) -> 
     """
     pipeline.set_progress_bar_config(disable=True)
     part = "unet" if hasattr(pipeline, "unet") else "transformer"
-
-    def loop(label: str, own: Any, *, compiled: bool = False) -> PlainLoop:
-        return PlainLoop(
-            label=label,
-            model=model,
-            coupling=law,
-            seed=seed,
-            compiled=compiled,
-            pipeline=own,
-            images_per_call=law.size,
-        )
-
+    loop = partial(PlainLoop, model=model, coupling=law, seed=seed, images_per_call=law.size)
     last = copy.deepcopy(pipeline)
     for module in (getattr(last, part), last.vae):
         module.to(memory_format=torch.channels_last)
@@ -69,9 +59,9 @@ def diffusers_arms(pipeline: Any, model: Model, law: Coupling, *, seed: int) -> 
     setattr(compiled, part, torch.compile(getattr(compiled, part), mode=mode, fullgraph=True))
     compiled.vae.decode = torch.compile(compiled.vae.decode, mode=mode, fullgraph=True)
     return {
-        REFERENCE: loop("diffusers, a call for each prompt", pipeline),
-        "A channels_last": loop("the same, channels_last", last),
-        "A'": loop("the same, channels_last and compiled", compiled, compiled=True),
+        REFERENCE: loop(label="diffusers, a call for each prompt", pipeline=pipeline),
+        "A channels_last": loop(label="the same, channels_last", pipeline=last),
+        "A'": loop(label="the same, channels_last and compiled", pipeline=compiled, compiled=True),
     }
 
 
@@ -83,10 +73,9 @@ def our_arms(model: Model, law: Coupling, *, seed: int, batch: int) -> dict[str,
     lanes = 1 if model.device.type == "cuda" else cores()
 
     def suite(label: str, execution: Execution, *, batch: int, lanes: int) -> Suite:
-        own = model if execution == EAGER else execution(copy.deepcopy(model))
         return Suite(
             label=label,
-            model=own,
+            model=model if execution == EAGER else execution(copy.deepcopy(model)),
             coupling=law,
             seed=seed,
             compiled=execution.compiled,

@@ -1,7 +1,7 @@
 """How fast galleries are scored: all at once, against a package with one after another."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
@@ -40,16 +40,7 @@ class ScoreRate:
     apart: float
 
 
-@dataclass(frozen=True)
-class Contest:
-    """Both ways to a score: `ours` of all galleries, `theirs` of the gallery of that number."""
-
-    score: str
-    package: str
-    ours: Callable[[], Tensor]
-    theirs: Callable[[int], float]
-
-
+@torch.inference_mode()
 def score_rates(images: np.ndarray) -> list[ScoreRate]:
     """The rates of scoring galleries (G, K, H, W, 3) uint8, the two ways taking turns.
 
@@ -60,20 +51,23 @@ def score_rates(images: np.ndarray) -> list[ScoreRate]:
         metrics.weights.WeightsError: weights cannot be had.
     """
     pictures = torch.from_numpy(images).movedim(-1, 2).contiguous()
-    with torch.inference_mode():
-        return [_rate(contest, len(pictures)) for contest in _contests(pictures)]
-
-
-def _contests(pictures: Tensor) -> Sequence[Contest]:
+    count, members = pictures.shape[:2]
     unit, flat = pictures / 255, pictures.flatten(0, 1)
     generator = torch.Generator().manual_seed(0)
-    features = torch.randn(*pictures.shape[:2], FEATURES, generator=generator)
+    features = torch.randn(count, members, FEATURES, generator=generator)
     svm = BrisqueFeatures(source="brisque_live").svm
     lpips = LPIPSFeatures(source="lpips_alex", net="alex")
 
     def machine(*_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         vectors = svm.vectors.float().clone()  # which piq transposes in place
         return svm.coefficients.float(), vectors
+
+    def l2(gallery: int) -> float:
+        return _mean(mse_loss(a, b) for a, b in combinations(unit[gallery].double(), 2))
+
+    def cosine(gallery: int) -> float:
+        pairs = combinations(features[gallery].double(), 2)
+        return _mean(cosine_similarity(a, b, 0) for a, b in pairs)
 
     def vendi_score(gallery: int) -> float:
         x = normalize(features[gallery].double(), dim=-1).numpy()
@@ -83,51 +77,40 @@ def _contests(pictures: Tensor) -> Sequence[Contest]:
         with patch.object(sys.modules["piq.brisque"], "load_url", machine):
             return _mean(piq.brisque(image.unsqueeze(0)) for image in unit[gallery])
 
-    return (
-        Contest(
-            "L2",
-            "torch, a pair at a time",
-            lambda: diversity.pairwise_l2(unit),
-            lambda g: _mean(mse_loss(a, b) for a, b in combinations(unit[g].double(), 2)),
-        ),
-        Contest(
-            "MSS",
-            "torch, a pair at a time",
-            lambda: diversity.mean_pairwise_similarity(features),
-            lambda g: _mean(
-                cosine_similarity(a, b, 0) for a, b in combinations(features[g].double(), 2)
-            ),
-        ),
-        Contest("Vendi", "vendi-score", lambda: diversity.vendi(features), vendi_score),
-        Contest(
-            "BRISQUE",
-            "piq",
-            lambda: brisque.brisque(flat, svm).unflatten(0, pictures.shape[:2]).mean(-1),
-            piq_brisque,
-        ),
-        Contest(
-            "LPIPS",
-            "lpips",
-            lambda: lpips.in_chunks(lpips.pairs, pictures, each=pictures.shape[1]).mean(-1),
-            lambda g: _mean(
-                lpips.model(a.unsqueeze(0), b.unsqueeze(0), normalize=True)
-                for a, b in combinations(unit[g], 2)
-            ),
-        ),
-    )
+    def lpips_pairs(gallery: int) -> float:
+        pairs = combinations(unit[gallery].unsqueeze(1), 2)
+        return _mean(lpips.model(a, b, normalize=True) for a, b in pairs)
+
+    def our_brisque() -> Tensor:
+        return brisque.brisque(flat, svm).unflatten(0, (count, members)).mean(-1)
+
+    def our_lpips() -> Tensor:
+        return lpips.in_chunks(lpips.pairs, pictures, each=members).mean(-1)
+
+    by_pair = "torch, a pair at a time"
+    return [
+        _rate("L2", by_pair, lambda: diversity.pairwise_l2(unit), l2),
+        _rate("MSS", by_pair, lambda: diversity.mean_pairwise_similarity(features), cosine),
+        _rate("Vendi", "vendi-score", lambda: diversity.vendi(features), vendi_score),
+        _rate("BRISQUE", "piq", our_brisque, piq_brisque),
+        _rate("LPIPS", "lpips", our_lpips, lpips_pairs),
+    ]
 
 
-def _rate(contest: Contest, count: int) -> ScoreRate:
+def _rate(
+    score: str, package: str, ours: Callable[[], Tensor], theirs: Callable[[int], float]
+) -> ScoreRate:
+    """Times `ours` of all galleries against `theirs` of one after the other."""
+    scores = ours()
+    count = len(scores)
+
     def one_by_one() -> Tensor:
-        return torch.tensor([contest.theirs(gallery) for gallery in range(count)])
+        return torch.tensor([theirs(gallery) for gallery in range(count)])
 
-    apart = (contest.ours() - one_by_one()).abs().max().item()  # and both are warm
-    ours, theirs = zip(
-        *((_seconds(contest.ours), _seconds(one_by_one)) for _ in range(TURNS)), strict=True
-    )
-    return ScoreRate(
-        contest.score, contest.package, count / median(ours), count / median(theirs), apart
-    )
+    apart = (scores - one_by_one()).abs().max().item()  # and both are warm
+    taken = [(_seconds(ours), _seconds(one_by_one)) for _ in range(TURNS)]
+    our_rate, their_rate = (count / median(seconds) for seconds in zip(*taken, strict=True))
+    return ScoreRate(score, package, our_rate, their_rate, apart)
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -1,18 +1,17 @@
-"""The whole comparison of a model: its arms in turns, their pictures judged, and all of it told."""
+"""The whole comparison of a model: its arms in turns, their pictures judged."""
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import torch
-from PIL import Image
 
 import coupling
 from experiments.bench import ladder, overhead, verdict
@@ -20,14 +19,11 @@ from experiments.bench.arms import Arm, PlainLoop
 from experiments.bench.compare import compare
 from experiments.bench.gate import Deviation, deviation
 from experiments.bench.probes import arithmetic_peak, gallery_flops
-from experiments.bench.report import chart, markdown
 from experiments.bench.scoring import ScoreRate, score_rates
-from experiments.galleries.durable import replace_file
 from experiments.models.model import Model
-from experiments.tables.paper import values
 from experiments.tasks.job import Job
 from experiments.workers.provenance import provenance
-from metrics import MetricSuite
+from metrics import GalleryBatch, MetricSuite
 
 SIZE = 3
 SEED = 0
@@ -35,25 +31,41 @@ LAW = coupling.repulsive(SIZE)
 
 
 @dataclass(frozen=True)
+class Hardware:
+    """What the arms run on.
+
+    Attributes:
+        device: the processor, in words.
+        threads: that PyTorch uses unless it is told otherwise.
+        peak: FLOP/s of large matrix products and convolutions in the model's dtype.
+    """
+
+    device: str
+    dtype: str
+    threads: int
+    peak: float
+
+
+@dataclass(frozen=True)
 class Speed:
     """What was measured of a model.
 
     Attributes:
-        settings: in words; flops: operations that a gallery takes.
+        made_with: the libraries and the device.
+        settings: in words; flops_of_a_gallery: operations that it takes.
         yardsticks: what the shape of a batch and half precision do to diffusers' pictures.
+        overhead: what coupling and storing add to a gallery, "here" and to one of "sd15".
         scores: how fast galleries are scored.
-        here, sd15: what coupling and storing add to a gallery, and to one of SD1.5.
     """
 
-    model: Model
     settings: str
-    hardware: verdict.Hardware
-    arms: Sequence[verdict.ArmResult]
-    flops: int
+    hardware: Hardware
+    made_with: Mapping[str, str]
+    flops_of_a_gallery: int
     yardsticks: Mapping[str, Deviation]
+    overhead: Mapping[str, overhead.Overhead]
     scores: Sequence[ScoreRate]
-    here: overhead.Overhead
-    sd15: overhead.Overhead
+    arms: Sequence[verdict.ArmResult]
 
     @property
     def rejected(self) -> list[str]:
@@ -78,74 +90,50 @@ def measure(
         batch: galleries in a device batch of ours.
         without: names of arms that are left out.
     """
-    hardware = verdict.Hardware(
-        device=provenance(model.device)["device"],
-        dtype=str(model.dtype).removeprefix("torch."),
-        threads=torch.get_num_threads(),
-        peak=arithmetic_peak(model.device, model.dtype),
-    )
+    made_with = provenance(model.device)
+    dtype = str(model.dtype).removeprefix("torch.")
+    peak = arithmetic_peak(model.device, model.dtype)
     arms = {
         **ladder.diffusers_arms(pipeline, model, LAW, seed=SEED),
         **ladder.our_arms(model, LAW, seed=SEED, batch=batch),
     }
     arms = {name: arm for name, arm in arms.items() if name not in without}
     flops = gallery_flops(model, SIZE)
+    judged = jobs[: 2 * batch]
     with _nothing_compiled_before() as folder:
         timings = compare(
             arms, jobs, rounds=rounds, warm_up=batch, folder=folder, device=model.device
         )
-        outputs, yardsticks = _pictures(arms, jobs[: 2 * batch], folder)
-        verdicts = verdict.judge(
+        outputs, yardsticks = _pictures(arms, judged, folder)
+        results = verdict.results(
+            arms,
+            timings,
             outputs,
             yardstick=next(iter(yardsticks.values())),
-            suite=suite,
-            prompts=[job.prompt for job in jobs[: 2 * batch]],
+            scored=partial(_scored, suite, tuple(job.prompt for job in judged)),
+            flops=flops,
+            peak=peak,
         )
         _, images = outputs[ladder.REFERENCE]
-        large = [np.asarray(Image.fromarray(image).resize((512, 512))) for image in images[0]]
         return Speed(
-            model=model,
             settings=f"{len(jobs)} galleries of {SIZE} images at {model.image_size} px, "
             f"{model.process.num_steps} steps, guidance {model.guidance:g}; {rounds} rounds.",
-            hardware=hardware,
-            arms=verdict.results(arms, timings, verdicts, flops=flops, hardware=hardware),
-            flops=flops,
+            hardware=Hardware(made_with["device"], dtype, torch.get_num_threads(), peak),
+            made_with=made_with,
+            flops_of_a_gallery=flops,
             yardsticks=yardsticks,
+            overhead=overhead.here_and_projected(
+                LAW, model.noise_shape, images[0], folder / "overhead"
+            ),
             scores=score_rates(images),
-            here=overhead.measure(LAW, model.noise_shape, images[0], folder / "overhead"),
-            sd15=overhead.measure(LAW, (4, 64, 64), np.stack(large), folder / "overhead"),
+            arms=results,
         )
 
 
-def write(speed: Speed, *, title: str, path: Path) -> str:
-    """Writes PATH.json, .md and a bar chart; returns the text."""
-    paper_seconds = values("table4", "sd15")["iid"]["seconds"][0]
-    rate = speed.arms[-1].rates[1]
-    text = markdown(
-        speed.arms,
-        speed.hardware,
-        title=title,
-        settings=speed.settings,
-        yardsticks=speed.yardsticks,
-        scores=speed.scores,
-        notes=overhead.sentences(
-            speed.here, rate, speed.sd15, arm=speed.arms[-1].name, paper_seconds=paper_seconds
-        ),
-    )
-    result = {
-        "hardware": asdict(speed.hardware),
-        "made_with": provenance(speed.model.device),
-        "flops_of_a_gallery": speed.flops,
-        "yardsticks": {name: asdict(found) for name, found in speed.yardsticks.items()},
-        "overhead": {"here": asdict(speed.here), "sd15": asdict(speed.sd15)},
-        "scores": [asdict(rate) for rate in speed.scores],
-        "arms": [asdict(arm) for arm in speed.arms],
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path.with_suffix(".json"), (json.dumps(result, indent=1) + "\n").encode())
-    replace_file(path.with_suffix(".md"), text.encode())
-    chart(speed.arms, speed.hardware, path)
-    return text
+def _scored(suite: MetricSuite, prompts: tuple[str, ...], images: np.ndarray) -> verdict.Scores:
+    pictures = torch.from_numpy(images).movedim(-1, 2)
+    scores = suite.score(GalleryBatch(images=pictures, prompts=prompts, names=prompts))
+    return {metric: values.numpy() for metric, values in scores.items()}
 
 
 @contextmanager
@@ -159,7 +147,7 @@ def _nothing_compiled_before() -> Iterator[Path]:
 
 def _pictures(
     arms: Mapping[str, Arm], jobs: Sequence[Job], folder: Path
-) -> tuple[dict[str, tuple[torch.Tensor, np.ndarray]], dict[str, Deviation]]:
+) -> tuple[verdict.Outputs, dict[str, Deviation]]:
     """Latents and images of every arm, and how far the yardsticks are from the reference's."""
     outputs = {
         name: (arm.latents(jobs), arm.images(jobs, folder / name)) for name, arm in arms.items()

@@ -1,6 +1,6 @@
 """What the rounds say: speeds and factors, against the hardware's peak, through the gate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -11,38 +11,12 @@ from experiments.bench.arms import Arm
 from experiments.bench.compare import Timing
 from experiments.bench.gate import Deviation, deviation, failures
 from experiments.bench.ladder import REFERENCE
-from metrics import GalleryBatch, MetricSuite
 
+Outputs = Mapping[str, tuple[torch.Tensor, np.ndarray]]
+"""Latents and images of every arm."""
 
-@dataclass(frozen=True)
-class Hardware:
-    """What the arms run on.
-
-    Attributes:
-        device: the processor, in words.
-        threads: that PyTorch uses unless it is told otherwise.
-        peak: FLOP/s of large matrix products and convolutions in the model's dtype.
-    """
-
-    device: str
-    dtype: str
-    threads: int
-    peak: float
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the gate says of the pictures of an arm.
-
-    Attributes:
-        deviation: from the reference's.
-        reasons: why the gate rejects them.
-        scoring: seconds that the scores of a gallery take.
-    """
-
-    deviation: Deviation
-    reasons: list[str]
-    scoring: float
+Scores = Mapping[str, np.ndarray]
+"""Values of each metric, one a gallery, (G,)."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +26,7 @@ class ArmResult:
     Attributes:
         rates: galleries a second: slowest round, median, fastest.
         over_reference: times the faster eager arm of diffusers; over_previous: times the arm above.
+        flops: operations a second, and of_peak: their share of the hardware's peak.
         compile: seconds that the first batch took beyond the second, and repaid_after: how many
             galleries make up for them against the arm above; None where nothing is compiled.
         stages: seconds of a gallery; scoring is not part of `rates`.
@@ -78,23 +53,34 @@ class ArmResult:
 def results(
     arms: Mapping[str, Arm],
     timings: Mapping[str, Timing],
-    verdicts: Mapping[str, Verdict],
+    outputs: Outputs,
     *,
+    yardstick: Deviation,
+    scored: Callable[[np.ndarray], Scores],
     flops: int,
-    hardware: Hardware,
+    peak: float,
 ) -> list[ArmResult]:
-    """What was measured of every arm, in order; `flops` are the operations that a gallery takes."""
-    fastest = max(
-        timing.rates[1]
-        for name, timing in timings.items()
-        if not arms[name].is_ours and not arms[name].compiled
-    )
-    made: list[ArmResult] = []
-    before: Timing | None = None
-    for name, timing in timings.items():
-        arm, verdict, rate = arms[name], verdicts[name], timing.rates[1]
-        saved = before.per_gallery - timing.per_gallery if before else 0.0
-        compile_seconds = max(0.0, timing.first - timing.later)
+    """What was measured of every arm, in order, and what the gate says of its pictures.
+
+    Args:
+        yardstick: what the shape of a batch alone does to the reference's.
+        scored: images (G, K, H, W, 3) -> the scores of each gallery.
+        flops: operations that a gallery takes; peak: those a second that the hardware can do.
+    """
+    eager = [name for name, arm in arms.items() if not arm.is_ours and not arm.compiled]
+    fastest = max(timings[name].rates[1] for name in eager)
+    latents, images = outputs[REFERENCE]
+    reference = scored(images)  # and the networks are warm
+    above: Timing | None = None
+    made = []
+    for name, arm in arms.items():
+        timing, rate = timings[name], timings[name].rates[1]
+        saved = above.per_gallery - timing.per_gallery if above else 0.0
+        found = deviation(*outputs[name], of_latents=latents, of_images=images)
+        start = perf_counter()
+        scores = scored(outputs[name][1])
+        scoring = (perf_counter() - start) / len(images)
+        reasons = failures(found, yardstick=yardstick, metrics=scores, of_metrics=reference)
         made.append(
             ArmResult(
                 name=name,
@@ -103,49 +89,16 @@ def results(
                 rates=timing.rates,
                 images=rate * arm.coupling.size,
                 over_reference=rate / fastest,
-                over_previous=before.per_gallery / timing.per_gallery if before else None,
+                over_previous=above.per_gallery / timing.per_gallery if above else None,
                 flops=rate * flops,
-                of_peak=rate * flops / hardware.peak,
+                of_peak=rate * flops / peak,
                 memory=timing.memory,
-                stages={**timing.stages, "score": verdict.scoring},
-                compile=compile_seconds if arm.compiled else None,
-                repaid_after=compile_seconds / saved if arm.compiled and saved > 0 else None,
-                deviation=verdict.deviation,
-                reasons=verdict.reasons if arm.is_ours else [],
+                stages={**timing.stages, "score": scoring},
+                compile=timing.compiling if arm.compiled else None,
+                repaid_after=timing.compiling / saved if arm.compiled and saved > 0 else None,
+                deviation=found,
+                reasons=reasons if arm.is_ours else [],
             )
         )
-        before = timing
+        above = timing
     return made
-
-
-def judge(
-    outputs: Mapping[str, tuple[torch.Tensor, np.ndarray]],
-    *,
-    yardstick: Deviation,
-    suite: MetricSuite,
-    prompts: Sequence[str],
-) -> dict[str, Verdict]:
-    """What the gate says to the latents and images of every arm.
-
-    Args:
-        yardstick: what the shape of a batch alone does to the reference's.
-    """
-    latents, images = outputs[REFERENCE]
-    reference, _ = _scores(suite, images, prompts)  # and the networks are warm
-    verdicts = {}
-    for name, output in outputs.items():
-        found = deviation(*output, of_latents=latents, of_images=images)
-        scores, seconds = _scores(suite, output[1], prompts)
-        reasons = failures(found, yardstick=yardstick, metrics=scores, of_metrics=reference)
-        verdicts[name] = Verdict(found, reasons, seconds / len(prompts))
-    return verdicts
-
-
-def _scores(
-    suite: MetricSuite, images: np.ndarray, prompts: Sequence[str]
-) -> tuple[dict[str, np.ndarray], float]:
-    """The scores of the galleries, and the seconds that they took."""
-    pictures, names = torch.from_numpy(images).movedim(-1, 2), tuple(prompts)
-    start = perf_counter()
-    scores = suite.score(GalleryBatch(images=pictures, prompts=names, names=names))
-    return {metric: values.numpy() for metric, values in scores.items()}, perf_counter() - start

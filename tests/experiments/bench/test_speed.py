@@ -1,6 +1,6 @@
 """A whole comparison with the bundled model, eager, with few steps."""
 
-from experiments.bench import speed
+from experiments.bench import report, speed
 from experiments.bench.ladder import published_pipeline
 from experiments.cells.build import model_of
 from experiments.compose import build, compose
@@ -25,6 +25,6 @@ def test_every_arm_makes_the_pictures_of_diffusers_loop(monkeypatch, tmp_path):
     for arm in found.arms:
         assert arm.deviation.latents < 1e-4 and arm.deviation.worst <= 1
         assert arm.stages["score"] > 0 and arm.rates[0] > 0
-    text = speed.write(found, title="Speed", path=tmp_path / "small-cpu")
+    text = report.write(found, title="Speed", path=tmp_path / "small-cpu")
     assert "| B lanes |" in text
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".md", ".png", ".pdf"}
