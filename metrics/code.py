@@ -9,6 +9,7 @@ import hashlib
 import sys
 import sysconfig
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,12 +28,10 @@ def door(code: Any) -> str:
     >>> door(PairwiseL2)
     'metrics.PairwiseL2'
     """
-    name, parts = code.__qualname__, code.__module__.split(".")
-    for length in range(1, len(parts)):
-        package = ".".join(parts[:length])
-        if getattr(sys.modules.get(package), name, None) is code:
-            return f"{package}.{name}"
-    return f"{code.__module__}.{name}"
+    name = code.__qualname__
+    packages = accumulate(code.__module__.split("."), "{}.{}".format)
+    exporting = (p for p in packages if getattr(sys.modules.get(p), name, None) is code)
+    return f"{next(exporting, code.__module__)}.{name}"
 
 
 def source_hash(code: Any) -> str | None:
@@ -41,14 +40,9 @@ def source_hash(code: Any) -> str | None:
     That is the module that defines it and the modules of the same kind that its names come from.
     None for the suite's own code, for what is installed, and for what has no file.
     """
-    module = sys.modules[code.__module__]
-    files = sorted(set(_files(module, set())))
-    if not files:
-        return None
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
+    files = sorted(set(_files(sys.modules[code.__module__], set())))
+    parts = [file.name.encode() + b"\0" + file.read_bytes() + b"\0" for file in files]
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:12] if files else None
 
 
 def _files(module: ModuleType, seen: set[str]) -> Iterator[Path]:
