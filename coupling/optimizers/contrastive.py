@@ -109,7 +109,9 @@ class Contrastive(Refinement):
 
         def loss_of(z: Tensor) -> Tensor:
             nonlocal reference
-            clean = first.clean(z, self._output(z, first), shifted=self.shifted)
+            with torch.set_grad_enabled(self.through_network):
+                output = first.output(z, checkpointed=self.through_network and self.checkpointed)
+            clean = first.clean(z, output, shifted=self.shifted)
             if reference is None:
                 reference = clean.detach()
             return contrastive_loss(
@@ -122,9 +124,3 @@ class Contrastive(Refinement):
             )
 
         return descend(noise, loss_of, num_steps=self.num_steps, learning_rate=self.learning_rate)
-
-    def _output(self, z: Tensor, first: Denoiser) -> Tensor:
-        if self.through_network:
-            return first.output(z, checkpointed=self.checkpointed)
-        with torch.no_grad():
-            return first.output(z)

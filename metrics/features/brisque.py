@@ -167,8 +167,11 @@ def _blur(x: Tensor) -> Tensor:
 
 
 def _half(x: Tensor) -> Tensor:
+    """(N, H, W) at half size, odd sides rounded up; beyond the edge, which is repeated, a mirror."""
+    beyond = [(0, 0), *((3, 3 + side % 2) for side in x.shape[1:])]
+    x = torch.from_numpy(np.pad(x.numpy(), beyond, mode="symmetric"))
     for dim in (-2, -1):
-        x = _filter(_mirror(x, dim), _CUBIC_HALF, dim=dim, stride=2)
+        x = _filter(x, _CUBIC_HALF, dim=dim, stride=2)
     return x
 
 
@@ -179,11 +182,3 @@ def _filter(x: Tensor, taps: list[float], *, dim: int, stride: int = 1) -> Tenso
     for k, tap in enumerate(taps[1:], start=1):
         out.add_(windows[..., k], alpha=tap)
     return out
-
-
-def _mirror(x: Tensor, dim: int) -> Tensor:
-    """Three more pixels on either side, the edge repeated; one more at the end of an odd length."""
-    n = x.shape[dim]
-    i = torch.arange(-3, n + n % 2 + 3)
-    i = torch.where(i < 0, -1 - i, torch.where(i >= n, 2 * n - 1 - i, i))
-    return x.index_select(dim, i)
