@@ -167,7 +167,7 @@ def _blur(x: Tensor) -> Tensor:
 
 
 def _half(x: Tensor) -> Tensor:
-    """(N, H, W) at half size, odd sides rounded up; beyond the edge, which is repeated, a mirror."""
+    """(N, H, W) at half size, odd sides rounded up; beyond the edge is its mirror image."""
     beyond = [(0, 0), *((3, 3 + side % 2) for side in x.shape[1:])]
     x = torch.from_numpy(np.pad(x.numpy(), beyond, mode="symmetric"))
     for dim in (-2, -1):
