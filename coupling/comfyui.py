@@ -63,13 +63,8 @@ class NamedNoiseNode(_NoiseNode):
 
     @classmethod
     def INPUT_TYPES(cls) -> dict:
-        return {
-            "required": {
-                "noise_seed": SEED,
-                "coupling": (list(NAMED),),
-                "gallery_size": GALLERY_SIZE,
-            }
-        }
+        names = (list(NAMED),)
+        return {"required": {"noise_seed": SEED, "coupling": names, "gallery_size": GALLERY_SIZE}}
 
     def get_noise(self, noise_seed: int, coupling: str, gallery_size: int) -> tuple[CoupledNoise]:
         return (CoupledNoise(NAMED[coupling](gallery_size), noise_seed),)

@@ -62,7 +62,12 @@ def grow(coupling: Coupling, noises: Tensor, size: int, *, seed: int, job: str =
     if coupling.size < size:
         raise ValueError(_no_room(coupling, size))
     _require_leading(coupling, noises)
-    parts = [(_projections(path), _conditional(r[:size, :size])) for path, r in coupling.parts]
+    if not all(commute(p, q) for path, _ in coupling.parts for p, q in combinations(path, 2)):
+        raise ValueError(
+            "this coupling nests projections that do not commute, as a mask and a frequency band; "
+            "valid are masks in masks, bands in bands, and channels with either"
+        )
+    parts = [(path, _conditional(r[:size, :size])) for path, r in coupling.parts]
     for k in range(len(noises), size):
         z = base_noise(noises.shape[1:], seed=seed, job=job, members=[FIRST_STREAM + k])
         known = torch.cat([noises, z.to(noises)])
@@ -90,16 +95,6 @@ def _conditional(correlation: Tensor) -> list[list[float]]:
 
 def _project(path: Sequence[Projection], x: Tensor) -> Tensor:
     return reduce(lambda y, projection: projection(y), reversed(path), x)
-
-
-def _projections(path: Sequence[Projection]) -> Sequence[Projection]:
-    """`path`, whose product is an orthogonal projection."""
-    if not all(commute(p, q) for p, q in combinations(path, 2)):
-        raise ValueError(
-            "this coupling nests projections that do not commute, as a mask and a frequency band; "
-            "valid are masks in masks, bands in bands, and channels with either"
-        )
-    return path
 
 
 def _require_leading(coupling: Coupling, noises: Tensor) -> None:

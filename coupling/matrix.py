@@ -117,19 +117,11 @@ def from_correlation(correlation: MatrixLike) -> MatrixCoupling:
 
 def weighted_sums(weights: list[list[float]], noises: Tensor) -> Tensor:
     """Weights (K, m) and noises (m, *shape) -> (K, *shape), term by term in the order of m."""
-    blocks = noises.reshape(len(noises), -1).split(BLOCK, dim=1)
-    sums = torch.cat([_block_sums(weights, block) for block in blocks], dim=1)
-    return sums.reshape(len(weights), *noises.shape[1:])
-
-
-def _block_sums(weights: list[list[float]], block: Tensor) -> Tensor:
-    noises = block.unbind()
-    return torch.stack(
-        [
-            reduce(torch.add, [a * z for a, z in zip(row, noises, strict=True) if a != 0])
-            for row in weights
-        ]
-    )
+    sums = []
+    for block in noises.reshape(len(noises), -1).split(BLOCK, dim=1):
+        terms = ([a * z for a, z in zip(row, block, strict=True) if a != 0] for row in weights)
+        sums.append(torch.stack([reduce(torch.add, term) for term in terms]))
+    return torch.cat(sums, dim=1).reshape(len(weights), *noises.shape[1:])
 
 
 def _float64_matrix(values: MatrixLike, name: str) -> Tensor:

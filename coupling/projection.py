@@ -184,10 +184,8 @@ def product_fraction(path: Sequence[Projection]) -> float:
     weight = torch.ones((), dtype=torch.float64)
     while path and path[0].is_local:
         weight = weight * path.pop(0).diagonal
-    if not path:
-        return weight.mean().item()
-    if len(path) == 1:
-        return (weight * path[0].diagonal).mean().item()
+    if len(path) < 2:
+        return math.prod((p.diagonal for p in path), start=weight).mean().item()
     shape = torch.broadcast_shapes(joint_shape(path), weight.shape)
     dimension = math.prod(shape)
     kept = weight.expand(shape).flatten().nonzero()

@@ -6,7 +6,7 @@
 
 from metrics.brightness import brightest_first
 from metrics.brightness import contrast as brightness_contrast
-from metrics.diversity import pairwise_l2
+from metrics.diversity import pairwise_l2, pairwise_ssim
 from metrics.gallery import GalleryBatch, ImageError
 from metrics.scorers import (
     BackgroundL2,
@@ -27,7 +27,6 @@ from metrics.scorers import (
     Scorer,
     Vendi,
 )
-from metrics.similarity import pairwise_ssim
 from metrics.suite import MetricSuite
 
 __all__ = [

@@ -39,10 +39,8 @@ def contrast(images: Tensor, *, weight: float) -> Tensor:
 
 def margin(images: Tensor) -> Tensor:
     """Between the K/2-th brightest image and the next, in [0, 1]; no order of images matters."""
-    halves = _halves(images)
-    ordered = halves.flatten(-2).sort(-1).values
-    half = halves.shape[-1]
-    return ordered[..., half] - ordered[..., half - 1]
+    darker, brighter = _halves(images).flatten(-2).sort(-1).values.chunk(2, -1)
+    return brighter[..., 0] - darker[..., -1]
 
 
 def brightest_first(images: Tensor) -> Tensor:

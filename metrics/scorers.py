@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from metrics import alignment, brightness, diversity, regions, similarity
+from metrics import alignment, brightness, diversity, regions
 from metrics.features import BatchFeatures, BrisqueFeatures, CLIPFeatures, LPIPSFeatures
 from metrics.gallery import GalleryBatch
 
@@ -111,17 +111,17 @@ class PairwiseLPIPS(Scorer):
 
 @dataclass(frozen=True)
 class PairwiseSSIM(Scorer):
-    """`similarity.pairwise_ssim`"""
+    """`diversity.pairwise_ssim`"""
 
     convention = "mean over pairs, 11 x 11 window, RGB, no halving"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
-        return similarity.pairwise_ssim(batch.unit.double())
+        return diversity.pairwise_ssim(batch.unit.double())
 
 
 @dataclass(frozen=True)
 class Brisque(Scorer):
-    """Mean over the gallery of `brisque.brisque`"""
+    """Mean over the gallery of `features.brisque.brisque`"""
 
     features: str
     convention = "mean of the authors' 2011 release, not clamped, of the whole image"

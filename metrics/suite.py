@@ -14,6 +14,11 @@ from metrics.features import BatchFeatures, Network
 from metrics.gallery import GalleryBatch, ImageError
 from metrics.scorers import Scorer
 
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+# the identity of a score that reads pixels and no network
+ON_PIXELS = {"library": f"torch {torch.__version__}", "dtype": "float64", "device": "cpu"}
+
 
 class MetricSuite:
     """Named scores over named networks.
@@ -37,9 +42,11 @@ class MetricSuite:
         batch_size: int,
     ):
         self.features, self.scores = dict(features), dict(scores)
-        place, precision = _device(device), _dtype(dtype)
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype}")
+        place = _device(device)
         for network in self.features.values():
-            network.place(device=place, dtype=precision, batch_size=batch_size)
+            network.place(device=place, dtype=DTYPES[dtype], batch_size=batch_size)
         for name, scorer in self.scores.items():
             wanted = getattr(scorer, "features", None)
             if wanted is not None and wanted not in self.features:
@@ -64,7 +71,7 @@ class MetricSuite:
                 "implementation": door(type(scorer)),
                 "convention": scorer.convention,
                 **{k: str(v) for k, v in _settings(scorer).items() if k != "features"},
-                **networks.get(getattr(scorer, "features", ""), _ON_PIXELS),
+                **networks.get(getattr(scorer, "features", ""), ON_PIXELS),
                 **_source("source", scorer),
             }
             for name, scorer in self.scores.items()
@@ -103,7 +110,10 @@ class MetricSuite:
         scores: dict[str, Tensor | Exception] = {}
         for name in names:
             try:
-                scores[name] = _numbers(name, self.scores[name](batch, features), batch)
+                scores[name] = values = self.scores[name](batch, features)
+                if not values.isfinite().all():
+                    gallery = batch.names[int(values.isfinite().logical_not().nonzero()[0])]
+                    raise ImageError(f"gallery {gallery}: its score {name} is no number")
             except Exception as error:
                 scores[name] = error
         return scores
@@ -120,18 +130,6 @@ def _source(name: str, code: object) -> dict[str, str]:
     return {name: found} if found else {}
 
 
-def _numbers(name: str, values: Tensor, batch: GalleryBatch) -> Tensor:
-    """`values`, if they are numbers; else ImageError, naming the gallery."""
-    if not values.isfinite().all():
-        gallery = batch.names[int(values.isfinite().logical_not().nonzero()[0])]
-        raise ImageError(f"gallery {gallery}: its score {name} is no number")
-    return values
-
-
-# the identity of a score that reads pixels and no network
-_ON_PIXELS = {"library": f"torch {torch.__version__}", "dtype": "float64", "device": "cpu"}
-
-
 def _device(name: str) -> torch.device:
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     if name == "auto":
@@ -139,9 +137,3 @@ def _device(name: str) -> torch.device:
     if name != "cpu" and (accelerator is None or name.split(":")[0] != accelerator.type):
         raise ValueError(f"device {name} is not on this machine; say auto or cpu")
     return torch.device(name)
-
-
-def _dtype(name: str) -> torch.dtype:
-    if name not in ("float32", "float16", "bfloat16"):
-        raise ValueError(f"dtype must be float32, float16 or bfloat16, not {name}")
-    return getattr(torch, name)

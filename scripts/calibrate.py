@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from experiments.errors import command
-from metrics import brisque, diversity
-from metrics.features import BrisqueFeatures, LPIPSFeatures, SSCDOnnx
+from metrics import diversity
+from metrics.features import BrisqueFeatures, LPIPSFeatures, SSCDOnnx, brisque
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "metrics" / "golden.json"
 

@@ -44,16 +44,8 @@ def contrastive_loss(
 ) -> Tensor:
     """The loss of a gallery: clean and reference (B, C, H, W), B >= 2 -> a scalar.
 
-    Leading dimensions are galleries of their own: (G, B, C, H, W) -> (G,).
-
-    Args:
-        temperature: tau > 0.
-        gamma: > 0; below 1 it strengthens the attraction to the reference.
-        window: w, the side that the estimates are pooled to, at most H and W.
-        epsilon: added to the denominator, as the authors' release does.
-
-    Raises:
-        ValueError: shapes that differ, B < 2, or a window that does not fit.
+    Leading dimensions are galleries of their own: (G, B, C, H, W) -> (G,). The settings are those
+    of `Contrastive`. Raises ValueError: shapes that differ, B < 2, a window that does not fit.
     """
     if clean.shape != reference.shape or clean.dim() < 4:
         raise ValueError(
@@ -84,9 +76,10 @@ class Contrastive(Refinement):
     Attributes:
         num_steps: S, the number of Adam steps and of network passes.
         learning_rate: of Adam, in units of the noise (standard deviation 1).
-        temperature: tau.
-        gamma: None for `balanced_gamma` of the gallery's size (the paper).
-        window: w, the side that the estimates are pooled to.
+        temperature: tau > 0.
+        gamma: > 0; below 1 it strengthens the attraction to the reference. None for
+            `balanced_gamma` of the gallery's size (the paper).
+        window: w, the side that the estimates are pooled to, at most H and W.
         through_network: backpropagate through the network too (the authors' release).
         checkpointed: recompute the network in the backward pass; saves memory, costs a pass a step.
         shifted: read alpha one training step earlier than the network is told (the release).
@@ -109,7 +102,9 @@ class Contrastive(Refinement):
 
         def loss_of(z: Tensor) -> Tensor:
             nonlocal reference
-            clean = first.clean(z, self._output(z, first), shifted=self.shifted)
+            with torch.set_grad_enabled(self.through_network):
+                output = first.output(z, checkpointed=self.through_network and self.checkpointed)
+            clean = first.clean(z, output, shifted=self.shifted)
             if reference is None:
                 reference = clean.detach()
             return contrastive_loss(
@@ -122,9 +117,3 @@ class Contrastive(Refinement):
             )
 
         return descend(noise, loss_of, num_steps=self.num_steps, learning_rate=self.learning_rate)
-
-    def _output(self, z: Tensor, first: Denoiser) -> Tensor:
-        if self.through_network:
-            return first.output(z, checkpointed=self.checkpointed)
-        with torch.no_grad():
-            return first.output(z)

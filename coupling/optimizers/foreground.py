@@ -82,18 +82,7 @@ def refine_foreground(
                 f"the {name} are {mask.dtype} of shape {tuple(mask.shape)}; "
                 f"valid is torch.bool of shape {expected}"
             )
-    return _states(generate, noise.detach(), references, masks, regions, learning_rate, num_steps)
-
-
-def _states(
-    generate: Callable[[Tensor], Tensor],
-    start: Tensor,
-    references: Tensor,
-    masks: Tensor,
-    regions: Tensor,
-    learning_rate: float,
-    num_steps: int,
-) -> Iterator[ForegroundState]:
+    start, region = noise.detach(), regions.unsqueeze(1)
     made: list[Tensor] = []
 
     def loss_of(z: Tensor) -> Tensor:
@@ -101,7 +90,15 @@ def _states(
         made.append(images.detach())
         return foreground_loss(images, references, masks)
 
-    noise, region = start, regions.unsqueeze(1)
+    def states() -> Iterator[ForegroundState]:
+        z = start
+        for step, state in enumerate(steps):  # its loss is that of the noise before the step
+            yield ForegroundState(step, z, made.pop(), state.loss)
+            z = state.noise
+        with torch.no_grad():
+            loss = loss_of(z)
+        yield ForegroundState(num_steps, z, made.pop(), loss)
+
     steps = descend(
         start,
         loss_of,
@@ -109,9 +106,4 @@ def _states(
         learning_rate=learning_rate,
         project=lambda z: torch.where(region, z, start),
     )
-    for step, state in enumerate(steps):  # its loss is that of the noise before the step
-        yield ForegroundState(step, noise, made.pop(), state.loss)
-        noise = state.noise
-    with torch.no_grad():
-        loss = loss_of(noise)
-    yield ForegroundState(num_steps, noise, made.pop(), loss)
+    return states()

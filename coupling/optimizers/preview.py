@@ -20,23 +20,16 @@ from torch import Tensor
 
 from coupling.law import Coupling
 from coupling.optimizers.base import Denoiser, NoiseOptimizer, Refinement, State, couple
-from coupling.optimizers.reward import squared_distances
+from coupling.optimizers.reward import of_pairs, squared_distances
 
 MAX_SUBSETS = 20_000
 """Up to this many subsets the search is exhaustive: N = 20 for K = 3, N = 20 for K = 5."""
 
 
-def _sum(distances: Tensor) -> Tensor:
-    return distances.sum((-2, -1)) / 2
-
-
-def _least(distances: Tensor) -> Tensor:
-    size = distances.shape[-1]
-    i, j = torch.triu_indices(size, size, offset=1)
-    return distances[..., i, j].amin(-1)
-
-
-SPREADS: dict[str, Callable[[Tensor], Tensor]] = {"sum": _sum, "least": _least}
+SPREADS: dict[str, Callable[[Tensor], Tensor]] = {
+    "sum": lambda distances: distances.sum((-2, -1)) / 2,
+    "least": lambda distances: of_pairs(distances).amin(-1),
+}
 """How spread a subset is, from its pairwise squared distances (..., k, k): their sum or minimum."""
 
 

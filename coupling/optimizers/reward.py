@@ -28,6 +28,13 @@ def squared_distances(x: Tensor, window: int) -> Tensor:
     return (flat.unsqueeze(-2) - flat.unsqueeze(-3)).square().mean(-1)
 
 
+def of_pairs(distances: Tensor) -> Tensor:
+    """Those of the pairs i < j: (..., n, n) -> (..., n (n - 1) / 2)."""
+    size = distances.shape[-1]
+    i, j = torch.triu_indices(size, size, offset=1)
+    return distances[..., i, j]
+
+
 def chi_penalty(noise: Tensor) -> Tensor:
     """Minus the log density of each norm, up to a constant: (..., C, h, w) -> (...)."""
     norm = noise.flatten(-3).norm(dim=-1)
@@ -54,13 +61,12 @@ class PairwiseDistance(Refinement):
         size = noise.shape[1]
         if size < 2:
             raise ValueError(f"a gallery of {size} has no pairs; use at least 2")
-        i, j = torch.triu_indices(size, size, offset=1)
 
         def loss_of(z: Tensor) -> Tensor:
             with torch.no_grad():
                 output = first.output(z)
             distances = squared_distances(first.clean(z, output), self.window)
             penalty = chi_penalty(z).mean(-1).to(distances.device)
-            return self.norm_weight * penalty - distances[:, i, j].mean(-1)
+            return self.norm_weight * penalty - of_pairs(distances).mean(-1)
 
         return descend(noise, loss_of, num_steps=self.num_steps, learning_rate=self.learning_rate)

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, mse_loss, normalize
 from vendi_score import vendi
 
-from metrics import brisque, diversity
-from metrics.features import BrisqueFeatures, LPIPSFeatures
+from metrics import diversity
+from metrics.features import BrisqueFeatures, LPIPSFeatures, brisque
 
 TURNS = 3
 FEATURES = 512  # of an image, as CLIP and SSCD have them

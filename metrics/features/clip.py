@@ -27,6 +27,8 @@ class CLIPFeatures(Network):
     processor, mostly the same one (PickScore is used with those of the CLIP it was trained from).
     """
 
+    library = f"transformers {version('transformers')}"
+
     def __init__(self, *, source: str, processor: str):
         super().__init__(source)
         self._processor_source = str(processor)
@@ -35,10 +37,6 @@ class CLIPFeatures(Network):
     @property
     def requirements(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((self.source, self._processor_source)))
-
-    @property
-    def library(self) -> str:
-        return f"transformers {version('transformers')}"
 
     @cached_property
     def model(self) -> "CLIPModel":
@@ -89,7 +87,14 @@ class CLIPFeatures(Network):
         """
         limit = self.model.text_model.embeddings.position_embedding.num_embeddings
         tokens = self.tokenizer(texts, padding="max_length", truncation=True, max_length=limit)
-        self._warn_of_truncation(texts, limit)
+        lengths = [len(ids) for ids in self.tokenizer(texts, verbose=False)["input_ids"]]
+        long = sum(n > limit for n in lengths)
+        if long and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{long} of {len(texts)} texts exceed {limit} tokens and are truncated",
+                stacklevel=2,
+            )
         return self.in_chunks(self._texts, torch.tensor(tokens["input_ids"]))
 
     def _images(self, images: Tensor) -> Tensor:
@@ -103,14 +108,3 @@ class CLIPFeatures(Network):
         # Attention is causal and the feature is read at the end token, so padding needs no mask.
         features = self.model.get_text_features(tokens.to(self.device), return_dict=True)
         return features.pooler_output.float()
-
-    def _warn_of_truncation(self, texts: list[str], limit: int) -> None:
-        if self._warned:
-            return
-        lengths = [len(ids) for ids in self.tokenizer(texts, verbose=False)["input_ids"]]
-        if long := sum(n > limit for n in lengths):
-            self._warned = True
-            warnings.warn(
-                f"{long} of {len(texts)} texts exceed {limit} tokens and are truncated",
-                stacklevel=3,
-            )

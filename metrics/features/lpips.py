@@ -27,13 +27,11 @@ class LPIPSFeatures(Network):
     Images are compared at their own size; the network takes any of at least 32 pixels a side.
     """
 
+    library = f"lpips {version('lpips')}"
+
     def __init__(self, *, source: str, net: str):
         super().__init__(source)
         self.net = net
-
-    @property
-    def library(self) -> str:
-        return f"lpips {version('lpips')}"
 
     @cached_property
     def model(self) -> Any:

@@ -1,20 +1,25 @@
 """What every frozen network is: named cheaply, loaded on first use, run in chunks."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor
 
 from metrics import weights
+from metrics.gallery import GalleryBatch
+
+N = TypeVar("N", bound="Network")
 
 
-class Network(ABC):
+class Network:
     """A frozen network. Constructing one reads no weights; its first use does.
 
-    source: a variant of `metrics.weights`, or a local folder with a model.safetensors.
+    source: a variant of `metrics.weights`, or a local folder with a model.safetensors; library: the
+    package that runs the network, and its version.
     """
 
+    library: ClassVar[str]
     device = torch.device("cpu")
     dtype = torch.float32
     batch_size = 16
@@ -25,11 +30,6 @@ class Network(ABC):
     def place(self, *, device: torch.device, dtype: torch.dtype, batch_size: int) -> None:
         """Set where the network will run, in which dtype, and how many images at a time."""
         self.device, self.dtype, self.batch_size = device, dtype, batch_size
-
-    @property
-    @abstractmethod
-    def library(self) -> str:
-        """The package that runs the network, and its version."""
 
     @property
     def requirements(self) -> tuple[str, ...]:
@@ -64,6 +64,43 @@ class Network(ABC):
         rows = max(1, self.batch_size // each)
         with torch.inference_mode():
             return torch.cat([function(x).cpu() for x in inputs.split(rows)])
+
+
+class BatchFeatures:
+    """The features of one batch of galleries, by the name of their network.
+
+    Each is computed at its first use, and shared by the scores that read it.
+    """
+
+    def __init__(self, batch: GalleryBatch, networks: Mapping[str, Network]):
+        self._batch, self._networks = batch, networks
+        self._images: dict[str, Tensor] = {}
+        self._texts: dict[tuple[str, str], Tensor] = {}
+
+    def network(self, name: str, kind: type[N]) -> N:
+        """The network of this name. Raises ValueError if it is not of the class `kind`."""
+        network = self._networks[name]
+        if not isinstance(network, kind):
+            found = type(network).__name__
+            raise ValueError(f"features {name} are {found}; this score reads {kind.__name__}")
+        return network
+
+    def images(self, name: str) -> Tensor:
+        """Features of the images, (G, K, F)."""
+        if name not in self._images:
+            images = self._batch.images
+            flat = self._networks[name].images(images.flatten(0, 1))
+            self._images[name] = flat.unflatten(0, images.shape[:2])
+        return self._images[name]
+
+    def texts(self, name: str, prefix: str) -> Tensor:
+        """Features of the prompts, each after `prefix`, (G, 1, F); equal ones are encoded once."""
+        if (name, prefix) not in self._texts:
+            unique = list(dict.fromkeys(self._batch.prompts))
+            encoded = self._networks[name].texts([prefix + prompt for prompt in unique])
+            rows = [unique.index(prompt) for prompt in self._batch.prompts]
+            self._texts[name, prefix] = encoded[rows].unsqueeze(1)
+        return self._texts[name, prefix]
 
 
 def as_bytes(images: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ the authors' transform, because the descriptor notices it: torchvision's resizin
 by up to 2/255, which moves cosines of the 8-bit network by up to 0.01.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -22,7 +22,7 @@ from metrics.features.network import Network, as_bytes
 SHORT_SIDE = 288
 
 
-class _SSCD(Network):
+class _SSCD(Network, ABC):
     def images(self, images: Tensor) -> Tensor:
         """(N, 3, H, W), uint8 or float in [0, 1] -> (N, 512), float32 on the CPU."""
         return self.in_chunks(self._describe, as_bytes(images).cpu())
@@ -39,9 +39,7 @@ class _SSCD(Network):
 class SSCDTorchScript(_SSCD):
     """The authors' network, as they released it."""
 
-    @property
-    def library(self) -> str:
-        return f"torch {torch.__version__}"
+    library = f"torch {torch.__version__}"
 
     @cached_property
     def model(self) -> torch.jit.ScriptModule:
@@ -58,12 +56,10 @@ class SSCDTorchScript(_SSCD):
 class SSCDOnnx(_SSCD):
     """The network quantised to 8 bits, which takes bytes and always runs on the CPU."""
 
+    library = f"onnxruntime {version('onnxruntime')}"
+
     def place(self, *, device: torch.device, dtype: torch.dtype, batch_size: int) -> None:
         super().place(device=torch.device("cpu"), dtype=torch.int8, batch_size=batch_size)
-
-    @property
-    def library(self) -> str:
-        return f"onnxruntime {version('onnxruntime')}"
 
     @cached_property
     def session(self) -> Any:

@@ -7,8 +7,8 @@ import torch
 from scipy.ndimage import correlate
 from scipy.special import gamma
 
-from metrics import brisque
-from metrics.brisque import SVM, natural_scene_statistics
+from metrics.features import brisque
+from metrics.features.brisque import SVM, natural_scene_statistics
 
 
 @pytest.fixture(scope="module")
