@@ -16,7 +16,7 @@ folder:
 
 import argparse
 import json
-import time
+import timeit
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -50,13 +50,12 @@ class SmallCLIP:
         self.tokenizer = CLIPTokenizer.from_pretrained(folder)
 
     def images(self, x: Tensor) -> Tensor:
-        parts = [self.model.vision_model(part).pooler_output for part in x.split(200)]
-        return normalize(self.model.visual_projection(torch.cat(parts)), dim=-1)
+        parts = [self.model.get_image_features(part).pooler_output for part in x.split(200)]
+        return normalize(torch.cat(parts), dim=-1)
 
     def texts(self, texts: list[str]) -> Tensor:
         tokens = self.tokenizer(texts, padding=True, return_tensors="pt")
-        pooled = self.model.text_model(**tokens).pooler_output
-        return normalize(self.model.text_projection(pooled), dim=-1)
+        return normalize(self.model.get_text_features(**tokens).pooler_output, dim=-1)
 
     def right(self, embeddings: Tensor, texts: list[str], truth: list[int]) -> Tensor:
         """1 for each embedded image whose nearest text is the true one, else 0."""
@@ -70,18 +69,10 @@ Sampler = Callable[[list[str], int], Tensor]
 def sample(
     texts: list[str], seed: int, *, pipe: StableDiffusionPipeline, steps: int, guidance: float
 ) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    parts = []
-    for start in range(0, len(texts), BATCH):
-        images = pipe(
-            texts[start : start + BATCH],
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            generator=generator,
-            output_type="pt",
-        ).images
-        parts.append(2 * images - 1)
-    return torch.cat(parts)
+    options = {"num_inference_steps": steps, "guidance_scale": guidance, "output_type": "pt"}
+    options["generator"] = torch.Generator().manual_seed(seed)
+    batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
+    return torch.cat([2 * pipe(batch, **options).images - 1 for batch in batches])
 
 
 def renders(scenes: list[Scene]) -> Tensor:
@@ -101,12 +92,7 @@ def psnr(vae: torch.nn.Module, x: Tensor) -> float:
 def milliseconds(call: Callable[[], object], rows: int, repeats: int = 8) -> float:
     """Median wall-clock time of a call, per row."""
     call()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return 1000 * float(np.median(seconds)) / rows
+    return 1000 * float(np.median(timeit.repeat(call, number=1, repeat=repeats))) / rows
 
 
 def frechet(a: Tensor, b: Tensor) -> float:
