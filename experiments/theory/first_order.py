@@ -29,8 +29,13 @@ from experiments.figures.style import canvas, save, style
 from experiments.models.model import Model, repeat_rows
 from experiments.tasks.job import jobs_of
 from experiments.tasks.prompts import captions
-from experiments.theory.evidence import Evidence, require
-from experiments.theory.measures import mean_and_error, pairs, squared_distances
+from experiments.theory.evidence import (
+    Evidence,
+    mean_and_error,
+    pairs,
+    require,
+    squared_distances,
+)
 from experiments.theory.separation import similarity
 
 STATEMENT = "Theorem A.3"
@@ -68,7 +73,6 @@ def check_linear(folder: Path) -> Evidence:
     base = torch.randn(SIZE, SAMPLES, DIMENSION, dtype=torch.float64, generator=generator)
     pool = torch.randn(2_000, DIMENSION, dtype=torch.float64, generator=generator)
     total = pairs(target).mean().item()
-    identity = torch.eye(SIZE, dtype=torch.float64)
     eigenvalues = torch.linalg.eigvalsh(linear @ linear.T)
     scaled = eigenvalues / BANDWIDTH**2
 
@@ -79,7 +83,7 @@ def check_linear(folder: Path) -> Evidence:
         return mean_and_error(after - before)
 
     def along(t: float) -> Tensor:
-        return (1 - t) * identity + t * target
+        return (1 - t) * torch.eye(SIZE, dtype=torch.float64) + t * target
 
     def exact(t: float) -> float:
         """The change of the similarity at R(t)."""
@@ -93,9 +97,8 @@ def check_linear(folder: Path) -> Evidence:
         "distance": -2 * eigenvalues.sum(),
         "similarity": independent * (scaled / (1 + 2 * scaled)).sum(),
     }
-    functions = {"distance": _identity, "similarity": _rbf(BANDWIDTH)}
     measured, curves = [], {}
-    for name, function in functions.items():
+    for name, function in _functions(BANDWIDTH).items():
         slope = float(slopes[name])
         stein = price_slope(function(squared), pool).item()
         require(abs(stein / slope - 1) < 0.1, STATEMENT, f"{name}: slope {stein}, exact {slope}")
@@ -128,7 +131,7 @@ def check_bundled(folder: Path) -> Evidence:
     """The bundled model changes as predicted along R(t) to the repulsive coupling."""
     model = bundled()
     jobs = jobs_of(captions(PROMPTS, seed=0))
-    functions = {"distance": _identity, "similarity": _rbf(IMAGE_BANDWIDTH)}
+    functions = _functions(IMAGE_BANDWIDTH)
     total = repulsive(SIZE).correlation[0, 1].item()
     slopes: dict[str, list[float]] = {name: [] for name in functions}
     changes: dict[str, list[Tensor]] = {name: [] for name in functions}
@@ -201,18 +204,15 @@ def _images(model: Model, noises: Tensor, prompt: str) -> Tensor:
 def _mean_squares(images: Tensor) -> Tensor:
     """Mean squared differences of all pairs, (N, N)."""
     flat = images.flatten(1)
-    return (
-        torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist").square()
-        / (flat.shape[1])
-    )
+    distances = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist")
+    return distances.square() / flat.shape[1]
 
 
-def _identity(squared: Tensor) -> Tensor:
-    return squared
-
-
-def _rbf(bandwidth: float) -> PairFunction:
-    return lambda squared: (-squared / (2 * bandwidth**2)).exp()
+def _functions(bandwidth: float) -> dict[str, PairFunction]:
+    return {
+        "distance": lambda squared: squared,
+        "similarity": lambda squared: (-squared / (2 * bandwidth**2)).exp(),
+    }
 
 
 def _draw(curves: dict[str, tuple[list[tuple[float, float]], list[float]]], path: Path) -> Path:
