@@ -126,8 +126,7 @@ def learn(
         within: puts the learned coupling into a larger one, as `partial(subspace, P, outside=...)`
             with `inside` left open does; by default it acts on the whole noise.
 
-    Raises:
-        FloatingPointError: the gradient is not finite.
+    Raises FloatingPointError: the gradient is not finite.
     """
     for step in range(state.step, num_steps):
         base, generate = batch(step)

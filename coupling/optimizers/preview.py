@@ -72,8 +72,7 @@ class Preview(NoiseOptimizer):
         spread: "sum" of squared pairwise distances, or the "least" of them.
         then: what refines the coupled noises; None for nothing.
 
-    Raises:
-        ValueError: an unknown spread.
+    Raises ValueError: an unknown spread.
     """
 
     candidates: int

@@ -25,9 +25,7 @@ def sdedit(
 
     Of the model's steps the last int(num_steps * strength) are taken, which is how diffusers rounds
     (0.58 of 50 steps, in floating point, are 28). Strength 1 still holds what q keeps of x*.
-
-    Raises:
-        UsageError: a strength outside (0, 1], or too small for a single step.
+    Raises UsageError: a strength outside (0, 1], or too small for a single step.
     """
     num_steps = model.process.num_steps
     taken = int(num_steps * strength)

@@ -91,8 +91,7 @@ class Model(ABC):
         Args:
             own: the settings that `networks` of this family takes.
 
-        Raises:
-            UsageError: the files, the device or a setting is not to be had; says the remedy.
+        Raises UsageError: the files, the device or a setting is not to be had; says the remedy.
         """
         cls.check_settings(guidance=guidance, **own)
         checkpoint = Checkpoint.open(
@@ -115,9 +114,7 @@ class Model(ABC):
     @classmethod
     def fetch(cls, *, source: str, revision: str | None, variant: str | None, **rest: Any) -> None:
         """Downloads every file that `load` needs with these settings; loads nothing.
-
-        Raises:
-            UsageError: the folder is not whole, or the hub does not give the files.
+        Raises UsageError: the folder is not whole, or the hub does not give the files.
         """
         resolve(source, revision=revision, variant=variant, parts=cls.parts_with(**rest))
 
@@ -221,8 +218,7 @@ class Model(ABC):
                 time of one more forward pass (arXiv:1604.06174).
             on_step: `on_step(step, x)` is called after every step.
 
-        Raises:
-            ValueError: noise of another shape, or with another number of rows than `condition`.
+        Raises ValueError: noise of another shape, or with another number of rows than `condition`.
         """
         x = self._entered(noise, condition)
         for step in range(start, self.process.num_steps):
@@ -247,9 +243,7 @@ class Model(ABC):
 
         The sampler's steps in reverse, one network call each; the guidance is the model's own.
         Song, Meng & Ermon, ICLR 2021, arXiv:2010.02502, sec. 4.3; see `process` for the error.
-
-        Raises:
-            ValueError: latents of another shape, or other rows than `condition` has.
+        Raises ValueError: latents of another shape, or other rows than `condition` has.
         """
         x = self._entered(latents, condition)
         for step in reversed(range(self.process.num_steps)):
@@ -274,9 +268,7 @@ def unit_range(images: Tensor) -> Tensor:
 
 def to_uint8(images: Tensor) -> Tensor:
     """(N, 3, H, W) in [0, 1] -> (N, H, W, 3) uint8, rounded as diffusers' image processor does.
-
-    Raises:
-        FloatingPointError: an image is not finite; as integers it would pass for a picture.
+    Raises FloatingPointError: an image is not finite; as integers it would pass for a picture.
     """
     broken = images.flatten(1).isfinite().all(dim=1).logical_not().nonzero().flatten().tolist()
     if broken:

@@ -70,9 +70,7 @@ class DDIM:
     @classmethod
     def from_scheduler(cls, scheduler: Any, num_steps: int) -> "DDIM":
         """Tables of a diffusers DDIMScheduler; its own state does not matter.
-
-        Raises:
-            UsageError: a prediction type, thresholding or number of steps that is not supported.
+        Raises UsageError: a prediction type, thresholding or number of steps that is not supported.
         """
         config = scheduler.config
         if config.prediction_type not in PREDICTIONS:
@@ -126,9 +124,7 @@ class DDIM:
 
     def invert(self, x: Tensor, output: Tensor, step: int) -> Tensor:
         """x where step `step` begins, from x where it ends and the output there, (N, C, h, w).
-
-        Raises:
-            UsageError: the network predicts x_0, and x_0 is where the step ends.
+        Raises UsageError: the network predicts x_0, and x_0 is where the step ends.
         """
         alpha_bar = self.next_alphas_cumprod[step]
         if self.prediction == "sample" and alpha_bar == 1:
@@ -167,9 +163,7 @@ class FlowEuler:
     @classmethod
     def from_scheduler(cls, scheduler: Any, num_steps: int) -> "FlowEuler":
         """Tables of a diffusers FlowMatchEulerDiscreteScheduler, its shift included.
-
-        Raises:
-            UsageError: a number of steps, or a scheduler option, that is not supported.
+        Raises UsageError: a number of steps, or a scheduler option, that is not supported.
         """
         for option in ("use_dynamic_shifting", "stochastic_sampling", "invert_sigmas"):
             if scheduler.config[option]:

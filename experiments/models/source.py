@@ -29,8 +29,7 @@ class ModelSource:
         settings: what its `load` takes.
         execution: how its networks are run.
 
-    Raises:
-        UsageError: a setting is missing, unknown or invalid; nothing has been fetched.
+    Raises UsageError: a setting is missing, unknown or invalid; nothing has been fetched.
     """
 
     family: type[Model]
@@ -46,9 +45,7 @@ class ModelSource:
 
     def load(self) -> Model:
         """The model, on its device; once a process, however often it is asked for.
-
-        Raises:
-            UsageError: the files, the device or a setting is not to be had; says the remedy.
+        Raises UsageError: the files, the device or a setting is not to be had; says the remedy.
         """
         key = repr(self)
         if key not in _loaded:
