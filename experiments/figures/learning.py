@@ -18,10 +18,8 @@ def course(
 
     Several groups stand side by side, a column each; the three panels of one alone are a row.
 
-    Args:
-        groups: group -> start -> card, all cards of a group of one size K.
-        path: where to write; its suffix gives way to .png and .pdf.
-        target: whether to draw the repulsive correlation, -1/(K-1), as what is aimed at.
+    groups: group -> start -> card, all cards of a group of one size K; target: whether to draw the
+    repulsive correlation, -1/(K-1), as what is aimed at.
     """
     with style():
         shape = (3, len(groups)) if len(groups) > 1 else (1, 3)
