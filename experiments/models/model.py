@@ -9,7 +9,7 @@ choice. The weights themselves never need one.
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, Self
 
 import torch
@@ -34,14 +34,10 @@ def repeat_rows(condition: Condition, count: int) -> Condition:
 class Model(ABC):
     """A denoising network with its process, guidance, and ways in and out of its latent space.
 
-    Attributes:
-        process: the deterministic sampler's tables.
-        guidance: s of classifier-free guidance, 1 for none.
-        image_size: side of the images in pixels.
-        noise_shape: (C, h, w) of one noise.
-        identity: what made the images: name, family, source, revision.
-        modules: everything that has weights, the network first.
-        execution: how they are run.
+    process: the deterministic sampler's tables; guidance: s of classifier-free guidance, 1 for
+    none; image_size: side of the images in pixels; noise_shape: (C, h, w) of one noise; identity:
+    what made the images: name, family, source, revision; modules: everything that has weights, the
+    network first; execution: how they are run.
     """
 
     execution: Execution = EAGER
@@ -88,9 +84,7 @@ class Model(ABC):
     ) -> Self:
         """Loads the model from a local folder or a hub repository in diffusers' layout.
 
-        Args:
-            own: the settings that `networks` of this family takes.
-
+        own: the settings that `networks` of this family takes.
         Raises UsageError: the files, the device or a setting is not to be had; says the remedy.
         """
         cls.check_settings(guidance=guidance, **own)
@@ -175,6 +169,17 @@ class Model(ABC):
     def _encode_null(self) -> Condition:
         return self.encode_prompts([""])
 
+    def executed(self, execution: Execution) -> Self:
+        """The same model, its networks run so from now on."""
+        if execution.channels_last:
+            for module in self.modules:
+                module.to(memory_format=torch.channels_last)
+        if execution.compiled:
+            for module in self.busy_modules:
+                module.compile(fullgraph=True, dynamic=False)
+        self.execution = execution
+        return self
+
     def predict(self, x: Tensor, step: int, condition: Condition) -> Tensor:
         """The guided output at `step`: one network call, of 2N rows where guidance is on."""
         x = x.to(self.dtype)
@@ -211,29 +216,19 @@ class Model(ABC):
     ) -> Tensor:
         """Noise (N, C, h, w) -> clean latents, deterministically.
 
-        Args:
-            start: the step to begin with; `noise` is then x at that step.
-            checkpointed: for gradients through many steps. Of every step x is kept; the rest is
-                computed again when the backward pass comes to it: the memory of one step, for the
-                time of one more forward pass (arXiv:1604.06174).
-            on_step: `on_step(step, x)` is called after every step.
-
+        start: the step to begin with; `noise` is then x at that step. checkpointed: for gradients
+        through many steps: of every step x is kept, the rest is computed again in the backward
+        pass: the memory of one step, for the time of one more forward pass (arXiv:1604.06174).
+        on_step: `on_step(step, x)` is called after every step.
         Raises ValueError: noise of another shape, or with another number of rows than `condition`.
         """
-        x = self._entered(noise, condition)
+        x, advance = self._entered(noise, condition), self.advance
+        if checkpointed:
+            # Nothing is drawn at random, so no random state needs to be restored.
+            options = {"use_reentrant": False, "preserve_rng_state": False}
+            advance = partial(checkpoint, self.advance, **options)
         for step in range(start, self.process.num_steps):
-            if checkpointed:
-                # Nothing is drawn at random, so no random state needs to be restored.
-                x = checkpoint(
-                    self.advance,
-                    x,
-                    step,
-                    condition,
-                    use_reentrant=False,
-                    preserve_rng_state=False,
-                )
-            else:
-                x = self.advance(x, step, condition)
+            x = advance(x, step, condition)
             if on_step is not None:
                 on_step(step, x)
         return x

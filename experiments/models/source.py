@@ -22,12 +22,7 @@ _loaded: dict[str, Model] = {}  # the one model of this process; two might not f
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A model that can be loaded here, or in another process.
-
-    Attributes:
-        family: the class of the model.
-        settings: what its `load` takes.
-        execution: how its networks are run.
+    """A model that can be loaded here, or in another process; `settings` are what its `load` takes.
 
     Raises UsageError: a setting is missing, unknown or invalid; nothing has been fetched.
     """
@@ -50,7 +45,7 @@ class ModelSource:
         key = repr(self)
         if key not in _loaded:
             _loaded.clear()
-            _loaded[key] = self.execution(self.family.load(**self.settings))
+            _loaded[key] = self.family.load(**self.settings).executed(self.execution)
         return _loaded[key]
 
     def fetch(self) -> None:

@@ -29,13 +29,7 @@ from experiments.figures.style import canvas, save, style
 from experiments.models.model import Model, repeat_rows
 from experiments.tasks.job import jobs_of
 from experiments.tasks.prompts import captions
-from experiments.theory.evidence import (
-    Evidence,
-    mean_and_error,
-    pairs,
-    require,
-    squared_distances,
-)
+from experiments.theory.evidence import Evidence, mean_and_error, pairs, require, squared_distances
 from experiments.theory.separation import similarity
 
 STATEMENT = "Theorem A.3"

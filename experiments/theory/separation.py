@@ -19,13 +19,7 @@ from torch import Tensor
 from coupling import Coupling, iid, repulsive
 from coupling.learned import random_coupling
 from experiments.figures.style import canvas, save, style
-from experiments.theory.evidence import (
-    Evidence,
-    mean_and_error,
-    pairs,
-    require,
-    squared_distances,
-)
+from experiments.theory.evidence import Evidence, mean_and_error, pairs, require, squared_distances
 
 STATEMENT = "Proposition A.2"
 SIZE, DIMENSION, FEATURES = 4, 32, 8
