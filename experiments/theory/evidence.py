@@ -25,12 +25,6 @@ def require(holds: bool, statement: str, measured: str) -> None:
         raise Violation(f"{statement} is violated: {measured}")
 
 
-def pairs(matrix: Tensor) -> Tensor:
-    """The entries i < j of a symmetric matrix (K, K): one for each pair, (K (K - 1) / 2,)."""
-    first, second = triu_indices(len(matrix), len(matrix), offset=1)
-    return matrix[first, second]
-
-
 def squared_distances(members: Tensor) -> Tensor:
     """|x_i - x_j|^2 of all pairs i < j, (pairs, N), of K members in N samples, (K, N, D)."""
     first, second = triu_indices(len(members), len(members), offset=1)

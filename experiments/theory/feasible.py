@@ -11,8 +11,9 @@ import torch
 
 from coupling import from_correlation, repulsive
 from coupling.learned import near_repulsive, random_coupling
+from coupling.optimizers.reward import of_pairs
 from experiments.figures.style import canvas, save, style
-from experiments.theory.evidence import Evidence, pairs, require
+from experiments.theory.evidence import Evidence, require
 
 STATEMENT = "Proposition 3.1"
 SIZES = (2, 3, 4, 6)
@@ -34,7 +35,7 @@ def check(folder: Path) -> Evidence:
             STATEMENT,
             f"at K = {size} the accepted rho are not [{lowest:.4g}, 1]",
         )
-        attained = pairs(repulsive(size).correlation).max().item()
+        attained = of_pairs(repulsive(size).correlation).max().item()
         require(
             abs(attained - lowest) < 1e-12 and worst[size].min().item() >= lowest - 1e-12,
             STATEMENT,
@@ -42,7 +43,7 @@ def check(folder: Path) -> Evidence:
         )
     measured = "; ".join(
         f"K = {size}: bound {-1 / (size - 1):+.4f}, best of {len(worst[size])} random "
-        f"{worst[size].min():+.4f}, repulsive {pairs(repulsive(size).correlation).max():+.4f}"
+        f"{worst[size].min():+.4f}, repulsive {of_pairs(repulsive(size).correlation).max():+.4f}"
         for size in SIZES
     )
     return Evidence(STATEMENT, measured, _draw(smallest, worst, folder / "feasible"))
@@ -61,7 +62,7 @@ def _worst_pairs(size: int) -> torch.Tensor:
     half = range(DRAWS // 2)
     couplings = [random_coupling(size, 1 + seed % size, seed=seed) for seed in half]
     couplings += [near_repulsive(size, noise=seed / DRAWS, seed=seed) for seed in half]
-    return torch.stack([pairs(coupling.correlation).max() for coupling in couplings])
+    return torch.stack([of_pairs(coupling.correlation).max() for coupling in couplings])
 
 
 def _draw(smallest: dict, worst: dict, path: Path) -> Path:

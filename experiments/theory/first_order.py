@@ -25,11 +25,12 @@ from torch import Tensor
 
 from coupling import base_noise, equicorrelated, from_correlation, repulsive
 from coupling.learned import random_coupling
+from coupling.optimizers.reward import of_pairs
 from experiments.figures.style import canvas, save, style
 from experiments.models.model import Model, repeat_rows
 from experiments.tasks.job import jobs_of
 from experiments.tasks.prompts import captions
-from experiments.theory.evidence import Evidence, mean_and_error, pairs, require, squared_distances
+from experiments.theory.evidence import Evidence, mean_and_error, require, squared_distances
 from experiments.theory.separation import similarity
 
 STATEMENT = "Theorem A.3"
@@ -66,7 +67,7 @@ def check_linear(folder: Path) -> Evidence:
     target = random_coupling(SIZE, SIZE, seed=0).correlation
     base = torch.randn(SIZE, SAMPLES, DIMENSION, dtype=torch.float64, generator=generator)
     pool = torch.randn(2_000, DIMENSION, dtype=torch.float64, generator=generator)
-    total = pairs(target).mean().item()
+    total = of_pairs(target).mean().item()
     eigenvalues = torch.linalg.eigvalsh(linear @ linear.T)
     scaled = eigenvalues / BANDWIDTH**2
 
@@ -183,7 +184,7 @@ def _along(
     lowest = repulsive(SIZE).correlation[0, 1].item()
     laws = [equicorrelated(SIZE, t * lowest) for t in (0.0, *TIMES)]
     images = _images(model, torch.cat([law.couple(base) for law in laws]), prompt)
-    squared = torch.stack([pairs(_mean_squares(each)) for each in images.split(SIZE)])
+    squared = torch.stack([of_pairs(_mean_squares(each)) for each in images.split(SIZE)])
     values = {name: function(squared).mean(1) for name, function in functions.items()}
     return {name: (value[1:] - value[0]).tolist() for name, value in values.items()}
 

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from coupling import Coupling, iid, repulsive
 from coupling.learned import random_coupling
+from coupling.optimizers.reward import of_pairs
 from experiments.figures.style import canvas, save, style
-from experiments.theory.evidence import Evidence, mean_and_error, pairs, require, squared_distances
+from experiments.theory.evidence import Evidence, mean_and_error, require, squared_distances
 
 STATEMENT = "Proposition A.2"
 SIZE, DIMENSION, FEATURES = 4, 32, 8
@@ -66,12 +67,12 @@ def check(folder: Path) -> Evidence:
 
 def separation(correlation: Tensor, trace: float) -> float:
     """Mean pairwise squared distance of linear features with tr(L^T L) = `trace`."""
-    return 2 * trace * (1 - pairs(correlation)).mean().item()
+    return 2 * trace * (1 - of_pairs(correlation)).mean().item()
 
 
 def similarity(correlation: Tensor, eigenvalues: Tensor, bandwidths: Tensor = BANDWIDTHS) -> Tensor:
     """Mean pairwise RBF similarity of linear features at every bandwidth, (len(bandwidths),)."""
-    repelled = (1 - pairs(correlation)).clamp(min=0)[:, None, None]
+    repelled = (1 - of_pairs(correlation)).clamp(min=0)[:, None, None]
     factors = 1 + 2 * repelled * eigenvalues / bandwidths[:, None].square()
     return factors.rsqrt().prod(-1).mean(0)
 

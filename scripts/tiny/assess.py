@@ -18,7 +18,6 @@ import argparse
 import json
 import timeit
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -60,19 +59,6 @@ class SmallCLIP:
     def right(self, embeddings: Tensor, texts: list[str], truth: list[int]) -> Tensor:
         """1 for each embedded image whose nearest text is the true one, else 0."""
         return ((embeddings @ self.texts(texts).T).argmax(dim=1) == torch.tensor(truth)).float()
-
-
-Sampler = Callable[[list[str], int], Tensor]
-"""Images (N, 3, 64, 64) in [-1, 1] of prompts, with latents from a generator of that seed."""
-
-
-def sample(
-    texts: list[str], seed: int, *, pipe: StableDiffusionPipeline, steps: int, guidance: float
-) -> Tensor:
-    options = {"num_inference_steps": steps, "guidance_scale": guidance, "output_type": "pt"}
-    options["generator"] = torch.Generator().manual_seed(seed)
-    batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
-    return torch.cat([2 * pipe(batch, **options).images - 1 for batch in batches])
 
 
 def renders(scenes: list[Scene]) -> Tensor:
@@ -120,10 +106,9 @@ def accuracy_on_renders(clip: SmallCLIP, embeddings: Tensor, scenes: list[Scene]
     return found | {"caption_among_100": torch.cat(hits).float().mean().item()}
 
 
-def colour_accuracy(clip: SmallCLIP, draw: Sampler) -> dict:
+def colour_accuracy(clip: SmallCLIP, draw: Callable[[list[str], int], Tensor]) -> dict:
     truth = [index for index in range(len(BEDS)) for _ in range(OF_A_COLOUR)]
-    beds = draw([BEDS[index] for index in truth], 0)
-    right = clip.right(clip.images(beds), BEDS, truth)
+    right = clip.right(clip.images(draw([BEDS[index] for index in truth], 0)), BEDS, truth)
     by_colour = right.view(-1, OF_A_COLOUR).mean(dim=1).tolist()
     return {
         "colour_accuracy": right.mean().item(),
@@ -135,7 +120,15 @@ def colour_accuracy(clip: SmallCLIP, draw: Sampler) -> dict:
 def assess(model: Path, steps: int, guidance: float) -> dict:
     pipe = StableDiffusionPipeline.from_pretrained(model / "pipeline", torch_dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
-    draw = partial(sample, pipe=pipe, steps=steps, guidance=guidance)
+    options = {"num_inference_steps": steps, "guidance_scale": guidance, "output_type": "pt"}
+
+    def draw(texts: list[str], seed: int) -> Tensor:
+        """Images (N, 3, 64, 64) in [-1, 1], from latents of one generator."""
+        generator = torch.Generator().manual_seed(seed)
+        batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
+        images = [pipe(batch, generator=generator, **options).images for batch in batches]
+        return 2 * torch.cat(images) - 1
+
     clip = SmallCLIP(model / "clip")
     scenes, others = ([scene(i, stream=stream) for i in range(COUNT)] for stream in (1, 2))
     x = renders(scenes)
