@@ -3,8 +3,7 @@
 import torch
 
 from experiments.errors import UsageError
-
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+from metrics.suite import DTYPES
 
 
 def select_device(name: str) -> torch.device:
