@@ -67,7 +67,7 @@ class MetricSuite:
         }
         found = {}
         for name, scorer in self.scores.items():
-            settings = asdict(scorer) if is_dataclass(scorer) else {}
+            settings: dict = asdict(scorer) if is_dataclass(scorer) else {}
             found[name] = {
                 "implementation": door(type(scorer)),
                 "convention": scorer.convention,

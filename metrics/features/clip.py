@@ -44,8 +44,10 @@ class CLIPFeatures(Network):
         from transformers.utils import logging
 
         logging.disable_progress_bar()  # the files are on this machine already
-        options = {"dtype": self.dtype, "use_safetensors": True, "local_files_only": True}
-        model = CLIPModel.from_pretrained(weights.locate(self.source), **options)
+        folder = weights.locate(self.source)
+        model = CLIPModel.from_pretrained(
+            folder, dtype=self.dtype, use_safetensors=True, local_files_only=True
+        )
         logging.enable_progress_bar()
         return model.eval().requires_grad_(False).to(self.device)
 
