@@ -14,7 +14,7 @@ is the member b mod K of the gallery b div K: a batch of 2 K is two galleries.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -56,15 +56,17 @@ class _NoiseNode:
     RETURN_TYPES = ("NOISE",)
     FUNCTION = "get_noise"
     CATEGORY = "sampling/custom_sampling/noise"
+    OWN: ClassVar[dict]  # the input that says which law
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict:
+        return {"required": {"noise_seed": SEED, **cls.OWN, "gallery_size": GALLERY_SIZE}}
 
 
 class NamedNoiseNode(_NoiseNode):
     """A coupling that is chosen by its name."""
 
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        names = (list(NAMED),)
-        return {"required": {"noise_seed": SEED, "coupling": names, "gallery_size": GALLERY_SIZE}}
+    OWN: ClassVar = {"coupling": (list(NAMED),)}
 
     def get_noise(self, noise_seed: int, coupling: str, gallery_size: int) -> tuple[CoupledNoise]:
         return (CoupledNoise(NAMED[coupling](gallery_size), noise_seed),)
@@ -73,10 +75,7 @@ class NamedNoiseNode(_NoiseNode):
 class EquicorrelatedNoiseNode(_NoiseNode):
     """Every two noises have the correlation rho in [-1/(K-1), 1]."""
 
-    @classmethod
-    def INPUT_TYPES(cls) -> dict:
-        rho = ("FLOAT", {"default": -0.25, "min": -1.0, "max": 1.0, "step": 0.01})
-        return {"required": {"noise_seed": SEED, "rho": rho, "gallery_size": GALLERY_SIZE}}
+    OWN: ClassVar = {"rho": ("FLOAT", {"default": -0.25, "min": -1.0, "max": 1.0, "step": 0.01})}
 
     def get_noise(self, noise_seed: int, rho: float, gallery_size: int) -> tuple[CoupledNoise]:
         return (CoupledNoise(equicorrelated(gallery_size, rho), noise_seed),)

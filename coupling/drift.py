@@ -30,11 +30,8 @@ Matrix = list[list[float]]
 class Drift:
     """The statistics of one gallery of K noises of C channels, as plain numbers.
 
-    Attributes:
-        norm, kurtosis: of each noise, K numbers.
-        mean, variance: of each noise's channels, K x C.
-        spectrum: BANDS numbers, over noises and channels; None for a ring without a frequency.
-        correlation: K x K, and target: the coupling's.
+    norm and kurtosis: K numbers; mean and variance, of channels: K x C; spectrum: BANDS numbers,
+    None for a ring without a frequency; correlation, and target, the coupling's: K x K.
     """
 
     norm: list[float]
@@ -46,9 +43,8 @@ class Drift:
     target: Matrix
 
     def scores(self) -> dict[str, float]:
-        """One number each, over the gallery.
+        """One number each, over the gallery: near 1 of norm and variance, near 0 of kurtosis.
 
-        For white noise noise_norm and noise_variance are near 1 and noise_kurtosis near 0.
         noise_mean, noise_spectrum and noise_correlation are root mean square distances from 0, 1
         and the target; sampling alone makes them positive.
         """

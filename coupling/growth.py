@@ -13,10 +13,9 @@ each: X_k = sum_p Q_p (...) with one Z_k, which needs the Q_p to be orthogonal p
 Members are added one at a time, each from those before it and its own Z_k alone, so growing from
 2 to 3 to 5 gives the very noises of growing from 2 to 5.
 
-Where Z_k comes from. Not from the base noise of member k, though it bears the same number: a
-coupling may mix every base noise into every member, as the symmetric square root of N = 5 does
-into its first three, and such a Z_k would not be independent of them. Growth therefore draws from
-streams that no coupling reaches, `FIRST_STREAM` + k, still a pure function of (seed, job, member).
+Z_k is not the base noise of member k: a coupling may mix every base noise into every member, as the
+symmetric square root of N = 5 does into its first three. Growth therefore draws from streams that
+no coupling reaches, `FIRST_STREAM` + k, still a pure function of (seed, job, member).
 """
 
 import math
@@ -53,10 +52,9 @@ def grow(coupling: Coupling, noises: Tensor, size: int, *, seed: int, job: str =
     >>> torch.equal(five[:3], three), abs((five[0] * five[4]).mean().item() + 0.2) < 0.05
     (True, True)
 
-    Raises ValueError if no law of `size` noises is given, as for repulsive noises, which leave no
-    room for another; if the noises are not the leading members of `coupling`, told by their inner
-    products; or if its nested projections do not commute, for then no part can be conditioned by
-    itself.
+    Raises ValueError if no law of `size` noises is given (repulsive noises leave no room for
+    another), if the noises are not the leading members of `coupling`, told by their inner products,
+    or if its nested projections do not commute, for then no part can be conditioned by itself.
     """
     size = require_integer(size, "the gallery's new size", least=len(noises))
     if coupling.size < size:

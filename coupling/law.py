@@ -52,7 +52,6 @@ class Coupling(ABC):
         Only the leading `base_size` rows are used, so that one pool of base noises serves every
         coupling and gallery size. Differentiable; dtype and device are those of `base`: couple in
         float32 and cast afterwards, for in half precision the marginals and sums are only rough.
-
         Raises ValueError if `base` has fewer than `base_size` rows.
         """
         rows = len(base) if base.dim() else 0

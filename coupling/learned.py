@@ -14,12 +14,11 @@ sampler. `skip_gradient` runs the sampler without a gradient, z0 = sample(X), an
 which has the value of z0 and takes the sampler's Jacobian for the identity: cheap, and biased.
 
 Where the paper is silent, we chose. The update is Adam (Kingma & Ba, ICLR 2015), whose rate falls
-linearly to zero: at a constant one the matrix never comes to rest, but trembles about the optimum
-by as much as a step. And the gradient's part along each row, which the projection back to unit rows
-would undo anyway, is removed before Adam sees it: it would only swell Adam's second moment. Adam is
-written out, unlike that of `coupling.optimizers`, because a state holds its moments and is all that
-the next step needs; and it adds epsilon before the bias correction, as the end of the paper's
-section 2 does, where torch adds it after.
+linearly to zero: at a constant one the matrix trembles about the optimum by as much as a step. The
+gradient's part along each row, which the projection back to unit rows would undo, is removed before
+Adam sees it: it would only swell the second moment. Adam is written out because a state holds its
+moments; and it adds epsilon before the bias correction, as the end of Adam's section 2 does, where
+torch adds it after.
 """
 
 import math
@@ -43,11 +42,10 @@ Batch = tuple[Tensor, Callable[[Tensor], Tensor]]
 
 @dataclass(frozen=True)
 class LearningState:
-    """Where learning stands after `step` updates.
+    """Where learning stands after `step` updates: A and Adam's moments, all (K, m), float64.
 
-    matrix: A, (K, m), float64, rows of norm 1; reward and gradient_norm (of the gradient tangent to
-    the unit rows) are those of the minibatch that led here, nan at the start.
-    first_moment, second_moment: Adam's, (K, m), float64.
+    The rows of A have norm 1; reward and gradient_norm (of the gradient tangent to the unit rows)
+    are those of the minibatch that led here, nan at the start.
     """
 
     step: int
@@ -117,17 +115,12 @@ def learn(
 ) -> Iterator[LearningState]:
     """Yields the state after every step up to `num_steps`, counted from the very start.
 
-    The rate of step t is learning_rate (1 - t / num_steps).
-
-    Args:
-        batch: the base noises and the generator of step 0, 1, ...; a function of the step alone.
-        reward: images (G, K, ...) -> (G,), to be large; differentiable.
-        learning_rate: Adam's: about how far an entry of A moves in the first step.
-        within: puts the learned coupling into a larger one, as `partial(subspace, P, outside=...)`
-            with `inside` left open does; by default it acts on the whole noise.
-
-    Raises:
-        FloatingPointError: the gradient is not finite.
+    batch: the base noises and the generator of step 0, 1, ...; a function of the step alone.
+    reward: images (G, K, ...) -> (G,), to be large; differentiable. The rate of step t is
+    learning_rate (1 - t / num_steps), about how far an entry of A moves at first. within: puts the
+    learned coupling into a larger one, as `partial(subspace, P, outside=...)` with `inside` left
+    open does; by default it acts on the whole noise.
+    Raises FloatingPointError: the gradient is not finite.
     """
     for step in range(state.step, num_steps):
         base, generate = batch(step)

@@ -44,9 +44,7 @@ def identical(size: int) -> MatrixCoupling:
 
 
 def antithetic(size: int) -> MatrixCoupling:
-    """K/2 independent pairs, X_{2j-1} = Z_j and X_{2j} = -Z_j; K = `size` even, >= 2.
-
-    Raises ValueError for any other K.
+    """K/2 independent pairs, X_{2j-1} = Z_j and X_{2j} = -Z_j; K = `size` even, else ValueError.
 
     >>> antithetic(2).correlation
     tensor([[ 1., -1.],

@@ -5,11 +5,10 @@ device or the order of the work. So the first three members of a gallery of five
 three, every coupling of a job starts from the same Z (common random numbers: methods are compared
 in pairs), and a member can be drawn again alone.
 
-How many streams there are. torch's CPU generator is the Mersenne Twister mt19937, and
-`manual_seed` uses only the low 32 bits of what it is given. A stream key is therefore the first
-32 bits of SHA-256(seed, job, member): more would only look like more. Among n streams some two
-coincide with probability about n^2 / 2^33 (birthday bound): 7e-10 within a gallery of three, 0.4 %
-somewhere in a run of 2,000 such galleries. Two members of different galleries that share a noise
+How many streams there are. Of what it is given, torch's CPU generator (mt19937) uses the low 32
+bits only, so a stream key is the first 32 bits of SHA-256(seed, job, member). Among n streams some
+two coincide with probability about n^2 / 2^33 (birthday bound): 7e-10 within a gallery of three,
+0.4 % somewhere in a run of 2,000 such galleries. Members of different galleries that share a noise
 bias nothing; equal keys, recorded with the images, would show it.
 
 What is reproducible. The key, everywhere. The values, bit for bit, on the same kind of processor

@@ -1,7 +1,6 @@
 """How well an image shows what its prompt says, from the features of a CLIP.
 
-Published CLIP scores come in three scales; each is a function of its own here. Which CLIP, and
-which prefix its texts get, changes them as much and is stated with every score.
+Which CLIP, which prefix its texts get and which scale change a score; all stand with every score.
 """
 
 import math
@@ -18,11 +17,6 @@ def clip_score(image_features: Tensor, text_features: Tensor) -> Tensor:
     ViT-L/14 without a prefix. Each image is clamped, before any average.
     """
     return 2.5 * _cosine(image_features, text_features).clamp_min(0)
-
-
-def clip_percent(image_features: Tensor, text_features: Tensor) -> Tensor:
-    """100 cos, a common scale elsewhere, not clamped: (..., F), (..., F) -> (...), float64."""
-    return 100 * _cosine(image_features, text_features)
 
 
 def pick_score(image_features: Tensor, text_features: Tensor, logit_scale: float) -> Tensor:

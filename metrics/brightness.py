@@ -9,8 +9,8 @@ sample standard deviations s,
     margin    the step from the darker to the brighter half of the *sorted* brightnesses
 
 Contrast and weight = 0.25 are inferred: for independent normal brightnesses they reproduce the
-paper's independent rows. The gap without its sign has to be what is learned: with it, its mean is
-zero under every coupling, for no coupling moves the mean of a single image (Proposition 3.2).
+paper's independent rows. The gap has no sign: with it, its mean would be zero under every coupling,
+for none moves the mean of a single image (Proposition 3.2).
 
 All functions take (..., K, 3, H, W) in [0, 1], K even and >= 4, and return (...), float64; they are
 differentiable. Any other K raises ValueError.

@@ -44,9 +44,7 @@ def source_hash(code: type | Callable[..., Any]) -> str | None:
 
     The source is the module that defines `code` and, recursively, whatever this imports, at its top
     or in a function, that is neither the suite's nor installed.
-
-    Raises:
-        ValueError: the module is no file, as in an interactive session.
+    Raises ValueError: the module is no file, as in an interactive session.
     """
     module = code.__module__
     if module == "__main__" and _file(module) is None:

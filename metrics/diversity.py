@@ -13,7 +13,6 @@ def pairwise_l2(images: Tensor) -> Tensor:
     """Mean over pairs of the mean squared difference of pixels.
 
     images: (..., K, 3, H, W) in [0, 1], K >= 2. Returns (...), float64, in [0, 1].
-
     This is the "L2" of the paper's Table 1, squared and averaged over pixels as its magnitude
     implies. The mean of |x_i - x_j|^2 over pairs is twice the unbiased variance over i.
     """
@@ -36,7 +35,6 @@ def mean_pairwise_similarity(features: Tensor) -> Tensor:
     """MSS: mean cosine similarity over the pairs i != j; the diagonal of ones is left out.
 
     features: (..., K, F), K >= 2. Returns (...), float64, in [-1 / (K - 1), 1].
-
     Implementations that keep the diagonal report 1/K + (1 - 1/K) MSS; the values reported for this
     metric by Couple to Control (arXiv 2605.11311) and by CNO (arXiv 2510.03813) exclude it.
     """

@@ -69,7 +69,6 @@ def _checked(masks: Tensor) -> Tensor:
     covered = mask.double().mean((-2, -1))
     for g, share in enumerate(covered.tolist()):
         if share in (0, 1):
-            raise ValueError(
-                f"mask {g} is {'full' if share else 'empty'}: it has no region to score"
-            )
+            kind = "full" if share else "empty"
+            raise ValueError(f"mask {g} is {kind}: it has no region to score")
     return mask

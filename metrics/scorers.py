@@ -71,19 +71,6 @@ class CLIPScore(Scorer):
 
 
 @dataclass(frozen=True)
-class CLIPPercent(Scorer):
-    """Mean over the gallery of `alignment.clip_percent`; texts are `prefix` + prompt."""
-
-    features: str
-    prefix: str
-    convention = "mean of 100 cos"
-
-    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
-        texts = features.texts(self.features, self.prefix)
-        return alignment.clip_percent(features.images(self.features), texts).mean(-1)
-
-
-@dataclass(frozen=True)
 class PickScore(Scorer):
     """Mean over the gallery of `alignment.pick_score`, with the network's own temperature."""
 
@@ -107,16 +94,6 @@ class PairwiseLPIPS(Scorer):
         network = features.network(self.features, LPIPSFeatures)
         pairs = network.in_chunks(network.pairs, batch.images, each=batch.images.shape[1])
         return pairs.double().mean(-1)
-
-
-@dataclass(frozen=True)
-class PairwiseSSIM(Scorer):
-    """`diversity.pairwise_ssim`"""
-
-    convention = "mean over pairs, 11 x 11 window, RGB, no halving"
-
-    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
-        return diversity.pairwise_ssim(batch.unit.double())
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -66,16 +65,17 @@ class MetricSuite:
             name: {**network.identity, **_source("network_source", network)}
             for name, network in self.features.items()
         }
-        return {
-            name: {
+        found = {}
+        for name, scorer in self.scores.items():
+            settings: dict = asdict(scorer) if is_dataclass(scorer) else {}
+            found[name] = {
                 "implementation": door(type(scorer)),
                 "convention": scorer.convention,
-                **{k: str(v) for k, v in _settings(scorer).items() if k != "features"},
+                **{key: str(value) for key, value in settings.items() if key != "features"},
                 **networks.get(getattr(scorer, "features", ""), ON_PIXELS),
                 **_source("source", scorer),
             }
-            for name, scorer in self.scores.items()
-        }
+        return found
 
     @cached_property
     def requirements(self) -> tuple[str, ...]:
@@ -117,11 +117,6 @@ class MetricSuite:
             except Exception as error:
                 scores[name] = error
         return scores
-
-
-def _settings(scorer: Scorer) -> dict[str, Any]:
-    """The fields of a scorer that is a dataclass."""
-    return asdict(scorer) if is_dataclass(scorer) else {}
 
 
 def _source(name: str, code: object) -> dict[str, str]:

@@ -21,11 +21,7 @@ from experiments.errors import command
 from metrics import diversity
 from metrics.features import BrisqueFeatures, LPIPSFeatures, SSCDOnnx, brisque
 
-GOLDEN = Path(__file__).parents[1] / "tests" / "metrics" / "golden.json"
-
-
-def golden() -> dict:
-    return json.loads(GOLDEN.read_text())
+GOLDEN = json.loads((Path(__file__).parents[1] / "tests" / "metrics" / "golden.json").read_text())
 
 
 def picture(name: str) -> Tensor:
@@ -76,11 +72,10 @@ MEASURES = {
 @command()
 def main() -> int:
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
-    reference = golden()
     worst = 0.0
     print(f"{'metric':<12}{'of':<20}{'golden':>12}{'ours':>12}{'deviation':>12}{'allowed':>10}")
-    for metric, entry in reference["metrics"].items():
-        ours = MEASURES[metric](reference["pictures"])
+    for metric, entry in GOLDEN["metrics"].items():
+        ours = MEASURES[metric](GOLDEN["pictures"])
         for of, value in entry["values"].items():
             deviation = ours[of] - value
             worst = max(worst, abs(deviation) / entry["tolerance"])

@@ -8,10 +8,10 @@ Exit status 1 if a weight that was asked for could not be fetched.
 """
 
 import argparse
+import json
+import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -43,19 +43,12 @@ def variants(names: list[str]) -> list[Variant]:
             found[name] = VARIANTS[name]
         elif (path := CONFIGS / f"{name}.yaml").is_file():
             config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-            found |= {text: VARIANTS[text] for text in strings(config) if text in VARIANTS}
+            words = re.findall(r'"(\w+)"', json.dumps(config))
+            found |= {word: VARIANTS[word] for word in words if word in VARIANTS}
         else:
             known = ", ".join([*sorted(p.stem for p in CONFIGS.glob("*.yaml")), *VARIANTS])
             raise ValueError(f"{name} is neither a configuration nor a variant; there are {known}")
     return list(found.values())
-
-
-def strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from strings(part)
 
 
 def settle(variant: Variant, *, fetch: bool) -> bool:
@@ -65,9 +58,8 @@ def settle(variant: Variant, *, fetch: bool) -> bool:
     except WeightsError as error:
         print(f"not here  {error}")
         return False
-    print(
-        f"{'present' if path else 'missing':<10}{variant} from {variant.origin}; {variant.licence}"
-    )
+    state = "present" if path else "missing"
+    print(f"{state:<10}{variant} from {variant.origin}; {variant.licence}")
     return path is not None
 
 

@@ -24,9 +24,7 @@ MEMBER = "annotations/captions_val2014.json"
 
 def fetch(folder: Path) -> Path:
     """The annotations' archive (253 MB) in `folder`, downloaded once and verified.
-
-    Raises:
-        OSError, ValueError: it cannot be reached, or it is not the published file.
+    Raises OSError, ValueError: it cannot be reached, or it is not the published file.
     """
     downloader = pooch.HTTPDownloader(progressbar=True, timeout=30)
     name = URL.rsplit("/", 1)[1]
@@ -35,9 +33,7 @@ def fetch(folder: Path) -> Path:
 
 def sample(archive: Path, *, count: int, seed: int) -> list[dict[str, str | int]]:
     """`count` captions of distinct images, as {"prompt", "image_id"}.
-
-    Raises:
-        ValueError: the archive has fewer captioned images.
+    Raises ValueError: the archive has fewer captioned images.
     """
     with zipfile.ZipFile(archive) as files, files.open(MEMBER) as file:
         annotations = json.load(file)["annotations"]

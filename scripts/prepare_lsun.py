@@ -47,9 +47,7 @@ BRANCH, LEAF, BIG = 1, 2, 1
 
 def fetch(folder: Path) -> Path:
     """The archive in `folder`, downloaded once, and compared with what was downloaded first.
-
-    Raises:
-        ValueError: it cannot be reached, or it is not the file of the first time.
+    Raises ValueError: it cannot be reached, or it is not the file of the first time.
     """
     name = URL.rsplit("/", 1)[1]
     record = folder / f"{name}.sha256"
@@ -65,9 +63,7 @@ def fetch(folder: Path) -> Path:
 
 def entries(database: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Keys and values of an LMDB file's main database, in the order of the keys.
-
-    Raises:
-        ValueError: it is none, or cut.
+    Raises ValueError: it is none, or cut.
     """
     try:
         (size,) = struct.unpack_from("<I", database, HEADER + 24)
@@ -104,9 +100,7 @@ def _walk(database: bytes, size: int, page: int) -> Iterator[tuple[bytes, bytes]
 
 def bedrooms(archive: Path, *, count: int, seed: int) -> list[tuple[str, Image.Image]]:
     """`count` images of the archive, drawn without replacement, with their keys.
-
-    Raises:
-        ValueError: it is another archive, or has fewer images.
+    Raises ValueError: it is another archive, or has fewer images.
     """
     try:
         with zipfile.ZipFile(archive) as files:
@@ -209,9 +203,7 @@ SEGMENTERS = {"mask_rcnn": MaskRCNN, "yolov8": YOLOv8}
 
 def prepare(archive: Path, out: Path, *, segmenter, size: int, count: int, seed: int) -> dict:
     """Write images, masks and, last, the card that names them; returns the card.
-
-    Raises:
-        ValueError: the archive is unfit, or no image shows a bed.
+    Raises ValueError: the archive is unfit, or no image shows a bed.
     """
     rows, failures = [], []
     (out / CARD).unlink(missing_ok=True)

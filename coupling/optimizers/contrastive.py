@@ -73,17 +73,16 @@ def directions(x: Tensor, window: int) -> Tensor:
 class Contrastive(Refinement):
     """CNO with Adam.
 
-    Attributes:
-        num_steps: S, the number of Adam steps and of network passes.
-        learning_rate: of Adam, in units of the noise (standard deviation 1).
-        temperature: tau > 0.
-        gamma: > 0; below 1 it strengthens the attraction to the reference. None for
-            `balanced_gamma` of the gallery's size (the paper).
-        window: w, the side that the estimates are pooled to, at most H and W.
-        through_network: backpropagate through the network too (the authors' release).
-        checkpointed: recompute the network in the backward pass; saves memory, costs a pass a step.
-        shifted: read alpha one training step earlier than the network is told (the release).
-        epsilon: added to the loss's denominator (the release: 1e-8).
+    num_steps: S, the number of Adam steps and of network passes.
+    learning_rate: of Adam, in units of the noise (standard deviation 1).
+    temperature: tau > 0.
+    gamma: > 0; below 1 it strengthens the attraction to the reference. None for `balanced_gamma` of
+    the gallery's size (the paper).
+    window: w, the side that the estimates are pooled to, at most H and W.
+    through_network: backpropagate through the network too (the authors' release).
+    checkpointed: recompute the network in the backward pass; saves memory, costs a pass a step.
+    shifted: read alpha one training step earlier than the network is told (the release).
+    epsilon: added to the loss's denominator (the release: 1e-8).
     """
 
     num_steps: int

@@ -66,14 +66,10 @@ def select(distances: Tensor, size: int, *, spread: str) -> Tensor:
 class Preview(NoiseOptimizer):
     """Keeps the candidates that will differ the most, and couples them.
 
-    Attributes:
-        candidates: N, at least the number of base noises that the coupling needs.
-        window: w, the side that the estimates are pooled to.
-        spread: "sum" of squared pairwise distances, or the "least" of them.
-        then: what refines the coupled noises; None for nothing.
-
-    Raises:
-        ValueError: an unknown spread.
+    candidates: N, at least the number of base noises that the coupling needs; window: w, the side
+    that the estimates are pooled to; spread: "sum" of squared pairwise distances, or the "least" of
+    them; then: what refines the coupled noises, None for nothing.
+    Raises ValueError: an unknown spread.
     """
 
     candidates: int

@@ -45,11 +45,9 @@ def chi_penalty(noise: Tensor) -> Tensor:
 class PairwiseDistance(Refinement):
     """Moves the noises so that the clean estimates lie further apart.
 
-    Attributes:
-        num_steps: of Adam, and of network passes.
-        learning_rate: of Adam, in units of the noise (standard deviation 1).
-        window: w, the side that the estimates are pooled to.
-        norm_weight: lambda of the chi penalty (ReNO: 0.01).
+    num_steps: of Adam, and of network passes; learning_rate: in units of the noise (standard
+    deviation 1); window: w, the side that the estimates are pooled to; norm_weight: lambda of the
+    chi penalty (ReNO: 0.01).
     """
 
     num_steps: int

@@ -23,15 +23,9 @@ def mentions(scene: Scene, rng: np.random.Generator) -> list[str]:
     window = f"a window on the {scene.window}" if rng.random() < 0.5 else "a window"
     lamp = f"a lamp on the {scene.lamp}" if rng.random() < 0.5 else "a lamp"
     rug = f"a {scene.rug} rug" if rng.random() < 0.5 else "a rug"
+    there = {window: scene.window, lamp: scene.lamp, "a picture": scene.picture, rug: scene.rug}
     phrases = [f"a {scene.bed} bed", f"{scene.wall} walls", f"a {scene.floor} floor"]
-    if scene.window is not None:
-        phrases.append(window)
-    if scene.lamp is not None:
-        phrases.append(lamp)
-    if scene.picture:
-        phrases.append("a picture")
-    if scene.rug is not None:
-        phrases.append(rug)
+    phrases += [phrase for phrase, thing in there.items() if thing]
     return [*phrases, TIME_PHRASES[scene.time]]
 
 

@@ -2,16 +2,7 @@
 
 import numpy as np
 
-from experiments.bedrooms.canvas import (
-    BED,
-    PANE,
-    SHADE,
-    Canvas,
-    Colour,
-    facing,
-    lying,
-    upright,
-)
+from experiments.bedrooms.canvas import BED, PANE, SHADE, Canvas, Colour, facing, lying, upright
 from experiments.bedrooms.scene import PALETTE, ROOM_DEPTH, ROOM_HALF_WIDTH, ROOM_HEIGHT, Scene
 
 SILL = 1.0  # height of a window's lower edge
@@ -85,19 +76,14 @@ def draw_picture(canvas: Canvas) -> None:
 
 
 def draw_rug(canvas: Canvas) -> None:
-    scene = canvas.scene
+    scene, angles = canvas.scene, np.linspace(0, 2 * np.pi, 28, endpoint=False).tolist()
     if scene.rug is None:
         return
-    for radius, colour in (
-        (scene.rug_radius, shade(PALETTE[scene.rug], 0.8)),
-        (scene.rug_radius - 0.14, PALETTE[scene.rug]),
-    ):
-        angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-        ring = [
-            (scene.rug_x + radius * np.cos(a), 0.0, 2.75 + 0.62 * radius * np.sin(a))
-            for a in angle.tolist()
-        ]
-        canvas.polygon(ring, colour)
+    colour = PALETTE[scene.rug]
+    for radius, fill in ((scene.rug_radius, shade(colour, 0.8)), (scene.rug_radius - 0.14, colour)):
+        x, z = scene.rug_x, 2.75
+        ring = [(x + radius * np.cos(a), 0.0, z + 0.62 * radius * np.sin(a)) for a in angles]
+        canvas.polygon(ring, fill)
 
 
 def lamp_x(scene: Scene) -> float:

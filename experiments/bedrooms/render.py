@@ -86,8 +86,7 @@ def render(scene: Scene, size: int = 64) -> tuple[np.ndarray, np.ndarray]:
         draw_window(canvas)
     if scene.picture:
         draw_picture(canvas)
-    if scene.rug is not None:
-        draw_rug(canvas)
+    draw_rug(canvas)
     if scene.lamp is not None:
         draw_lamp(canvas)
     draw_bed(canvas)

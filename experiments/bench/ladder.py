@@ -75,7 +75,7 @@ def our_arms(model: Model, law: Coupling, *, seed: int, batch: int) -> dict[str,
     def suite(label: str, execution: Execution, *, batch: int, lanes: int) -> Suite:
         return Suite(
             label=label,
-            model=model if execution == EAGER else execution(copy.deepcopy(model)),
+            model=model if execution == EAGER else copy.deepcopy(model).executed(execution),
             coupling=law,
             seed=seed,
             compiled=execution.compiled,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
@@ -28,13 +29,10 @@ def gallery_board(
     rows: Sequence[str] | None,
     arrange: Callable[[Tensor], Tensor] | None,
 ) -> tuple[Path, Path]:
-    """The galleries of a table's first prompts: none is chosen, but one that a method lacks is left
-    out.
+    """The galleries of a table's first prompts, none chosen, less those that a method lacks.
 
-    Args:
-        rows: the methods shown; None for all.
-        arrange: the images (K, 3, H, W) in [0, 1] of a gallery, in the order of the picture; None
-            for that of its members.
+    rows: the methods shown; None for all. arrange: puts the images (K, 3, H, W) in [0, 1] of a
+    gallery in the order of the picture; None for that of its members.
     """
     labels = [label for label in results.table.spec.rows if rows is None or label in rows]
     committed = [results.committed(label) for label in labels]
@@ -60,10 +58,8 @@ def comparison_board(
 ) -> tuple[Path, Path]:
     """Galleries of several prompts side by side: a prompt a row, a method a block of columns.
 
-    Args:
-        galleries: (prompt, {label: (K, H, W, 3) uint8}) with the same labels, K, H and W in every
-            row; labels stand from left to right as in the first row.
-        path: where to write; its suffix gives way to .png and .pdf.
+    galleries: (prompt, {label: (K, H, W, 3) uint8}) with the same labels, K, H and W in every row;
+    labels stand from left to right as in the first row.
 
     Images up to 256 pixels are enlarged by a whole factor and every pixel stays a square; larger
     ones are reduced by Lanczos. Raises ValueError where the shapes differ.
@@ -89,14 +85,16 @@ def comparison_board(
         for j, label in enumerate(labels):
             left = MARGIN + j * (block + BETWEEN)
             _write(figure, left, MARGIN, label, weight="bold", size=10)
-            _rule(figure, left, MARGIN + TITLE - 22, block)
+            rule = _axis(figure, left, MARGIN + TITLE - 22, block, 2)
+            rule.axhline(0, color="#999999", linewidth=0.8)
         top = MARGIN + TITLE
         for lines, row_height, (_, methods) in zip(captions, heights, galleries, strict=True):
             _write(figure, MARGIN, top, "\n".join(lines))
             for j, label in enumerate(labels):
                 for k, image in enumerate(methods[label]):
                     left = MARGIN + j * (block + BETWEEN) + k * (width + GUTTER)
-                    _place(figure, left, top + row_height - height, _tile(image))
+                    axis = _axis(figure, left, top + row_height, width, height)
+                    axis.imshow(_tile(image), interpolation="none", aspect="auto")
             top += row_height + ROW_GAP
         return save(figure, path)
 
@@ -112,23 +110,15 @@ def _tile(image: np.ndarray) -> np.ndarray:
     return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def _place(figure: Figure, left: int, top: int, image: np.ndarray) -> None:
-    """Places an image pixel by pixel with its upper left corner at (left, top)."""
+def _axis(figure: Figure, left: int, bottom: int, columns: int, rows: int) -> Axes:
+    """Bare axes of columns x rows pixels, whose lower left corner is so far from the upper left."""
     width, height = (round(side * DPI) for side in figure.get_size_inches())
-    rows, columns = image.shape[:2]
-    box = (left / width, 1 - (top + rows) / height, columns / width, rows / height)
+    box = (left / width, 1 - bottom / height, columns / width, rows / height)
     axis = figure.add_axes(box)
     axis.set_axis_off()
-    axis.imshow(image, interpolation="none", aspect="auto")
+    return axis
 
 
 def _write(figure: Figure, left: int, top: int, text: str, **font: Any) -> None:
     width, height = (round(side * DPI) for side in figure.get_size_inches())
     figure.text(left / width, 1 - top / height, text, va="top", parse_math=False, **font)
-
-
-def _rule(figure: Figure, left: int, top: int, length: int) -> None:
-    width, height = (round(side * DPI) for side in figure.get_size_inches())
-    axis = figure.add_axes((left / width, 1 - top / height, length / width, 2 / height))
-    axis.set_axis_off()
-    axis.axhline(0, color="#999999", linewidth=0.8)

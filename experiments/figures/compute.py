@@ -15,9 +15,7 @@ def equal_compute(
     """Every metric against the network passes that a gallery costs, a panel each.
 
     Points are means over prompts with 95 % intervals; lines join the rows of a family.
-
-    Args:
-        families: label -> rows of the table, by growing cost.
+    families: label -> rows of the table, by growing cost.
     """
     table, scores = results.table, results.scores
     metrics = [metric for metric in table.spec.columns if metric != "passes"]

@@ -27,11 +27,7 @@ def furthest(correlation: np.ndarray, law: np.ndarray) -> float:
 
 
 def heat_maps(matrices: Mapping[str, np.ndarray], path: Path) -> tuple[Path, Path]:
-    """Draws matrices side by side under their titles.
-
-    Args:
-        path: where to write; its suffix gives way to .png and .pdf.
-    """
+    """Draws matrices side by side under their titles."""
     with style():
         figure = canvas(0.4 + 2.4 * len(matrices), 2.7)
         axes = figure.subplots(1, len(matrices), squeeze=False)[0]

@@ -27,10 +27,8 @@ def effect_curve(
     Dots are ratios of means over prompts, with the paired 95 % interval of the difference; hollow
     dots are the paper's ratios, and the dashed line is what the theory predicts for one metric.
 
-    Args:
-        x: row -> where it stands on the axis.
-        against: row -> the row that it is divided by; one may stand for itself.
-        predicted: row -> the ratio that is predicted for `predicted_metric`.
+    x: row -> where it stands on the axis; against: row -> the row that it is divided by, which may
+    be itself; predicted: row -> the ratio that is predicted for `predicted_metric`.
     """
     spec = results.table.spec
     rows, places = list(x), list(x.values())

@@ -25,11 +25,7 @@ def paired_effect(results: Results, path: Path) -> tuple[Path, Path]:
 
     Each dot is one prompt's difference to the baseline row; the outline is their density, the dark
     line the mean with its 95 % interval. The colour says whether the Holm-corrected t-test finds
-    the row better, worse, or (grey) finds nothing.
-
-    Args:
-        results: with at least one baseline (ValueError otherwise).
-        path: where to write; its suffix gives way to .png and .pdf.
+    the row better, worse, or (grey) finds nothing. Raises ValueError for a table without baselines.
     """
     table, scores = results.table, results.scores
     pairs = table.spec.pairs
@@ -57,11 +53,8 @@ def paired_effect(results: Results, path: Path) -> tuple[Path, Path]:
             axis.set_yticklabels(names if number % across == 0 else [], parse_math=False)
             axis.spines["left"].set_visible(False)
             axis.locator_params(axis="x", nbins=4)
-        legend = textwrap.fill(
-            LEGEND.format(unit=table.spec.unit),
-            42 * across + 10,
-            break_on_hyphens=False,
-        )
+        legend = LEGEND.format(unit=table.spec.unit)
+        legend = textwrap.fill(legend, 42 * across + 10, break_on_hyphens=False)
         figure.supxlabel(legend, fontsize=7)
         return save(figure, path)
 

@@ -18,10 +18,8 @@ def course(
 
     Several groups stand side by side, a column each; the three panels of one alone are a row.
 
-    Args:
-        groups: group -> start -> card, all cards of a group of one size K.
-        path: where to write; its suffix gives way to .png and .pdf.
-        target: whether to draw the repulsive correlation, -1/(K-1), as what is aimed at.
+    groups: group -> start -> card, all cards of a group of one size K; target: whether to draw the
+    repulsive correlation, -1/(K-1), as what is aimed at.
     """
     with style():
         shape = (3, len(groups)) if len(groups) > 1 else (1, 3)
@@ -31,7 +29,8 @@ def course(
             rewards, correlations, heat = axes[:, column]
             for number, (start, card) in enumerate(cards.items()):
                 _rewards(rewards, card, label=start, colour=f"C{number}")
-                _correlations(correlations, card, colour=f"C{number}")
+                lines = card.correlations[:, *np.triu_indices(card.matrix.shape[0], 1)].numpy()
+                correlations.plot(lines, color=f"C{number}", linewidth=1)
             size = next(iter(cards.values())).matrix.shape[0]
             if target:
                 correlations.axhline(-1 / (size - 1), color="#222222", linestyle="--", linewidth=1)
@@ -55,8 +54,3 @@ def _rewards(axis: Axes, card: Card, *, label: str, colour: str) -> None:
     width = min(RECENT, len(values))
     steps = np.arange(width, len(values) + 1)
     axis.plot(steps, (sums[width:] - sums[:-width]) / width, color=colour, label=label)
-
-
-def _correlations(axis: Axes, card: Card, *, colour: str) -> None:
-    first, second = np.triu_indices(card.matrix.shape[0], 1)
-    axis.plot(card.correlations[:, first, second].numpy(), color=colour, linewidth=1)

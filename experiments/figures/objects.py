@@ -17,10 +17,9 @@ MAGNIFIED = 4  # of a difference, so that the eye sees it
 def object_board(
     results: Results, path: Path, *, num_pictures: int, rows: Sequence[str] | None
 ) -> tuple[Path, Path]:
-    """The galleries of a table's first pictures, none of them chosen, under what was given.
+    """The galleries of a table's first pictures, none chosen, under what was given.
 
-    Args:
-        rows: the methods shown; None for all.
+    rows: the methods shown; None for all.
     """
     labels = [label for label in results.table.spec.rows if rows is None or label in rows]
     jobs = [job for job in results.jobs[:num_pictures] if isinstance(job, ObjectJob)]
@@ -35,13 +34,8 @@ def object_board(
 
 def _given(picture: ObjectImage, size: int) -> np.ndarray:
     """The picture, its mask and what the mask keeps, as far as `size` images go; white after."""
-    mask = picture.mask[..., None]
-    shown = [
-        picture.image,
-        np.where(mask, np.uint8(255), np.uint8(0)).repeat(3, axis=-1),
-        np.where(mask, picture.image, np.uint8(255)),
-    ]
-    white = np.full_like(picture.image, 255)
+    mask, white = picture.mask[..., None], np.full_like(picture.image, 255)
+    shown = [picture.image, mask * white, np.where(mask, picture.image, white)]
     return np.stack([*shown, *[white] * size][:size])
 
 
@@ -54,19 +48,17 @@ def reconstructions(
     the number is the root mean square of the difference, over the whole image in [0, 1].
     """
     jobs = [job for job in results.jobs[:num_pictures] if isinstance(job, ObjectJob)]
-    pictures: dict[str, dict[str, np.ndarray]] = {}
-    for job, gallery in zip(jobs, results.images(row, jobs), strict=True):
+    difference = f"difference, × {MAGNIFIED}; at the top its root mean square"
+    rows: dict[str, dict[str, np.ndarray]] = {
+        "picture": {},
+        "inverted and sampled again": {},
+        difference: {},
+    }
+    for number, (job, gallery) in enumerate(zip(jobs, results.images(row, jobs), strict=True), 1):
         image, again = job.picture.image, gallery[0]
         apart = np.abs(again.astype(float) - image) / 255
-        error = f"{np.sqrt((apart**2).mean()):.3f}"
         magnified = (255 * (MAGNIFIED * apart).clip(0, 1)).astype(np.uint8)
-        columns = {
-            "picture": image,
-            "inverted and sampled again": again,
-            f"difference, × {MAGNIFIED}; at the top its root mean square": magnified,
-        }
-        for name, shown in columns.items():
-            pictures.setdefault(name, {})[f"{len(pictures.get(name, {})) + 1}: {error}"] = shown[
-                None
-            ]
-    return comparison_board(list(pictures.items()), path)
+        label = f"{number}: {np.sqrt((apart**2).mean()):.3f}"
+        for shown, of_row in zip((image, again, magnified), rows.values(), strict=True):
+            of_row[label] = shown[None]
+    return comparison_board(list(rows.items()), path)

@@ -17,8 +17,7 @@ def tradeoff(
 ) -> tuple[Path, Path]:
     """Means of metric `y` over those of `x`, with 95 % intervals over jobs.
 
-    Args:
-        path_rows: the rows that are joined, in this order; every other row is a point.
+    path_rows: the rows that are joined, in this order; every other row is a point.
     """
     spec = results.table.spec
     across, up = (pivot(results.scores, metric, rows=spec.rows) for metric in (x, y))

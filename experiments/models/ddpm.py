@@ -21,12 +21,11 @@ class DDPM(Model):
     pipelines = ("DDPMPipeline", "DDIMPipeline")
 
     def __init__(self, *, unet: Any, image_size: int, **rest: Any) -> None:
-        if image_size != unet.config.sample_size:
-            raise UsageError(
-                f"model.image_size = {image_size}, but this model makes {unet.config.sample_size}"
-            )
-        shape = (unet.config.in_channels, image_size, image_size)
-        super().__init__(modules=(unet,), image_size=image_size, noise_shape=shape, **rest)
+        side = unet.config.sample_size
+        if image_size != side:
+            raise UsageError(f"model.image_size = {image_size}, but this model makes {side}")
+        shape = (unet.config.in_channels, side, side)
+        super().__init__(modules=(unet,), image_size=side, noise_shape=shape, **rest)
         self.unet = unet
 
     @classmethod

@@ -3,15 +3,12 @@
 import torch
 
 from experiments.errors import UsageError
-
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+from metrics.suite import DTYPES
 
 
 def select_device(name: str) -> torch.device:
     """`auto` is the first of cuda, mps and cpu that is there; anything else must be there.
-
-    Raises:
-        UsageError: no such device here.
+    Raises UsageError: no such device here.
     """
     mps = torch.backends.mps.is_available()
     if name == "auto":
@@ -32,9 +29,7 @@ def select_device(name: str) -> torch.device:
 
 def select_dtype(name: str, device: torch.device) -> torch.dtype:
     """`auto` is float16 on CUDA and float32 elsewhere.
-
-    Raises:
-        UsageError: not a dtype, or float16 on a CPU, which computes it slowly or not at all.
+    Raises UsageError: not a dtype, or float16 on a CPU, which computes it slowly or not at all.
     """
     if name == "auto":
         return torch.float16 if device.type == "cuda" else torch.float32

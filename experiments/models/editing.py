@@ -25,9 +25,7 @@ def sdedit(
 
     Of the model's steps the last int(num_steps * strength) are taken, which is how diffusers rounds
     (0.58 of 50 steps, in floating point, are 28). Strength 1 still holds what q keeps of x*.
-
-    Raises:
-        UsageError: a strength outside (0, 1], or too small for a single step.
+    Raises UsageError: a strength outside (0, 1], or too small for a single step.
     """
     num_steps = model.process.num_steps
     taken = int(num_steps * strength)
@@ -36,10 +34,9 @@ def sdedit(
             f"SDEdit's strength = {strength} must be at most 1, and at least {1 / num_steps:g} "
             f"for one of {num_steps} steps"
         )
-    start = num_steps - taken
-    clean, noise = _placed(model, clean, noise)
-    x = model.process.diffuse(clean, noise, start)
-    return model.sample(x, condition, start=start)
+    clean, noise = (x.to(model.device, model.dtype) for x in (clean, noise))
+    x = model.process.diffuse(clean, noise, num_steps - taken)
+    return model.sample(x, condition, start=num_steps - taken)
 
 
 def blend(
@@ -50,7 +47,7 @@ def blend(
     keep: (N, h, w) or (h, w), boolean, true on the object. The background starts from `noise`, and
     the object is noised with the same one at every step.
     """
-    clean, noise = _placed(model, clean, noise)
+    clean, noise = (x.to(model.device, model.dtype) for x in (clean, noise))
     keep = keep.to(model.device).unsqueeze(-3)
     x, last = noise, model.process.num_steps - 1
     for step in range(model.process.num_steps):
@@ -58,7 +55,3 @@ def blend(
         known = clean if step == last else model.process.diffuse(clean, noise, step + 1)
         x = torch.where(keep, known, x)
     return x
-
-
-def _placed(model: Model, *tensors: Tensor) -> list[Tensor]:
-    return [tensor.to(model.device, model.dtype) for tensor in tensors]

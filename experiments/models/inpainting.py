@@ -53,6 +53,5 @@ class StableDiffusionInpainting(StableDiffusion):
                 "object, or choose another model"
             )
         prompt = {name: rows for name, rows in condition.items() if name not in (MASK, MASKED)}
-        return super().network(
-            torch.cat([x, condition[MASK], condition[MASKED]], dim=1), timestep, prompt
-        )
+        x = torch.cat([x, condition[MASK], condition[MASKED]], dim=1)
+        return super().network(x, timestep, prompt)

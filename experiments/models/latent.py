@@ -20,13 +20,7 @@ class LatentModel(Model):
     """A model whose noise lives in the latent space of `vae` (a diffusers AutoencoderKL)."""
 
     def __init__(
-        self,
-        *,
-        network: Any,
-        vae: Any,
-        encoders: Sequence[nn.Module],
-        image_size: int,
-        **rest: Any,
+        self, *, network: Any, vae: Any, encoders: Sequence[nn.Module], image_size: int, **rest: Any
     ) -> None:
         factor = 2 ** (len(vae.config.block_out_channels) - 1)
         multiple = factor * network.config.get("patch_size", 1)
@@ -46,8 +40,8 @@ class LatentModel(Model):
         return (*super().busy_modules, self.vae.decoder)
 
     def decode(self, latents: Tensor) -> Tensor:
-        latents = latents.to(self.vae.dtype) / self.vae.config.scaling_factor
-        latents = latents + (self.vae.config.shift_factor or 0)
+        config = self.vae.config
+        latents = latents.to(self.vae.dtype) / config.scaling_factor + (config.shift_factor or 0)
         parts = latents.split(max(1, DECODED_PIXELS // self.image_size**2))
         return torch.cat([unit_range(self.vae.decode(part).sample) for part in parts])
 

@@ -9,7 +9,7 @@ choice. The weights themselves never need one.
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, Self
 
 import torch
@@ -34,14 +34,10 @@ def repeat_rows(condition: Condition, count: int) -> Condition:
 class Model(ABC):
     """A denoising network with its process, guidance, and ways in and out of its latent space.
 
-    Attributes:
-        process: the deterministic sampler's tables.
-        guidance: s of classifier-free guidance, 1 for none.
-        image_size: side of the images in pixels.
-        noise_shape: (C, h, w) of one noise.
-        identity: what made the images: name, family, source, revision.
-        modules: everything that has weights, the network first.
-        execution: how they are run.
+    process: the deterministic sampler's tables; guidance: s of classifier-free guidance, 1 for
+    none; image_size: side of the images in pixels; noise_shape: (C, h, w) of one noise; identity:
+    what made the images: name, family, source, revision; modules: everything that has weights, the
+    network first; execution: how they are run.
     """
 
     execution: Execution = EAGER
@@ -88,11 +84,8 @@ class Model(ABC):
     ) -> Self:
         """Loads the model from a local folder or a hub repository in diffusers' layout.
 
-        Args:
-            own: the settings that `networks` of this family takes.
-
-        Raises:
-            UsageError: the files, the device or a setting is not to be had; says the remedy.
+        own: the settings that `networks` of this family takes.
+        Raises UsageError: the files, the device or a setting is not to be had; says the remedy.
         """
         cls.check_settings(guidance=guidance, **own)
         checkpoint = Checkpoint.open(
@@ -115,9 +108,7 @@ class Model(ABC):
     @classmethod
     def fetch(cls, *, source: str, revision: str | None, variant: str | None, **rest: Any) -> None:
         """Downloads every file that `load` needs with these settings; loads nothing.
-
-        Raises:
-            UsageError: the folder is not whole, or the hub does not give the files.
+        Raises UsageError: the folder is not whole, or the hub does not give the files.
         """
         resolve(source, revision=revision, variant=variant, parts=cls.parts_with(**rest))
 
@@ -178,6 +169,17 @@ class Model(ABC):
     def _encode_null(self) -> Condition:
         return self.encode_prompts([""])
 
+    def executed(self, execution: Execution) -> Self:
+        """The same model, its networks run so from now on."""
+        if execution.channels_last:
+            for module in self.modules:
+                module.to(memory_format=torch.channels_last)
+        if execution.compiled:
+            for module in self.busy_modules:
+                module.compile(fullgraph=True, dynamic=False)
+        self.execution = execution
+        return self
+
     def predict(self, x: Tensor, step: int, condition: Condition) -> Tensor:
         """The guided output at `step`: one network call, of 2N rows where guidance is on."""
         x = x.to(self.dtype)
@@ -214,30 +216,19 @@ class Model(ABC):
     ) -> Tensor:
         """Noise (N, C, h, w) -> clean latents, deterministically.
 
-        Args:
-            start: the step to begin with; `noise` is then x at that step.
-            checkpointed: for gradients through many steps. Of every step x is kept; the rest is
-                computed again when the backward pass comes to it: the memory of one step, for the
-                time of one more forward pass (arXiv:1604.06174).
-            on_step: `on_step(step, x)` is called after every step.
-
-        Raises:
-            ValueError: noise of another shape, or with another number of rows than `condition`.
+        start: the step to begin with; `noise` is then x at that step. checkpointed: for gradients
+        through many steps: of every step x is kept, the rest is computed again in the backward
+        pass: the memory of one step, for the time of one more forward pass (arXiv:1604.06174).
+        on_step: `on_step(step, x)` is called after every step.
+        Raises ValueError: noise of another shape, or with another number of rows than `condition`.
         """
-        x = self._entered(noise, condition)
+        x, advance = self._entered(noise, condition), self.advance
+        if checkpointed:
+            # Nothing is drawn at random, so no random state needs to be restored.
+            options = {"use_reentrant": False, "preserve_rng_state": False}
+            advance = partial(checkpoint, self.advance, **options)
         for step in range(start, self.process.num_steps):
-            if checkpointed:
-                # Nothing is drawn at random, so no random state needs to be restored.
-                x = checkpoint(
-                    self.advance,
-                    x,
-                    step,
-                    condition,
-                    use_reentrant=False,
-                    preserve_rng_state=False,
-                )
-            else:
-                x = self.advance(x, step, condition)
+            x = advance(x, step, condition)
             if on_step is not None:
                 on_step(step, x)
         return x
@@ -247,9 +238,7 @@ class Model(ABC):
 
         The sampler's steps in reverse, one network call each; the guidance is the model's own.
         Song, Meng & Ermon, ICLR 2021, arXiv:2010.02502, sec. 4.3; see `process` for the error.
-
-        Raises:
-            ValueError: latents of another shape, or other rows than `condition` has.
+        Raises ValueError: latents of another shape, or other rows than `condition` has.
         """
         x = self._entered(latents, condition)
         for step in reversed(range(self.process.num_steps)):
@@ -274,9 +263,7 @@ def unit_range(images: Tensor) -> Tensor:
 
 def to_uint8(images: Tensor) -> Tensor:
     """(N, 3, H, W) in [0, 1] -> (N, H, W, 3) uint8, rounded as diffusers' image processor does.
-
-    Raises:
-        FloatingPointError: an image is not finite; as integers it would pass for a picture.
+    Raises FloatingPointError: an image is not finite; as integers it would pass for a picture.
     """
     broken = images.flatten(1).isfinite().all(dim=1).logical_not().nonzero().flatten().tolist()
     if broken:

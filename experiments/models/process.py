@@ -11,11 +11,10 @@ The clean estimate x0(x_t) is Tweedie's formula. It takes x and the network's ou
 gradient can be stopped at the network: `clean(x, output.detach(), step)`.
 
 Inversion walks the same steps upwards, x_s -> x_t with s < t: x_t = alpha_t x0(x_s) + sigma_t eps.
-The network's output should be the one at (x_t, t), which is not known; it is called with t, but at
-x_s (as in diffusers' DDIMInverseScheduler). So inversion and sampling undo each other up to what
-the output changes within a step.
-The numbers come from the diffusers scheduler of the same configuration; they are Python floats, so
-that no step waits for the device.
+The output at (x_t, t) is not known, so the network is called with t, but at x_s (as in diffusers'
+DDIMInverseScheduler), and sampling undoes inversion up to what the output changes within a step.
+The numbers are those of diffusers' scheduler, as Python floats, so that no step waits for the
+device.
 """
 
 from collections.abc import Callable
@@ -27,24 +26,11 @@ from torch import Tensor
 
 from experiments.errors import UsageError
 
-
-def _from_epsilon(x: Tensor, output: Tensor, alpha: float, sigma: float) -> tuple[Tensor, Tensor]:
-    return (x - sigma * output) / alpha, output
-
-
-def _from_velocity(x: Tensor, output: Tensor, alpha: float, sigma: float) -> tuple[Tensor, Tensor]:
-    return alpha * x - sigma * output, alpha * output + sigma * x
-
-
-def _from_sample(x: Tensor, output: Tensor, alpha: float, sigma: float) -> tuple[Tensor, Tensor]:
-    return output, (x - alpha * output) / sigma
-
-
-# What the network predicts -> (clean estimate, noise estimate).
+# What the network predicts: x_t, output y, alpha_t, sigma_t -> (clean estimate, noise estimate).
 PREDICTIONS: dict[str, Callable[[Tensor, Tensor, float, float], tuple[Tensor, Tensor]]] = {
-    "epsilon": _from_epsilon,
-    "v_prediction": _from_velocity,
-    "sample": _from_sample,
+    "epsilon": lambda x, y, alpha, sigma: ((x - sigma * y) / alpha, y),
+    "v_prediction": lambda x, y, alpha, sigma: (alpha * x - sigma * y, alpha * y + sigma * x),
+    "sample": lambda x, y, alpha, sigma: (y, (x - alpha * y) / sigma),
 }
 
 
@@ -70,9 +56,7 @@ class DDIM:
     @classmethod
     def from_scheduler(cls, scheduler: Any, num_steps: int) -> "DDIM":
         """Tables of a diffusers DDIMScheduler; its own state does not matter.
-
-        Raises:
-            UsageError: a prediction type, thresholding or number of steps that is not supported.
+        Raises UsageError: a prediction type, thresholding or number of steps that is not supported.
         """
         config = scheduler.config
         if config.prediction_type not in PREDICTIONS:
@@ -90,8 +74,7 @@ class DDIM:
             raise UsageError(f"model.num_steps = {num_steps} must be from 1 to {len(train) - 1}")
         scheduler.set_timesteps(num_steps)
         timesteps = tuple(scheduler.timesteps.tolist())
-        stride = len(train) // num_steps
-        final = float(scheduler.final_alpha_cumprod)
+        stride, final = len(train) // num_steps, float(scheduler.final_alpha_cumprod)
         return cls(
             timesteps=timesteps,
             alphas_cumprod=tuple(train[t] for t in timesteps),
@@ -126,9 +109,7 @@ class DDIM:
 
     def invert(self, x: Tensor, output: Tensor, step: int) -> Tensor:
         """x where step `step` begins, from x where it ends and the output there, (N, C, h, w).
-
-        Raises:
-            UsageError: the network predicts x_0, and x_0 is where the step ends.
+        Raises UsageError: the network predicts x_0, and x_0 is where the step ends.
         """
         alpha_bar = self.next_alphas_cumprod[step]
         if self.prediction == "sample" and alpha_bar == 1:
@@ -143,9 +124,8 @@ class DDIM:
         return _mixed(clean, noise, self.alphas_cumprod[step])
 
     def _estimates(self, x: Tensor, output: Tensor, alpha_bar: float) -> tuple[Tensor, Tensor]:
-        clean, noise = PREDICTIONS[self.prediction](
-            x, output, alpha_bar**0.5, (1 - alpha_bar) ** 0.5
-        )
+        estimates = PREDICTIONS[self.prediction]
+        clean, noise = estimates(x, output, alpha_bar**0.5, (1 - alpha_bar) ** 0.5)
         if self.clip is not None:  # the noise estimate stays the unclipped one, as in diffusers
             clean = clean.clamp(-self.clip, self.clip)
         return clean, noise
@@ -167,9 +147,7 @@ class FlowEuler:
     @classmethod
     def from_scheduler(cls, scheduler: Any, num_steps: int) -> "FlowEuler":
         """Tables of a diffusers FlowMatchEulerDiscreteScheduler, its shift included.
-
-        Raises:
-            UsageError: a number of steps, or a scheduler option, that is not supported.
+        Raises UsageError: a number of steps, or a scheduler option, that is not supported.
         """
         for option in ("use_dynamic_shifting", "stochastic_sampling", "invert_sigmas"):
             if scheduler.config[option]:
@@ -177,15 +155,11 @@ class FlowEuler:
                     f"the scheduler's {option} is not supported: "
                     f"set {option} to false in scheduler_config.json"
                 )
-        if not 1 <= num_steps <= scheduler.config.num_train_timesteps:
-            raise UsageError(
-                f"model.num_steps = {num_steps} must be from 1 to "
-                f"{scheduler.config.num_train_timesteps}"
-            )
+        most = scheduler.config.num_train_timesteps
+        if not 1 <= num_steps <= most:
+            raise UsageError(f"model.num_steps = {num_steps} must be from 1 to {most}")
         scheduler.set_timesteps(num_steps)
-        return cls(
-            timesteps=tuple(scheduler.timesteps.tolist()), sigmas=tuple(scheduler.sigmas.tolist())
-        )
+        return cls(tuple(scheduler.timesteps.tolist()), tuple(scheduler.sigmas.tolist()))
 
     @property
     def num_steps(self) -> int:

@@ -11,16 +11,15 @@ LIBRARIES = ("huggingface_hub", "diffusers", "transformers")
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Neither warnings nor log lines below an error."""
-    levels = {name: logging.getLogger(name).level for name in LIBRARIES}
-    for name in LIBRARIES:
-        logging.getLogger(name).setLevel(logging.ERROR)
+    levels = {logger: logger.level for logger in map(logging.getLogger, LIBRARIES)}
+    for logger in levels:
+        logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+        for logger, level in levels.items():
+            logger.setLevel(level)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition
 from experiments.models.process import FlowEuler
 from experiments.models.sdxl import ENCODERS, TOKENIZERS, clip_embeddings
+from experiments.models.stable_diffusion import tokens
 
 T5_PARTS = ("text_encoder_3", "tokenizer_3")
 
@@ -23,9 +24,8 @@ T5_PARTS = ("text_encoder_3", "tokenizer_3")
 class SD3(LatentModel):
     """Stable Diffusion 3 as a model of the protocol.
 
-    Attributes:
-        t5: T5's tokenizer and encoder, or None.
-        t5_length: how many T5 tokens condition the network, whether there is a T5 or not.
+    t5: T5's tokenizer and encoder, or None; t5_length: how many T5 tokens condition the network,
+    whether there is a T5 or not.
     """
 
     parts = ("transformer", "vae", *ENCODERS, *TOKENIZERS, "scheduler")
@@ -98,14 +98,8 @@ class SD3(LatentModel):
             shape = (len(prompts), self.t5_length, width)
             return torch.zeros(shape, device=self.device, dtype=self.dtype)
         tokenizer, encoder = self.t5
-        tokens = tokenizer(
-            list(prompts),
-            padding="max_length",
-            max_length=self.t5_length,
-            truncation=True,
-            return_tensors="pt",
-        ).input_ids
-        return encoder(tokens.to(self.device)).last_hidden_state.to(self.dtype)
+        ids = tokens(tokenizer, prompts, self.t5_length).to(self.device)
+        return encoder(ids).last_hidden_state.to(self.dtype)
 
     def network(self, x: Tensor, timestep: Tensor, condition: Condition) -> Tensor:
         return self.transformer(x, timestep=timestep, **condition).sample

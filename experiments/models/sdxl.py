@@ -13,7 +13,7 @@ from torch import Tensor
 from experiments.models.latent import LatentModel
 from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition
-from experiments.models.stable_diffusion import clip_tokens
+from experiments.models.stable_diffusion import tokens
 
 ENCODERS = ("text_encoder", "text_encoder_2")
 TOKENIZERS = ("tokenizer", "tokenizer_2")
@@ -22,8 +22,7 @@ TOKENIZERS = ("tokenizer", "tokenizer_2")
 class SDXL(LatentModel):
     """SDXL as a model of the protocol.
 
-    Attributes:
-        zero_null: the empty prompt's embeddings are zeros, as the published model was trained.
+    zero_null: the empty prompt's embeddings are zeros, as the published model was trained.
     """
 
     parts = ("unet", "vae", *ENCODERS, *TOKENIZERS, "scheduler")
@@ -65,17 +64,15 @@ class SDXL(LatentModel):
 
     def encode_prompts(self, prompts: Sequence[str]) -> Condition:
         hidden, pooled = clip_embeddings(self.tokenizers, self.text_encoders, prompts)
-        size = float(self.image_size)
+        side = float(self.image_size)
         # Original size, crop corner, target size.
-        time_ids = hidden.new_tensor([size, size, 0, 0, size, size]).expand(len(prompts), -1)
+        time_ids = hidden.new_tensor([side, side, 0, 0, side, side]).expand(len(prompts), -1)
         return {"encoder_hidden_states": hidden, "text_embeds": pooled[-1], "time_ids": time_ids}
 
     def _encode_null(self) -> Condition:
         null = self.encode_prompts([""])
-        if self.zero_null:
-            for name in ("encoder_hidden_states", "text_embeds"):
-                null[name] = torch.zeros_like(null[name])
-        return null
+        zero = ("encoder_hidden_states", "text_embeds") if self.zero_null else ()
+        return null | {name: torch.zeros_like(null[name]) for name in zero}
 
     def network(self, x: Tensor, timestep: Tensor, condition: Condition) -> Tensor:
         return self.unet(
@@ -94,8 +91,8 @@ def clip_embeddings(
     """
     hidden, pooled = [], []
     for tokenizer, text_encoder in zip(tokenizers, text_encoders, strict=True):
-        tokens = clip_tokens(tokenizer, prompts).to(text_encoder.device)
-        output = text_encoder(tokens, output_hidden_states=True)
+        ids = tokens(tokenizer, prompts).to(text_encoder.device)
+        output = text_encoder(ids, output_hidden_states=True)
         hidden.append(output.hidden_states[-2])
         pooled.append(output[0])
     return torch.cat(hidden, dim=-1), pooled

@@ -22,15 +22,9 @@ _loaded: dict[str, Model] = {}  # the one model of this process; two might not f
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A model that can be loaded here, or in another process.
+    """A model that can be loaded here, or in another process; `settings` are what its `load` takes.
 
-    Attributes:
-        family: the class of the model.
-        settings: what its `load` takes.
-        execution: how its networks are run.
-
-    Raises:
-        UsageError: a setting is missing, unknown or invalid; nothing has been fetched.
+    Raises UsageError: a setting is missing, unknown or invalid; nothing has been fetched.
     """
 
     family: type[Model]
@@ -46,14 +40,12 @@ class ModelSource:
 
     def load(self) -> Model:
         """The model, on its device; once a process, however often it is asked for.
-
-        Raises:
-            UsageError: the files, the device or a setting is not to be had; says the remedy.
+        Raises UsageError: the files, the device or a setting is not to be had; says the remedy.
         """
         key = repr(self)
         if key not in _loaded:
             _loaded.clear()
-            _loaded[key] = self.execution(self.family.load(**self.settings))
+            _loaded[key] = self.family.load(**self.settings).executed(self.execution)
         return _loaded[key]
 
     def fetch(self) -> None:

@@ -40,19 +40,15 @@ class StableDiffusion(LatentModel):
         }
 
     def encode_prompts(self, prompts: Sequence[str]) -> Condition:
-        tokens = clip_tokens(self.tokenizer, prompts).to(self.device)
-        return {"encoder_hidden_states": self.text_encoder(tokens).last_hidden_state}
+        found = self.text_encoder(tokens(self.tokenizer, prompts).to(self.device))
+        return {"encoder_hidden_states": found.last_hidden_state}
 
     def network(self, x: Tensor, timestep: Tensor, condition: Condition) -> Tensor:
         return self.unet(x, timestep, **condition).sample
 
 
-def clip_tokens(tokenizer: Any, prompts: Sequence[str]) -> Tensor:
-    """Token ids (N, tokenizer.model_max_length), padded or cut."""
-    return tokenizer(
-        list(prompts),
-        padding="max_length",
-        max_length=tokenizer.model_max_length,
-        truncation=True,
-        return_tensors="pt",
-    ).input_ids
+def tokens(tokenizer: Any, prompts: Sequence[str], length: int | None = None) -> Tensor:
+    """Token ids (N, length), by default as many as the tokenizer's model takes, padded or cut."""
+    length = length or tokenizer.model_max_length
+    options = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
+    return tokenizer(list(prompts), max_length=length, **options).input_ids

@@ -11,9 +11,9 @@ import torch
 
 from coupling import from_correlation, repulsive
 from coupling.learned import near_repulsive, random_coupling
+from coupling.optimizers.reward import of_pairs
 from experiments.figures.style import canvas, save, style
 from experiments.theory.evidence import Evidence, require
-from experiments.theory.measures import pairs
 
 STATEMENT = "Proposition 3.1"
 SIZES = (2, 3, 4, 6)
@@ -23,18 +23,19 @@ DRAWS = 500  # random couplings of each size: of every rank 1 .. K, and around t
 
 def check(folder: Path) -> Evidence:
     """Exactly the feasible interval is accepted; no random coupling beats the repulsive one."""
-    smallest = {size: _smallest_eigenvalues(size) for size in SIZES}
-    worst = {size: _worst_pairs(size) for size in SIZES}
+    smallest, worst = {}, {size: _worst_pairs(size) for size in SIZES}
     for size in SIZES:
         lowest = -1 / (size - 1)
         feasible = (lowest <= RHO + 1e-9) & (RHO <= 1 + 1e-9)
-        accepted = torch.tensor([_is_accepted(size, rho) for rho in RHO.tolist()])
+        matrices = torch.where(torch.eye(size, dtype=torch.bool), 1.0, RHO[:, None, None])
+        smallest[size] = torch.linalg.eigvalsh(matrices)[:, 0]
+        accepted = torch.tensor([_is_accepted(matrix) for matrix in matrices])
         require(
             bool((accepted == feasible).all() and ((smallest[size] >= -1e-9) == feasible).all()),
             STATEMENT,
             f"at K = {size} the accepted rho are not [{lowest:.4g}, 1]",
         )
-        attained = pairs(repulsive(size).correlation).max().item()
+        attained = of_pairs(repulsive(size).correlation).max().item()
         require(
             abs(attained - lowest) < 1e-12 and worst[size].min().item() >= lowest - 1e-12,
             STATEMENT,
@@ -42,25 +43,15 @@ def check(folder: Path) -> Evidence:
         )
     measured = "; ".join(
         f"K = {size}: bound {-1 / (size - 1):+.4f}, best of {len(worst[size])} random "
-        f"{worst[size].min():+.4f}, repulsive {pairs(repulsive(size).correlation).max():+.4f}"
+        f"{worst[size].min():+.4f}, repulsive {of_pairs(repulsive(size).correlation).max():+.4f}"
         for size in SIZES
     )
     return Evidence(STATEMENT, measured, _draw(smallest, worst, folder / "feasible"))
 
 
-def _equicorrelation(size: int, rho: float) -> torch.Tensor:
-    return torch.full((size, size), rho, dtype=torch.float64).fill_diagonal_(1)
-
-
-def _smallest_eigenvalues(size: int) -> torch.Tensor:
-    return torch.stack(
-        [torch.linalg.eigvalsh(_equicorrelation(size, rho))[0] for rho in RHO.tolist()]
-    )
-
-
-def _is_accepted(size: int, rho: float) -> bool:
+def _is_accepted(correlation: torch.Tensor) -> bool:
     try:
-        from_correlation(_equicorrelation(size, rho))
+        from_correlation(correlation)
     except ValueError:
         return False
     return True
@@ -71,7 +62,7 @@ def _worst_pairs(size: int) -> torch.Tensor:
     half = range(DRAWS // 2)
     couplings = [random_coupling(size, 1 + seed % size, seed=seed) for seed in half]
     couplings += [near_repulsive(size, noise=seed / DRAWS, seed=seed) for seed in half]
-    return torch.stack([pairs(coupling.correlation).max() for coupling in couplings])
+    return torch.stack([of_pairs(coupling.correlation).max() for coupling in couplings])
 
 
 def _draw(smallest: dict, worst: dict, path: Path) -> Path:

@@ -25,12 +25,12 @@ from torch import Tensor
 
 from coupling import base_noise, equicorrelated, from_correlation, repulsive
 from coupling.learned import random_coupling
+from coupling.optimizers.reward import of_pairs
 from experiments.figures.style import canvas, save, style
 from experiments.models.model import Model, repeat_rows
 from experiments.tasks.job import jobs_of
 from experiments.tasks.prompts import captions
-from experiments.theory.evidence import Evidence, require
-from experiments.theory.measures import mean_and_error, pairs, squared_distances
+from experiments.theory.evidence import Evidence, mean_and_error, require, squared_distances
 from experiments.theory.separation import similarity
 
 STATEMENT = "Theorem A.3"
@@ -67,8 +67,7 @@ def check_linear(folder: Path) -> Evidence:
     target = random_coupling(SIZE, SIZE, seed=0).correlation
     base = torch.randn(SIZE, SAMPLES, DIMENSION, dtype=torch.float64, generator=generator)
     pool = torch.randn(2_000, DIMENSION, dtype=torch.float64, generator=generator)
-    total = pairs(target).mean().item()
-    identity = torch.eye(SIZE, dtype=torch.float64)
+    total = of_pairs(target).mean().item()
     eigenvalues = torch.linalg.eigvalsh(linear @ linear.T)
     scaled = eigenvalues / BANDWIDTH**2
 
@@ -79,7 +78,7 @@ def check_linear(folder: Path) -> Evidence:
         return mean_and_error(after - before)
 
     def along(t: float) -> Tensor:
-        return (1 - t) * identity + t * target
+        return (1 - t) * torch.eye(SIZE, dtype=torch.float64) + t * target
 
     def exact(t: float) -> float:
         """The change of the similarity at R(t)."""
@@ -93,9 +92,8 @@ def check_linear(folder: Path) -> Evidence:
         "distance": -2 * eigenvalues.sum(),
         "similarity": independent * (scaled / (1 + 2 * scaled)).sum(),
     }
-    functions = {"distance": _identity, "similarity": _rbf(BANDWIDTH)}
     measured, curves = [], {}
-    for name, function in functions.items():
+    for name, function in _functions(BANDWIDTH).items():
         slope = float(slopes[name])
         stein = price_slope(function(squared), pool).item()
         require(abs(stein / slope - 1) < 0.1, STATEMENT, f"{name}: slope {stein}, exact {slope}")
@@ -128,7 +126,7 @@ def check_bundled(folder: Path) -> Evidence:
     """The bundled model changes as predicted along R(t) to the repulsive coupling."""
     model = bundled()
     jobs = jobs_of(captions(PROMPTS, seed=0))
-    functions = {"distance": _identity, "similarity": _rbf(IMAGE_BANDWIDTH)}
+    functions = _functions(IMAGE_BANDWIDTH)
     total = repulsive(SIZE).correlation[0, 1].item()
     slopes: dict[str, list[float]] = {name: [] for name in functions}
     changes: dict[str, list[Tensor]] = {name: [] for name in functions}
@@ -186,7 +184,7 @@ def _along(
     lowest = repulsive(SIZE).correlation[0, 1].item()
     laws = [equicorrelated(SIZE, t * lowest) for t in (0.0, *TIMES)]
     images = _images(model, torch.cat([law.couple(base) for law in laws]), prompt)
-    squared = torch.stack([pairs(_mean_squares(each)) for each in images.split(SIZE)])
+    squared = torch.stack([of_pairs(_mean_squares(each)) for each in images.split(SIZE)])
     values = {name: function(squared).mean(1) for name, function in functions.items()}
     return {name: (value[1:] - value[0]).tolist() for name, value in values.items()}
 
@@ -201,18 +199,15 @@ def _images(model: Model, noises: Tensor, prompt: str) -> Tensor:
 def _mean_squares(images: Tensor) -> Tensor:
     """Mean squared differences of all pairs, (N, N)."""
     flat = images.flatten(1)
-    return (
-        torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist").square()
-        / (flat.shape[1])
-    )
+    distances = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist")
+    return distances.square() / flat.shape[1]
 
 
-def _identity(squared: Tensor) -> Tensor:
-    return squared
-
-
-def _rbf(bandwidth: float) -> PairFunction:
-    return lambda squared: (-squared / (2 * bandwidth**2)).exp()
+def _functions(bandwidth: float) -> dict[str, PairFunction]:
+    return {
+        "distance": lambda squared: squared,
+        "similarity": lambda squared: (-squared / (2 * bandwidth**2)).exp(),
+    }
 
 
 def _draw(curves: dict[str, tuple[list[tuple[float, float]], list[float]]], path: Path) -> Path:

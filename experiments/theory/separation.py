@@ -18,9 +18,9 @@ from torch import Tensor
 
 from coupling import Coupling, iid, repulsive
 from coupling.learned import random_coupling
+from coupling.optimizers.reward import of_pairs
 from experiments.figures.style import canvas, save, style
-from experiments.theory.evidence import Evidence, require
-from experiments.theory.measures import mean_and_error, pairs, squared_distances
+from experiments.theory.evidence import Evidence, mean_and_error, require, squared_distances
 
 STATEMENT = "Proposition A.2"
 SIZE, DIMENSION, FEATURES = 4, 32, 8
@@ -38,12 +38,9 @@ def check(folder: Path) -> Evidence:
     best = repulsive(SIZE)
     error = max(_largest_error(law, linear, eigenvalues) for law in (iid(SIZE), best))
     require(error < 4, STATEMENT, f"samples are {error:.1f} standard errors off the formulas")
-    optimum = 2 * SIZE / (SIZE - 1) * trace
-    require(
-        abs(separation(best.correlation, trace) / optimum - 1) < 1e-12,
-        STATEMENT,
-        f"repulsive separates by {separation(best.correlation, trace)}, not {optimum}",
-    )
+    optimum, found = 2 * SIZE / (SIZE - 1) * trace, separation(best.correlation, trace)
+    attained = abs(found / optimum - 1) < 1e-12
+    require(attained, STATEMENT, f"repulsive separates by {found}, not {optimum}")
     drawn = [random_coupling(SIZE, 1 + seed % SIZE, seed=seed).correlation for seed in range(DRAWS)]
     separations = torch.tensor([separation(r, trace) for r in drawn])
     similarities = torch.stack([similarity(r, eigenvalues) for r in drawn])
@@ -70,12 +67,12 @@ def check(folder: Path) -> Evidence:
 
 def separation(correlation: Tensor, trace: float) -> float:
     """Mean pairwise squared distance of linear features with tr(L^T L) = `trace`."""
-    return 2 * trace * (1 - pairs(correlation)).mean().item()
+    return 2 * trace * (1 - of_pairs(correlation)).mean().item()
 
 
 def similarity(correlation: Tensor, eigenvalues: Tensor, bandwidths: Tensor = BANDWIDTHS) -> Tensor:
     """Mean pairwise RBF similarity of linear features at every bandwidth, (len(bandwidths),)."""
-    repelled = (1 - pairs(correlation)).clamp(min=0)[:, None, None]
+    repelled = (1 - of_pairs(correlation)).clamp(min=0)[:, None, None]
     factors = 1 + 2 * repelled * eigenvalues / bandwidths[:, None].square()
     return factors.rsqrt().prod(-1).mean(0)
 
@@ -86,16 +83,12 @@ def _largest_error(law: Coupling, linear: Tensor, eigenvalues: Tensor) -> float:
     shape = (law.base_size, SAMPLES, DIMENSION)
     features = law.couple(torch.randn(shape, dtype=torch.float64, generator=generator)) @ linear.T
     squared = squared_distances(features)
-    errors = [_standard_errors(squared, separation(law.correlation, eigenvalues.sum().item()))]
+    compared = [(squared, separation(law.correlation, eigenvalues.sum().item()))]
     for h, expected in zip(BANDWIDTHS, similarity(law.correlation, eigenvalues), strict=True):
         if expected > SAMPLED:
-            errors.append(_standard_errors((-squared / (2 * h**2)).exp(), expected.item()))
-    return max(errors)
-
-
-def _standard_errors(values: Tensor, expected: float) -> float:
-    mean, error = mean_and_error(values.mean(0))
-    return abs(mean - expected) / error
+            compared.append(((-squared / (2 * h**2)).exp(), expected.item()))
+    found = [(*mean_and_error(values.mean(0)), expected) for values, expected in compared]
+    return max(abs(mean - expected) / error for mean, error, expected in found)
 
 
 def _draw(similarities: Tensor, lowest: Tensor, independent: Tensor, folder: Path) -> Path:

@@ -7,11 +7,10 @@ rounded to 8 bits, and a Gaussian window of 7 x 7 pixels and sigma 7/6 with zero
 Features are those of generalised Gaussians, fitted by moments, to mscn (2 numbers) and to its
 products with four neighbours, wrapping around (4 x 4 numbers), at full and at half size.
 
-Why this file and not a package: piq 0.8.0, the permissive one that is batched, misses the reference
-by 0.5 to 0.6 points where a side is odd (it halves to the floor; the release to the ceiling) and
-takes 25 to 100 ms an image; others clamp, carry another machine or a non-commercial licence.
-One deviation: |I - mu| below 1e-9 counts as zero. In flat areas it is rounding noise, whose sign
-would otherwise decide the one-sided moments, differently on every device.
+Why no package: piq 0.8.0, the permissive one that is batched, misses the reference by 0.5 to 0.6
+points where a side is odd (it halves to the floor; the release to the ceiling) and takes 25 to 100
+ms an image; others clamp, carry another machine or a non-commercial licence. One deviation: where
+|I - mu| < 1e-9 it counts as zero, or rounding would decide the one-sided moments of flat areas.
 """
 
 import math

@@ -44,11 +44,9 @@ class CLIPFeatures(Network):
         from transformers.utils import logging
 
         logging.disable_progress_bar()  # the files are on this machine already
+        folder = weights.locate(self.source)
         model = CLIPModel.from_pretrained(
-            weights.locate(self.source),
-            dtype=self.dtype,
-            use_safetensors=True,
-            local_files_only=True,
+            folder, dtype=self.dtype, use_safetensors=True, local_files_only=True
         )
         logging.enable_progress_bar()
         return model.eval().requires_grad_(False).to(self.device)
@@ -91,18 +89,14 @@ class CLIPFeatures(Network):
         long = sum(n > limit for n in lengths)
         if long and not self._warned:
             self._warned = True
-            warnings.warn(
-                f"{long} of {len(texts)} texts exceed {limit} tokens and are truncated",
-                stacklevel=2,
-            )
+            message = f"{long} of {len(texts)} texts exceed {limit} tokens and are truncated"
+            warnings.warn(message, stacklevel=2)
         return self.in_chunks(self._texts, torch.tensor(tokens["input_ids"]))
 
     def _images(self, images: Tensor) -> Tensor:
         pixels = self.processor(list(images), return_tensors="pt", device=self.device)
-        features = self.model.get_image_features(
-            pixels["pixel_values"].to(self.dtype), return_dict=True
-        )
-        return features.pooler_output.float()
+        values = pixels["pixel_values"].to(self.dtype)
+        return self.model.get_image_features(values, return_dict=True).pooler_output.float()
 
     def _texts(self, tokens: Tensor) -> Tensor:
         # Attention is causal and the feature is read at the end token, so padding needs no mask.

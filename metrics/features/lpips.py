@@ -2,9 +2,8 @@
 
 With f_l the activations of layer l, normalised over channels at every position, and w_l the head:
   d(a, b) = sum_l mean_p  w_l . (f_l(a) - f_l(b))^2(p)
-Features of a gallery are computed once and compared in pairs, where the package runs both images of
-every pair through the network. The backbone is checked before it is loaded; the package alone would
-take whatever lies in torch's cache.
+Features of a gallery are computed once and compared in pairs, where the package computes them for
+every pair. The backbone is checked first; the package would take whatever lies in torch's cache.
 """
 
 import re

@@ -16,9 +16,8 @@ folder:
 
 import argparse
 import json
-import time
+import timeit
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,38 +49,16 @@ class SmallCLIP:
         self.tokenizer = CLIPTokenizer.from_pretrained(folder)
 
     def images(self, x: Tensor) -> Tensor:
-        parts = [self.model.vision_model(part).pooler_output for part in x.split(200)]
-        return normalize(self.model.visual_projection(torch.cat(parts)), dim=-1)
+        parts = [self.model.get_image_features(part).pooler_output for part in x.split(200)]
+        return normalize(torch.cat(parts), dim=-1)
 
     def texts(self, texts: list[str]) -> Tensor:
         tokens = self.tokenizer(texts, padding=True, return_tensors="pt")
-        pooled = self.model.text_model(**tokens).pooler_output
-        return normalize(self.model.text_projection(pooled), dim=-1)
+        return normalize(self.model.get_text_features(**tokens).pooler_output, dim=-1)
 
     def right(self, embeddings: Tensor, texts: list[str], truth: list[int]) -> Tensor:
         """1 for each embedded image whose nearest text is the true one, else 0."""
         return ((embeddings @ self.texts(texts).T).argmax(dim=1) == torch.tensor(truth)).float()
-
-
-Sampler = Callable[[list[str], int], Tensor]
-"""Images (N, 3, 64, 64) in [-1, 1] of prompts, with latents from a generator of that seed."""
-
-
-def sample(
-    texts: list[str], seed: int, *, pipe: StableDiffusionPipeline, steps: int, guidance: float
-) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    parts = []
-    for start in range(0, len(texts), BATCH):
-        images = pipe(
-            texts[start : start + BATCH],
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            generator=generator,
-            output_type="pt",
-        ).images
-        parts.append(2 * images - 1)
-    return torch.cat(parts)
 
 
 def renders(scenes: list[Scene]) -> Tensor:
@@ -101,12 +78,7 @@ def psnr(vae: torch.nn.Module, x: Tensor) -> float:
 def milliseconds(call: Callable[[], object], rows: int, repeats: int = 8) -> float:
     """Median wall-clock time of a call, per row."""
     call()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return 1000 * float(np.median(seconds)) / rows
+    return 1000 * float(np.median(timeit.repeat(call, number=1, repeat=repeats))) / rows
 
 
 def frechet(a: Tensor, b: Tensor) -> float:
@@ -134,10 +106,9 @@ def accuracy_on_renders(clip: SmallCLIP, embeddings: Tensor, scenes: list[Scene]
     return found | {"caption_among_100": torch.cat(hits).float().mean().item()}
 
 
-def colour_accuracy(clip: SmallCLIP, draw: Sampler) -> dict:
+def colour_accuracy(clip: SmallCLIP, draw: Callable[[list[str], int], Tensor]) -> dict:
     truth = [index for index in range(len(BEDS)) for _ in range(OF_A_COLOUR)]
-    beds = draw([BEDS[index] for index in truth], 0)
-    right = clip.right(clip.images(beds), BEDS, truth)
+    right = clip.right(clip.images(draw([BEDS[index] for index in truth], 0)), BEDS, truth)
     by_colour = right.view(-1, OF_A_COLOUR).mean(dim=1).tolist()
     return {
         "colour_accuracy": right.mean().item(),
@@ -149,7 +120,15 @@ def colour_accuracy(clip: SmallCLIP, draw: Sampler) -> dict:
 def assess(model: Path, steps: int, guidance: float) -> dict:
     pipe = StableDiffusionPipeline.from_pretrained(model / "pipeline", torch_dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
-    draw = partial(sample, pipe=pipe, steps=steps, guidance=guidance)
+    options = {"num_inference_steps": steps, "guidance_scale": guidance, "output_type": "pt"}
+
+    def draw(texts: list[str], seed: int) -> Tensor:
+        """Images (N, 3, 64, 64) in [-1, 1], from latents of one generator."""
+        generator = torch.Generator().manual_seed(seed)
+        batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
+        images = [pipe(batch, generator=generator, **options).images for batch in batches]
+        return 2 * torch.cat(images) - 1
+
     clip = SmallCLIP(model / "clip")
     scenes, others = ([scene(i, stream=stream) for i in range(COUNT)] for stream in (1, 2))
     x = renders(scenes)

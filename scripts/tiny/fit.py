@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 EMA_DECAY = 0.999
 CHECKPOINT_SECONDS = 120
@@ -42,7 +43,8 @@ def fit(
             part.load_state_dict(state.pop(name))
     recent: list[float] = []
     saved = last = time.monotonic()
-    for step in range(state["step"], steps):
+    bar = tqdm(range(state["step"], steps), desc=stage, initial=state["step"], total=steps)
+    for step in bar:
         optimiser.param_groups[0]["lr"] = learning_rate(step, steps, peak)
         value = loss(model, np.random.default_rng((sum(stage.encode()), step)))
         optimiser.zero_grad(set_to_none=True)
@@ -56,8 +58,8 @@ def fit(
         last = now
         if state["step"] % REPORT_STEPS == 0:
             state["curve"].append((step + 1, sum(recent) / len(recent)))
+            bar.set_postfix(loss=state["curve"][-1][1])
             recent = []
-            report(stage, steps, **state)
         if now - saved > CHECKPOINT_SECONDS or state["step"] == steps:
             weights = {name: part.state_dict() for name, part in parts.items()}
             torch.save(weights | state, path.with_suffix(".tmp"))
@@ -75,12 +77,3 @@ def follow(average: nn.Module, model: nn.Module, *, decay: float) -> None:
     """Moves every averaged weight towards the model's, in place."""
     with torch.no_grad():
         torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
-
-
-def report(stage: str, steps: int, *, step: int, seconds: float, curve: list) -> None:
-    pace = seconds / step
-    print(
-        f"{stage} {step}/{steps} loss {curve[-1][1]:.5f} {pace:.3f} s/step "
-        f"eta {(steps - step) * pace / 60:.1f} min",
-        flush=True,
-    )

@@ -24,22 +24,27 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from architectures import (
-    DDPM_SIZE,
-    IMAGE_SIZE,
-    new_clip,
-    new_ddpm,
-    new_scheduler,
-    new_tokenizer,
-    new_unet,
-    new_vae,
-    text_config,
-)
+from architectures import DDPM_SIZE, IMAGE_SIZE, MODEL, new_tokenizer, untrained
 from data import SCENES, normal, scenes_and_captions, to_tensor, training_images
-from diffusers import AutoencoderKL, DDPMPipeline, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    DDPMPipeline,
+    DDPMScheduler,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+    UNet2DModel,
+)
 from fit import fit
 from torch import Tensor, nn
-from transformers import CLIPImageProcessor, CLIPModel, CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+)
 
 from experiments.errors import command
 
@@ -69,7 +74,8 @@ def train_vae(work: Path, out: Path, device: str) -> None:
         return F.mse_loss(vae.decode(z).sample, x) + KL_WEIGHT * kl
 
     torch.manual_seed(0)
-    vae = new_vae().to(device, memory_format=torch.channels_last)
+    vae = untrained(AutoencoderKL, "pipeline/vae")
+    vae = vae.to(device, memory_format=torch.channels_last)
     vae = fit("vae", work, vae, loss, steps=steps, peak=peak).eval()
     standardise(vae, torch.cat([m[:, :4] for m in moments(vae, images[:2000], device)]).float())
     vae.save_pretrained(work / "vae")
@@ -113,21 +119,17 @@ def train_clip(work: Path, out: Path, device: str) -> None:
         return clip(**tokens, pixel_values=x, return_loss=True).loss
 
     torch.manual_seed(1)
-    model = new_clip(tokenizer).to(device)
+    model = CLIPModel(CLIPConfig.from_pretrained(MODEL / "clip")).to(device)
     clip = fit("clip", work, model, loss, steps=steps, peak=peak).half()
-    processor = CLIPImageProcessor(
-        size={"shortest_edge": IMAGE_SIZE},
-        crop_size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
-        image_mean=[0.5] * 3,
-        image_std=[0.5] * 3,
-    )
-    parts = (clip, training_tokenizer(work), processor)
+    processor = CLIPImageProcessor.from_pretrained(MODEL / "clip")
+    parts = (clip, training_tokenizer(work), processor)  # one that has not been told to pad
     replace_folder(out / "clip", lambda path: [part.save_pretrained(path) for part in parts])
 
 
 def train_unet(work: Path, out: Path, device: str) -> None:
     steps, batch, peak = RECIPES["unet"]
-    tokenizer, alphas_cumprod = training_tokenizer(work), new_scheduler().alphas_cumprod.to(device)
+    tokenizer = training_tokenizer(work)
+    alphas_cumprod = untrained(DDIMScheduler, "pipeline/scheduler").alphas_cumprod.to(device)
     stored = torch.load(work / "moments.pt", weights_only=True, mmap=True)
     # SNR + 1 weighting (Salimans and Ho 2022): plain epsilon errors hardly count where t is large,
     # and there the prompt matters most.
@@ -148,10 +150,11 @@ def train_unet(work: Path, out: Path, device: str) -> None:
         return (weights[t] * error.mean(dim=(1, 2, 3))).mean()
 
     torch.manual_seed(2)
-    text_encoder = CLIPTextModel(text_config(tokenizer))
+    text_encoder = CLIPTextModel(CLIPTextConfig.from_pretrained(MODEL / "pipeline/text_encoder"))
     # From scratch the UNet learns to draw well before it starts to listen.
     text_encoder.load_state_dict(CLIPModel.from_pretrained(out / "clip").text_model.state_dict())
-    model = nn.ModuleDict({"unet": new_unet(), "text_encoder": text_encoder.float()})
+    unet = untrained(UNet2DConditionModel, "pipeline/unet")
+    model = nn.ModuleDict({"unet": unet, "text_encoder": text_encoder.float()})
     model = model.to(device, memory_format=torch.channels_last)
     average = fit("unet", work, model, loss, steps=steps, peak=peak)
     average["unet"].save_pretrained(work / "unet")
@@ -182,8 +185,8 @@ def train_ddpm(work: Path, out: Path, device: str) -> None:
     steps, batch, peak = RECIPES["ddpm"]
     images = training_images(work)
     torch.manual_seed(3)
-    model, scheduler = new_ddpm()
-    model = model.to(device, memory_format=torch.channels_last)
+    scheduler = untrained(DDPMScheduler, "ddpm/scheduler")
+    model = untrained(UNet2DModel, "ddpm/unet").to(device, memory_format=torch.channels_last)
     alphas_cumprod = scheduler.alphas_cumprod.to(device)
 
     def loss(unet: nn.Module, rng: np.random.Generator) -> Tensor:
@@ -227,7 +230,7 @@ def write_pipeline(work: Path, out: Path) -> None:
         text_encoder=CLIPTextModel.from_pretrained(work / "text_encoder"),
         tokenizer=training_tokenizer(work),
         unet=UNet2DConditionModel.from_pretrained(work / "unet"),
-        scheduler=new_scheduler(),
+        scheduler=untrained(DDIMScheduler, "pipeline/scheduler"),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

@@ -16,7 +16,7 @@ from metrics.features import SSCDOnnx
 from metrics.scorers import MeanPairwiseSimilarity
 from scripts import calibrate
 
-GOLDEN = calibrate.golden()
+GOLDEN = calibrate.GOLDEN
 
 
 def need(*variants: str) -> None:

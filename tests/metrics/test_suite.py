@@ -6,7 +6,6 @@ import torch
 from metrics import GalleryBatch, ImageError, MetricSuite, diversity
 from metrics.features import CLIPFeatures, LPIPSFeatures
 from metrics.scorers import (
-    CLIPPercent,
     CLIPScore,
     MeanPairwiseSimilarity,
     PairwiseL2,
@@ -28,7 +27,7 @@ def make_suite(clip_folder):
                 "mss": MeanPairwiseSimilarity(features="clip"),
                 "vendi": Vendi(features="clip"),
                 "clip": CLIPScore(features="clip", prefix=""),
-                "clip_percent": CLIPPercent(features="clip", prefix="photo of "),
+                "clip_prefixed": CLIPScore(features="clip", prefix="photo of "),
             },
             device="cpu",
             dtype="float32",
@@ -95,7 +94,7 @@ def test_identities_name_what_made_a_score_and_load_nothing(make_suite):
     identities = suite.identities
     assert set(identities) == set(suite.scores)
     assert identities["mss"]["convention"] == "mean cosine over pairs, diagonal excluded"
-    assert identities["clip_percent"]["prefix"] == "photo of "
+    assert identities["clip_prefixed"]["prefix"] == "photo of "
     assert identities["clip"]["sha256"] == identities["vendi"]["sha256"]
     assert identities["l2"]["dtype"] == "float64"
     assert "model" not in vars(suite.features["clip"])

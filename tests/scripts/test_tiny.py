@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderKL
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "scripts" / "tiny"
@@ -61,7 +62,7 @@ def test_a_resumed_fit_ends_where_an_unbroken_one_does(tiny, monkeypatch, tmp_pa
 def test_standardised_latents_decode_to_the_same_pictures(tiny):
     train = tiny("train")
     torch.manual_seed(0)
-    vae = tiny("architectures").new_vae().eval()
+    vae = tiny("architectures").untrained(AutoencoderKL, "pipeline/vae").eval()
     x = torch.rand(16, 3, 64, 64) * 2 - 1
     with torch.no_grad():
         before, z = vae(x).sample, vae.encode(x).latent_dist.mean

@@ -33,7 +33,7 @@ def model():
 )
 def test_the_same_pictures(execution):
     latents, images = run(model())
-    other = execution(model())
+    other = model().executed(execution)
     assert other.execution == execution
     again, pictures = run(other)
     torch.testing.assert_close(again, latents, rtol=0, atol=1e-4)
