@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -56,15 +57,18 @@ class Arm(ABC):
 
     @abstractmethod
     def run(self, jobs: Sequence[Job], folder: Path) -> Mapping[str, float]:
-        """Makes the galleries' files; returns seconds by stage, over all of them."""
+        """Makes the files galleries/JOB/0.png, ...; returns seconds by stage, over all of them."""
 
     @abstractmethod
     def latents(self, jobs: Sequence[Job]) -> Tensor:
         """The clean latents behind the images, (G, K, C, h, w), computed by the same path."""
 
-    @abstractmethod
     def images(self, jobs: Sequence[Job], folder: Path) -> np.ndarray:
         """What the files of `run` hold, (G, K, H, W, 3) uint8."""
+        members = range(self.coupling.size)
+        paths = [folder / "galleries" / job.id / f"{k}.png" for job in jobs for k in members]
+        images = np.stack([np.asarray(Image.open(path)) for path in paths])
+        return images.reshape(len(jobs), len(members), *images.shape[1:])
 
     def noise(self, job: Job) -> Tensor:
         """The noises of a gallery, (K, C, h, w), float32 on the CPU."""
@@ -86,13 +90,14 @@ class PlainLoop(Arm):
     def run(self, jobs: Sequence[Job], folder: Path) -> Mapping[str, float]:
         seconds: defaultdict[str, float] = defaultdict(float)
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
         for job in jobs:
             start = perf_counter()
             images = self._call(job, output_type="pil")
             made = perf_counter()
+            gallery = folder / "galleries" / job.id
+            gallery.mkdir(parents=True)
             for member, image in enumerate(images):
-                image.save(folder / f"{job.id}-{member}.png")
+                image.save(gallery / f"{member}.png")
             seconds["pipeline"] += made - start
             seconds["write"] += perf_counter() - made
         return dict(seconds)
@@ -100,10 +105,6 @@ class PlainLoop(Arm):
     def latents(self, jobs: Sequence[Job]) -> Tensor:
         made = [torch.stack(self._call(job, output_type="latent")) for job in jobs]
         return torch.stack(made).cpu()
-
-    def images(self, jobs: Sequence[Job], folder: Path) -> np.ndarray:
-        paths = [[folder / f"{job.id}-{k}.png" for k in range(self.coupling.size)] for job in jobs]
-        return np.stack([np.stack([np.asarray(Image.open(path)) for path in row]) for row in paths])
 
     def _call(self, job: Job, *, output_type: str) -> list[Any]:
         noise = self.noise(job).to(self.model.device, self.pipeline.vae.dtype)
@@ -121,26 +122,6 @@ class PlainLoop(Arm):
                     output_type=output_type,
                 ).images
         return made
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A model that is there already, in place of where it would come from."""
-
-    model: Model
-
-    def load(self) -> Model:
-        return self.model
-
-    def fetch(self) -> None:
-        """There is nothing to download."""
-
-    @property
-    def device(self) -> torch.device:
-        return self.model.device
-
-    def inputs(self) -> Mapping[str, str]:
-        return self.model.identity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,10 +142,11 @@ class Suite(Arm):
         workers = LocalWorkers(
             galleries_per_batch=self.galleries_per_batch, threads=1, retries=0, lanes=self.lanes
         )
-        method = Coupled(self.coupling, None)
-        source = cast(ModelSource, Loaded(self.model))
-        recipe = Recipe(method, self.seed, {"bench": self.label}, source)
-        with writing(self._folder(folder)) as writer:
+        method, inputs = Coupled(self.coupling, None), {"bench": self.label}
+        loaded = SimpleNamespace(load=lambda: self.model)  # and so without a source
+        recipe = Recipe(method, self.seed, inputs, cast(ModelSource, loaded))
+        cell = CellFolder(folder, inputs, gallery_size=self.coupling.size)
+        with writing(cell) as writer:
             for outcome in dispatch(workers, recipe, {range(self.coupling.size): jobs}):
                 if isinstance(outcome, Failure):
                     raise RuntimeError(outcome.error)
@@ -188,11 +170,3 @@ class Suite(Arm):
 
         batches = in_lanes(sample, range(0, len(full), size), lanes=self.lanes, threads=1)
         return torch.cat(list(batches)).unflatten(0, (len(full), K))[: len(jobs)].cpu()
-
-    def images(self, jobs: Sequence[Job], folder: Path) -> np.ndarray:
-        cell = self._folder(folder)
-        committed = cell.committed()
-        return np.stack([cell.read(committed[job.id]) for job in jobs])
-
-    def _folder(self, path: Path) -> CellFolder:
-        return CellFolder(path, {"bench": self.label}, gallery_size=self.coupling.size)
