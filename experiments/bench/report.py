@@ -112,7 +112,8 @@ def _equality(pictures: pd.DataFrame) -> str:
         "largest": _told(pictures["worst"], "{:.0f}"),
         "gate": pictures["gate"],
     }
-    return _grid("arm", pictures, columns)
+    yardsticks = {name: f"*{name}*" for name in pictures.index[pictures["gate"] == ""]}
+    return _grid("arm", pictures.rename(yardsticks), columns)
 
 
 def _scoring(scores: pd.DataFrame) -> str:
