@@ -14,7 +14,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
@@ -28,6 +27,7 @@ from experiments.galleries.folder import CellFolder
 from experiments.galleries.manifest import Failure
 from experiments.galleries.writer import writing
 from experiments.methods.coupled import Coupled
+from experiments.methods.method import Stopwatch
 from experiments.models.model import Model, repeat_rows
 from experiments.models.source import ModelSource
 from experiments.tasks.job import Job
@@ -88,19 +88,17 @@ class PlainLoop(Arm):
     is_ours: ClassVar[bool] = False
 
     def run(self, jobs: Sequence[Job], folder: Path) -> Mapping[str, float]:
-        seconds: defaultdict[str, float] = defaultdict(float)
+        timed = Stopwatch(self.model.device)
         shutil.rmtree(folder, ignore_errors=True)
         for job in jobs:
-            start = perf_counter()
-            images = self._call(job, output_type="pil")
-            made = perf_counter()
-            gallery = folder / "galleries" / job.id
-            gallery.mkdir(parents=True)
-            for member, image in enumerate(images):
-                image.save(gallery / f"{member}.png")
-            seconds["pipeline"] += made - start
-            seconds["write"] += perf_counter() - made
-        return dict(seconds)
+            with timed("pipeline"):
+                images = self._call(job, output_type="pil")
+            with timed("write"):
+                gallery = folder / "galleries" / job.id
+                gallery.mkdir(parents=True)
+                for member, image in enumerate(images):
+                    image.save(gallery / f"{member}.png")
+        return timed.seconds
 
     def latents(self, jobs: Sequence[Job]) -> Tensor:
         made = [torch.stack(self._call(job, output_type="latent")) for job in jobs]
@@ -137,8 +135,8 @@ class Suite(Arm):
     is_ours: ClassVar[bool] = True
 
     def run(self, jobs: Sequence[Job], folder: Path) -> Mapping[str, float]:
+        timed, seconds = Stopwatch(self.model.device), defaultdict[str, float](float)
         shutil.rmtree(folder, ignore_errors=True)
-        seconds: defaultdict[str, float] = defaultdict(float)
         workers = LocalWorkers(
             galleries_per_batch=self.galleries_per_batch, threads=1, retries=0, lanes=self.lanes
         )
@@ -150,12 +148,11 @@ class Suite(Arm):
             for outcome in dispatch(workers, recipe, {range(self.coupling.size): jobs}):
                 if isinstance(outcome, Failure):
                     raise RuntimeError(outcome.error)
-                start = perf_counter()
-                entry = writer.commit(outcome)
-                seconds["write"] += perf_counter() - start
+                with timed("write"):
+                    entry = writer.commit(outcome)
                 for stage, taken in entry.seconds.items():
                     seconds[stage] += taken
-        return dict(seconds)
+        return {**seconds, **timed.seconds}
 
     def latents(self, jobs: Sequence[Job]) -> Tensor:
         size, K = self.galleries_per_batch, self.coupling.size

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import combinations
 from statistics import median
 from time import perf_counter
@@ -21,6 +22,9 @@ from metrics.features import BrisqueFeatures, LPIPSFeatures, brisque
 
 TURNS = 3
 FEATURES = 512  # of an image, as CLIP and SSCD have them
+
+Way = Callable[[int], float]
+"""The score of one gallery, by its place."""
 
 
 @torch.inference_mode()
@@ -49,12 +53,8 @@ def score_rates(images: np.ndarray) -> pd.DataFrame:
         vectors = svm.vectors.float().clone()  # which piq transposes in place
         return svm.coefficients.float(), vectors
 
-    def l2(gallery: int) -> float:
-        return _mean(mse_loss(a, b) for a, b in combinations(unit[gallery].double(), 2))
-
-    def cosine(gallery: int) -> float:
-        pairs = combinations(features[gallery].double(), 2)
-        return _mean(cosine_similarity(a, b, 0) for a, b in pairs)
+    def by_pair(of: Tensor, distance: Callable[[Tensor, Tensor], Tensor]) -> Way:
+        return lambda gallery: _mean(distance(a, b) for a, b in combinations(of[gallery], 2))
 
     def vendi_score(gallery: int) -> float:
         x = normalize(features[gallery].double(), dim=-1).numpy()
@@ -64,20 +64,19 @@ def score_rates(images: np.ndarray) -> pd.DataFrame:
         with patch.object(sys.modules["piq.brisque"], "load_url", machine):
             return _mean(piq.brisque(image.unsqueeze(0)) for image in unit[gallery])
 
-    def lpips_pairs(gallery: int) -> float:
-        pairs = combinations(unit[gallery].unsqueeze(1), 2)
-        return _mean(lpips.model(a, b, normalize=True) for a, b in pairs)
-
     def our_brisque() -> Tensor:
         return brisque.brisque(flat, svm).unflatten(0, (count, members)).mean(-1)
 
     def our_lpips() -> Tensor:
         return lpips.in_chunks(lpips.pairs, pictures, each=members).mean(-1)
 
-    by_pair = "torch, a pair at a time"
-    ways: dict[str, tuple[str, Callable[[], Tensor], Callable[[int], float]]] = {
-        "L2": (by_pair, lambda: diversity.pairwise_l2(unit), l2),
-        "MSS": (by_pair, lambda: diversity.mean_pairwise_similarity(features), cosine),
+    one_by_one = "torch, a pair at a time"
+    l2 = by_pair(unit.double(), mse_loss)
+    cosine = by_pair(features.double(), partial(cosine_similarity, dim=0))
+    lpips_pairs = by_pair(unit.unsqueeze(2), partial(lpips.model, normalize=True))
+    ways: dict[str, tuple[str, Callable[[], Tensor], Way]] = {
+        "L2": (one_by_one, lambda: diversity.pairwise_l2(unit), l2),
+        "MSS": (one_by_one, lambda: diversity.mean_pairwise_similarity(features), cosine),
         "Vendi": ("vendi-score", lambda: diversity.vendi(features), vendi_score),
         "BRISQUE": ("piq", our_brisque, piq_brisque),
         "LPIPS": ("lpips", our_lpips, lpips_pairs),
@@ -89,9 +88,7 @@ def score_rates(images: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rates, orient="index")
 
 
-def _rate(
-    ours: Callable[[], Tensor], theirs: Callable[[int], float], count: int
-) -> dict[str, float]:
+def _rate(ours: Callable[[], Tensor], theirs: Way, count: int) -> dict[str, float]:
     def one_by_one() -> Tensor:
         return torch.tensor([theirs(gallery) for gallery in range(count)])
 
