@@ -3,20 +3,32 @@
     python scripts/dashboard.py --entity ENTITY [--project couple-to-control]
 
 Needs `pip install 'couple-to-control[dashboard]'` and a key. Each run of this program makes a new
-view; what it shows follows from the experiments' configurations (experiments.tracking.panels).
+view; what it shows follows from the experiments' configurations (`described`).
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from experiments.compose import CONFIGS, compose
 from experiments.errors import command
-from experiments.tracking.panels import Bars, Lines, Panel, Pictures, Section, sections
+from experiments.tables.spec import Column
+from experiments.tables.typeset import heading
 from experiments.tracking.send import has_key
 
 
-def described() -> tuple[Section, ...]:
+class Panel(NamedTuple):
+    """One panel; `kind` is "bars": a summary value of each run, "pictures": a logged picture of
+    each run, or "lines": a logged table of all runs, joined.
+    """
+
+    kind: str
+    title: str
+    key: str
+
+
+def described() -> dict[str, list[Panel]]:
     """The dashboard of all tables that there are, each column and figure once."""
     columns, figures = {}, {}
     for path in sorted((CONFIGS / "experiment").glob("*.yaml")):
@@ -26,28 +38,45 @@ def described() -> tuple[Section, ...]:
     return sections(columns, tuple(figures))
 
 
-def workspace(described: Sequence[Section], *, entity: str, project: str):
+def sections(columns: Mapping[str, Mapping], figures: Sequence[str]) -> dict[str, list[Panel]]:
+    """Title -> panels, from what tables can have.
+
+    Args:
+        columns: metric -> the fields of its Column.
+        figures: the names of the tables' figures.
+    """
+    correlation = Panel("pictures", "correlation of a gallery's noises", "correlation")
+    return {
+        "Methods, means over prompts": [
+            Panel("bars", heading(Column(**column)), f"{metric}.mean")
+            for metric, column in columns.items()
+        ],
+        "Galleries, prompt by prompt": [Panel("lines", "", "prompts")],
+        "Figures of the tables": [Panel("pictures", name, name) for name in figures],
+        "Couplings": [correlation],
+    }
+
+
+def workspace(described: Mapping[str, Sequence[Panel]], *, entity: str, project: str):
     """The workspace that the sections describe, not saved yet."""
     import wandb_workspaces.reports.v2 as reports
     import wandb_workspaces.workspaces as workspaces
     from wandb_workspaces import expr
 
-    def built(panel: Panel):
-        match panel:
-            case Bars(title, key):
-                return reports.BarPlot(title=title, metrics=[reports.SummaryMetric(key)])
-            case Pictures(title, key):
-                return reports.MediaBrowser(title=title, media_keys=[key])
-            case Lines(key):
-                return reports.WeavePanelSummaryTable(table_name=key)
-
+    made = {
+        "bars": lambda title, key: reports.BarPlot(
+            title=title, metrics=[reports.SummaryMetric(key)]
+        ),
+        "pictures": lambda title, key: reports.MediaBrowser(title=title, media_keys=[key]),
+        "lines": lambda _, key: reports.WeavePanelSummaryTable(table_name=key),
+    }
     return workspaces.Workspace(
         entity=entity,
         project=project,
         name="Couple to control",
         sections=[
-            workspaces.Section(name=section.title, panels=list(map(built, section.panels)))
-            for section in described
+            workspaces.Section(name=title, panels=[made[kind](*shown) for kind, *shown in panels])
+            for title, panels in described.items()
         ],
         runset_settings=workspaces.RunsetSettings(
             groupby=[expr.Metric("Group"), expr.Metric("JobType")]

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -27,6 +27,7 @@ from experiments.galleries.folder import CellFolder
 from experiments.galleries.manifest import Failure
 from experiments.galleries.writer import writing
 from experiments.methods.coupled import Coupled
+from experiments.methods.method import Stopwatch
 from experiments.models.model import Model, repeat_rows
 from experiments.models.source import ModelSource
 from experiments.tasks.job import Job
@@ -56,15 +57,18 @@ class Arm(ABC):
 
     @abstractmethod
     def run(self, jobs: Sequence[Job], folder: Path) -> Mapping[str, float]:
-        """Makes the galleries' files; returns seconds by stage, over all of them."""
+        """Makes the files galleries/JOB/0.png, ...; returns seconds by stage, over all of them."""
 
     @abstractmethod
     def latents(self, jobs: Sequence[Job]) -> Tensor:
         """The clean latents behind the images, (G, K, C, h, w), computed by the same path."""
 
-    @abstractmethod
     def images(self, jobs: Sequence[Job], folder: Path) -> np.ndarray:
         """What the files of `run` hold, (G, K, H, W, 3) uint8."""
+        members = range(self.coupling.size)
+        paths = [folder / "galleries" / job.id / f"{k}.png" for job in jobs for k in members]
+        images = np.stack([np.asarray(Image.open(path)) for path in paths])
+        return images.reshape(len(jobs), len(members), *images.shape[1:])
 
     def noise(self, job: Job) -> Tensor:
         """The noises of a gallery, (K, C, h, w), float32 on the CPU."""
@@ -84,26 +88,21 @@ class PlainLoop(Arm):
     is_ours: ClassVar[bool] = False
 
     def run(self, jobs: Sequence[Job], folder: Path) -> Mapping[str, float]:
-        seconds: defaultdict[str, float] = defaultdict(float)
+        timed = Stopwatch(self.model.device)
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
         for job in jobs:
-            start = perf_counter()
-            images = self._call(job, output_type="pil")
-            made = perf_counter()
-            for member, image in enumerate(images):
-                image.save(folder / f"{job.id}-{member}.png")
-            seconds["pipeline"] += made - start
-            seconds["write"] += perf_counter() - made
-        return dict(seconds)
+            with timed("pipeline"):
+                images = self._call(job, output_type="pil")
+            with timed("write"):
+                gallery = folder / "galleries" / job.id
+                gallery.mkdir(parents=True)
+                for member, image in enumerate(images):
+                    image.save(gallery / f"{member}.png")
+        return timed.seconds
 
     def latents(self, jobs: Sequence[Job]) -> Tensor:
         made = [torch.stack(self._call(job, output_type="latent")) for job in jobs]
         return torch.stack(made).cpu()
-
-    def images(self, jobs: Sequence[Job], folder: Path) -> np.ndarray:
-        paths = [[folder / f"{job.id}-{k}.png" for k in range(self.coupling.size)] for job in jobs]
-        return np.stack([np.stack([np.asarray(Image.open(path)) for path in row]) for row in paths])
 
     def _call(self, job: Job, *, output_type: str) -> list[Any]:
         noise = self.noise(job).to(self.model.device, self.pipeline.vae.dtype)
@@ -123,26 +122,6 @@ class PlainLoop(Arm):
         return made
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A model that is there already, in place of where it would come from."""
-
-    model: Model
-
-    def load(self) -> Model:
-        return self.model
-
-    def fetch(self) -> None:
-        """There is nothing to download."""
-
-    @property
-    def device(self) -> torch.device:
-        return self.model.device
-
-    def inputs(self) -> Mapping[str, str]:
-        return self.model.identity
-
-
 @dataclass(frozen=True, kw_only=True)
 class Suite(Arm):
     """This project's own path, from jobs to committed galleries.
@@ -156,24 +135,24 @@ class Suite(Arm):
     is_ours: ClassVar[bool] = True
 
     def run(self, jobs: Sequence[Job], folder: Path) -> Mapping[str, float]:
+        timed, seconds = Stopwatch(self.model.device), defaultdict[str, float](float)
         shutil.rmtree(folder, ignore_errors=True)
-        seconds: defaultdict[str, float] = defaultdict(float)
         workers = LocalWorkers(
             galleries_per_batch=self.galleries_per_batch, threads=1, retries=0, lanes=self.lanes
         )
-        method = Coupled(self.coupling, None)
-        source = cast(ModelSource, Loaded(self.model))
-        recipe = Recipe(method, self.seed, {"bench": self.label}, source)
-        with writing(self._folder(folder)) as writer:
+        method, inputs = Coupled(self.coupling, None), {"bench": self.label}
+        loaded = SimpleNamespace(load=lambda: self.model)  # and so without a source
+        recipe = Recipe(method, self.seed, inputs, cast(ModelSource, loaded))
+        cell = CellFolder(folder, inputs, gallery_size=self.coupling.size)
+        with writing(cell) as writer:
             for outcome in dispatch(workers, recipe, {range(self.coupling.size): jobs}):
                 if isinstance(outcome, Failure):
                     raise RuntimeError(outcome.error)
-                start = perf_counter()
-                entry = writer.commit(outcome)
-                seconds["write"] += perf_counter() - start
+                with timed("write"):
+                    entry = writer.commit(outcome)
                 for stage, taken in entry.seconds.items():
                     seconds[stage] += taken
-        return dict(seconds)
+        return {**seconds, **timed.seconds}
 
     def latents(self, jobs: Sequence[Job]) -> Tensor:
         size, K = self.galleries_per_batch, self.coupling.size
@@ -188,11 +167,3 @@ class Suite(Arm):
 
         batches = in_lanes(sample, range(0, len(full), size), lanes=self.lanes, threads=1)
         return torch.cat(list(batches)).unflatten(0, (len(full), K))[: len(jobs)].cpu()
-
-    def images(self, jobs: Sequence[Job], folder: Path) -> np.ndarray:
-        cell = self._folder(folder)
-        committed = cell.committed()
-        return np.stack([cell.read(committed[job.id]) for job in jobs])
-
-    def _folder(self, path: Path) -> CellFolder:
-        return CellFolder(path, {"bench": self.label}, gallery_size=self.coupling.size)

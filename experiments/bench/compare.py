@@ -1,59 +1,17 @@
 """Arms taking turns: A B C ... C B A, again and again: a slow moment falls on all of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from time import perf_counter
+from typing import Any
 
+import pandas as pd
 import torch
 from tqdm import tqdm
 
 from experiments.bench.arms import Arm
 from experiments.tasks.job import Job
-from experiments.workers import memory as device_memory
-
-
-@dataclass
-class Timing:
-    """What the rounds of one arm took.
-
-    Attributes:
-        galleries: made in each round.
-        warm_up: seconds of the first batch, compilation included, and of the same again.
-        seconds: of each round, from prompts to files.
-        parts: of each round, seconds by stage, in the thread that did it.
-        memory: MiB at the peak: of the device in the rounds, or on a CPU of the process so far.
-    """
-
-    galleries: int
-    warm_up: tuple[float, float]
-    seconds: list[float] = field(default_factory=list)
-    parts: list[Mapping[str, float]] = field(default_factory=list)
-    memory: float = 0.0
-
-    @property
-    def per_gallery(self) -> float:
-        """Median seconds of wall time."""
-        return median(self.seconds) / self.galleries
-
-    @property
-    def rates(self) -> tuple[float, float, float]:
-        """Galleries a second: the slowest round, the median, the fastest."""
-        slow, fast = max(self.seconds), min(self.seconds)
-        return self.galleries / slow, 1 / self.per_gallery, self.galleries / fast
-
-    @property
-    def stages(self) -> dict[str, float]:
-        """Median seconds of a gallery in each stage."""
-        each = {stage: [parts[stage] for parts in self.parts] for stage in self.parts[0]}
-        return {stage: median(seconds) / self.galleries for stage, seconds in each.items()}
-
-    @property
-    def compiling(self) -> float:
-        """Seconds that the first batch took beyond the second."""
-        first, later = self.warm_up
-        return max(0.0, first - later)
+from experiments.workers import memory
 
 
 def compare(
@@ -64,29 +22,74 @@ def compare(
     warm_up: int,
     folder: Path,
     device: torch.device,
-) -> dict[str, Timing]:
+) -> tuple[pd.DataFrame, pd.Series]:
     """Times every arm on the same jobs, `rounds` times in alternating order.
 
     Args:
         warm_up: how many jobs an arm makes before, twice; the first time it compiles.
         folder: where each arm leaves the files of its last round.
+
+    Returns:
+        A line for each round, by arm: `seconds` of a gallery, from prompts to files, those of each
+        stage in the thread that did it, and the `memory` in MiB at the peak: of the device in the
+        round, or on a CPU of the process so far. And by arm, the seconds that the first batch took
+        beyond the second.
     """
 
-    def timed(name: str, jobs: Sequence[Job]) -> tuple[float, Mapping[str, float]]:
+    def timed(name: str, jobs: Sequence[Job]) -> dict[str, Any]:
+        memory.reset_peak(device)
         start = perf_counter()
-        parts = arms[name].run(jobs, folder / name)
-        return perf_counter() - start, parts
+        stages = arms[name].run(jobs, folder / name)
+        seconds = {"seconds": perf_counter() - start, **stages}
+        each = {stage: taken / len(jobs) for stage, taken in seconds.items()}
+        return {"arm": name, "memory": memory.peak(device), **each}
 
-    timings = {}
+    compiling = {}
     for name in tqdm(arms, desc="warm up", unit="arm"):
-        first, later = (timed(name, jobs[:warm_up])[0] for _ in range(2))
-        timings[name] = Timing(len(jobs), (first, later))
+        first, later = (timed(name, jobs[:warm_up])["seconds"] for _ in range(2))
+        compiling[name] = max(0.0, first - later) * len(jobs[:warm_up])
+    lines = []
     for turn in tqdm(range(rounds), desc="rounds"):
-        for name in arms if turn % 2 == 0 else reversed(list(arms)):
-            device_memory.reset_peak(device)
-            seconds, parts = timed(name, jobs)
-            timing = timings[name]
-            timing.memory = max(timing.memory, device_memory.peak(device))
-            timing.seconds.append(seconds)
-            timing.parts.append(parts)
-    return timings
+        lines += [timed(name, jobs) for name in list(arms)[:: -1 if turn % 2 else 1]]
+    return pd.DataFrame(lines).set_index("arm"), pd.Series(compiling)
+
+
+def speeds(
+    arms: Mapping[str, Arm], rounds: pd.DataFrame, compiling: pd.Series, *, flops: int, peak: float
+) -> pd.DataFrame:
+    """What the rounds of `compare` say of each arm.
+
+    `slowest`, `rate` (the median) and `fastest` are galleries a second; `images`, `flops` are those
+    a second, `of_peak` their share of the hardware's. `over_reference`: times the faster eager arm
+    of diffusers; `over_previous`: times the arm above; `repaid_after`: how many galleries make up
+    for the seconds of `compile` against the arm above. None where nothing is compiled or saved.
+
+    Args:
+        flops: operations that a gallery takes; peak: those a second that the hardware can do.
+    """
+    taken = rounds.groupby("arm", sort=False)["seconds"]
+    rate, saved = 1 / taken.median(), -taken.median().diff()
+    eager = [name for name, arm in arms.items() if not arm.is_ours and not arm.compiled]
+    compile = compiling[[name for name, arm in arms.items() if arm.compiled]]
+    return pd.DataFrame(
+        {
+            "label": {name: arm.label for name, arm in arms.items()},
+            "is_ours": {name: arm.is_ours for name, arm in arms.items()},
+            "slowest": 1 / taken.max(),
+            "rate": rate,
+            "fastest": 1 / taken.min(),
+            "images": rate * [arm.coupling.size for arm in arms.values()],
+            "over_reference": rate / rate[eager].max(),
+            "over_previous": rate / rate.shift(),
+            "flops": rate * flops,
+            "of_peak": rate * flops / peak,
+            "memory": rounds.groupby("arm")["memory"].max(),
+            "compile": compile,
+            "repaid_after": compile / saved.where(saved > 0),
+        }
+    ).loc[list(arms)]
+
+
+def stages(rounds: pd.DataFrame) -> pd.DataFrame:
+    """Median seconds of a gallery in each stage, by arm; none where an arm has no such stage."""
+    return rounds.drop(columns=["memory", "seconds"]).groupby("arm", sort=False).median()

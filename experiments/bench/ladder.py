@@ -10,7 +10,7 @@ import torch
 from diffusers import DDIMScheduler, DiffusionPipeline
 
 from coupling import Coupling
-from experiments.bench.arms import Arm, PlainLoop, Suite
+from experiments.bench.arms import PlainLoop, Suite
 from experiments.models.execution import EAGER, Execution
 from experiments.models.hub import resolve
 from experiments.models.model import Model
@@ -42,7 +42,9 @@ def published_pipeline(settings: Mapping[str, Any], model: Model) -> Any:
     return pipeline.to(model.device)
 
 
-def diffusers_arms(pipeline: Any, model: Model, law: Coupling, *, seed: int) -> dict[str, Arm]:
+def diffusers_arms(
+    pipeline: Any, model: Model, law: Coupling, *, seed: int
+) -> dict[str, PlainLoop]:
     """A: eager; A channels_last; A': compiled, both as diffusers documents.
 
     huggingface.co/docs/diffusers/optimization/fp16: channels_last and torch.compile of the denoiser
@@ -65,7 +67,7 @@ def diffusers_arms(pipeline: Any, model: Model, law: Coupling, *, seed: int) -> 
     }
 
 
-def our_arms(model: Model, law: Coupling, *, seed: int, batch: int) -> dict[str, Arm]:
+def our_arms(model: Model, law: Coupling, *, seed: int, batch: int) -> dict[str, Suite]:
     """B: ours, eager, a gallery at a time; then batches, lanes, channels_last and compilation.
 
     A batch has one thread.

@@ -1,13 +1,13 @@
 """What the hardware could do, and what a gallery asks of it; measured in the same run."""
 
 from collections.abc import Callable
-from time import perf_counter
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import conv2d
 from torch.utils.flop_counter import FlopCounterMode
 
+from experiments.methods.method import Stopwatch
 from experiments.models.model import Model
 
 
@@ -50,14 +50,8 @@ def arithmetic_peak(device: torch.device, dtype: torch.dtype, *, repeats: int = 
     best = 0.0
     for flops, product in products.items():
         for _ in range(repeats):
-            _wait(device)
-            start = perf_counter()
-            product()
-            _wait(device)
-            best = max(best, flops / (perf_counter() - start))
+            timed = Stopwatch(device)
+            with timed("product"):
+                product()
+            best = max(best, flops / timed.seconds["product"])
     return best
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from statistics import median
 from time import perf_counter
@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import pandas as pd
 import piq
 import torch
 from torch import Tensor
@@ -22,30 +23,20 @@ from metrics.features import BrisqueFeatures, LPIPSFeatures, brisque
 TURNS = 3
 FEATURES = 512  # of an image, as CLIP and SSCD have them
 
-
-@dataclass(frozen=True)
-class ScoreRate:
-    """One score.
-
-    Attributes:
-        package: what scores the galleries one at a time.
-        ours, theirs: galleries a second.
-        apart: the largest difference between both over the galleries.
-    """
-
-    score: str
-    package: str
-    ours: float
-    theirs: float
-    apart: float
+Way = Callable[[int], float]
+"""The score of one gallery, by its place."""
 
 
 @torch.inference_mode()
-def score_rates(images: np.ndarray) -> list[ScoreRate]:
+def score_rates(images: np.ndarray) -> pd.DataFrame:
     """The rates of scoring galleries (G, K, H, W, 3) uint8, the two ways taking turns.
 
     Features of networks are random, for a score does not ask where they come from. `lpips` runs the
     same network in both ways, and `piq` the same support vector machine, which it would fetch.
+
+    Returns:
+        By score, the `package` that scores the galleries one at a time, galleries a second of
+        `ours` and `theirs`, and how far they are `apart`: their largest difference.
 
     Raises:
         metrics.weights.WeightsError: weights cannot be had.
@@ -62,12 +53,8 @@ def score_rates(images: np.ndarray) -> list[ScoreRate]:
         vectors = svm.vectors.float().clone()  # which piq transposes in place
         return svm.coefficients.float(), vectors
 
-    def l2(gallery: int) -> float:
-        return _mean(mse_loss(a, b) for a, b in combinations(unit[gallery].double(), 2))
-
-    def cosine(gallery: int) -> float:
-        pairs = combinations(features[gallery].double(), 2)
-        return _mean(cosine_similarity(a, b, 0) for a, b in pairs)
+    def by_pair(of: Tensor, distance: Callable[[Tensor, Tensor], Tensor]) -> Way:
+        return lambda gallery: _mean(distance(a, b) for a, b in combinations(of[gallery], 2))
 
     def vendi_score(gallery: int) -> float:
         x = normalize(features[gallery].double(), dim=-1).numpy()
@@ -77,40 +64,38 @@ def score_rates(images: np.ndarray) -> list[ScoreRate]:
         with patch.object(sys.modules["piq.brisque"], "load_url", machine):
             return _mean(piq.brisque(image.unsqueeze(0)) for image in unit[gallery])
 
-    def lpips_pairs(gallery: int) -> float:
-        pairs = combinations(unit[gallery].unsqueeze(1), 2)
-        return _mean(lpips.model(a, b, normalize=True) for a, b in pairs)
-
     def our_brisque() -> Tensor:
         return brisque.brisque(flat, svm).unflatten(0, (count, members)).mean(-1)
 
     def our_lpips() -> Tensor:
         return lpips.in_chunks(lpips.pairs, pictures, each=members).mean(-1)
 
-    by_pair = "torch, a pair at a time"
-    return [
-        _rate("L2", by_pair, lambda: diversity.pairwise_l2(unit), l2),
-        _rate("MSS", by_pair, lambda: diversity.mean_pairwise_similarity(features), cosine),
-        _rate("Vendi", "vendi-score", lambda: diversity.vendi(features), vendi_score),
-        _rate("BRISQUE", "piq", our_brisque, piq_brisque),
-        _rate("LPIPS", "lpips", our_lpips, lpips_pairs),
-    ]
+    one_by_one = "torch, a pair at a time"
+    l2 = by_pair(unit.double(), mse_loss)
+    cosine = by_pair(features.double(), partial(cosine_similarity, dim=0))
+    lpips_pairs = by_pair(unit.unsqueeze(2), partial(lpips.model, normalize=True))
+    ways: dict[str, tuple[str, Callable[[], Tensor], Way]] = {
+        "L2": (one_by_one, lambda: diversity.pairwise_l2(unit), l2),
+        "MSS": (one_by_one, lambda: diversity.mean_pairwise_similarity(features), cosine),
+        "Vendi": ("vendi-score", lambda: diversity.vendi(features), vendi_score),
+        "BRISQUE": ("piq", our_brisque, piq_brisque),
+        "LPIPS": ("lpips", our_lpips, lpips_pairs),
+    }
+    rates = {
+        score: {"package": package, **_rate(ours, theirs, count)}
+        for score, (package, ours, theirs) in ways.items()
+    }
+    return pd.DataFrame.from_dict(rates, orient="index")
 
 
-def _rate(
-    score: str, package: str, ours: Callable[[], Tensor], theirs: Callable[[int], float]
-) -> ScoreRate:
-    """Times `ours` of all galleries against `theirs` of one after the other."""
-    scores = ours()
-    count = len(scores)
-
+def _rate(ours: Callable[[], Tensor], theirs: Way, count: int) -> dict[str, float]:
     def one_by_one() -> Tensor:
         return torch.tensor([theirs(gallery) for gallery in range(count)])
 
-    apart = (scores - one_by_one()).abs().max().item()  # and both are warm
+    apart = (ours() - one_by_one()).abs().max().item()  # and both are warm
     taken = [(_seconds(ours), _seconds(one_by_one)) for _ in range(TURNS)]
     our_rate, their_rate = (count / median(seconds) for seconds in zip(*taken, strict=True))
-    return ScoreRate(score, package, our_rate, their_rate, apart)
+    return {"ours": our_rate, "theirs": their_rate, "apart": apart}
 
 
 def _seconds(work: Callable[[], object]) -> float:

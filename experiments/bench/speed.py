@@ -1,25 +1,25 @@
 """The whole comparison of a model: its arms in turns, their pictures judged."""
 
 import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import pandas as pd
 import torch
 
 import coupling
-from experiments.bench import ladder, overhead, verdict
-from experiments.bench.arms import Arm, PlainLoop
-from experiments.bench.compare import compare
-from experiments.bench.gate import Deviation, deviation
+from experiments.bench import compare, ladder
+from experiments.bench.arms import Arm
+from experiments.bench.gate import deviation, failures
+from experiments.bench.overhead import overhead
 from experiments.bench.probes import arithmetic_peak, gallery_flops
-from experiments.bench.scoring import ScoreRate, score_rates
+from experiments.bench.scoring import score_rates
 from experiments.models.model import Model
 from experiments.tasks.job import Job
 from experiments.workers.provenance import provenance
@@ -28,22 +28,7 @@ from metrics import GalleryBatch, MetricSuite
 SIZE = 3
 SEED = 0
 LAW = coupling.repulsive(SIZE)
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """What the arms run on.
-
-    Attributes:
-        device: the processor, in words.
-        threads: that PyTorch uses unless it is told otherwise.
-        peak: FLOP/s of large matrix products and convolutions in the model's dtype.
-    """
-
-    device: str
-    dtype: str
-    threads: int
-    peak: float
+CACHE = "TORCHINDUCTOR_CACHE_DIR"  # an empty one: nothing has been compiled before
 
 
 @dataclass(frozen=True)
@@ -51,26 +36,34 @@ class Speed:
     """What was measured of a model.
 
     Attributes:
+        settings: in words.
         made_with: the libraries and the device.
-        settings: in words; flops_of_a_gallery: operations that it takes.
-        yardsticks: what the shape of a batch and half precision do to diffusers' pictures.
-        overhead: what coupling and storing add to a gallery, "here" and to one of "sd15".
-        scores: how fast galleries are scored.
+        threads: that PyTorch uses unless it is told otherwise.
+        peak: FLOP/s of large matrix products and convolutions in the model's dtype.
+        flops_of_a_gallery: operations that it takes.
+        arms, stages: see `compare`; scoring is a stage, and no part of the rates.
+        pictures: the `gate.Deviation` of each yardstick and arm, and what the gate says: "equal" or
+            why it rejects it.
+        overhead, scores: see the functions that measure them.
     """
 
     settings: str
-    hardware: Hardware
     made_with: Mapping[str, str]
+    dtype: str
+    threads: int
+    peak: float
     flops_of_a_gallery: int
-    yardsticks: Mapping[str, Deviation]
-    overhead: Mapping[str, overhead.Overhead]
-    scores: Sequence[ScoreRate]
-    arms: Sequence[verdict.ArmResult]
+    arms: pd.DataFrame
+    stages: pd.DataFrame
+    pictures: pd.DataFrame
+    overhead: pd.DataFrame
+    scores: pd.DataFrame
 
     @property
     def rejected(self) -> list[str]:
         """The arms that make other pictures."""
-        return [arm.name for arm in self.arms if arm.reasons]
+        gate = self.pictures["gate"].loc[self.arms.index]
+        return list(gate.index[gate != "equal"])
 
 
 def measure(
@@ -90,74 +83,73 @@ def measure(
         batch: galleries in a device batch of ours.
         without: names of arms that are left out.
     """
-    made_with = provenance(model.device)
-    dtype = str(model.dtype).removeprefix("torch.")
-    peak = arithmetic_peak(model.device, model.dtype)
-    arms = {
-        **ladder.diffusers_arms(pipeline, model, LAW, seed=SEED),
-        **ladder.our_arms(model, LAW, seed=SEED, batch=batch),
-    }
-    arms = {name: arm for name, arm in arms.items() if name not in without}
-    flops = gallery_flops(model, SIZE)
+    peak, flops = arithmetic_peak(model.device, model.dtype), gallery_flops(model, SIZE)
+    theirs = ladder.diffusers_arms(pipeline, model, LAW, seed=SEED)
+    ours = ladder.our_arms(model, LAW, seed=SEED, batch=batch)
+    arms = {name: arm for name, arm in {**theirs, **ours}.items() if name not in without}
+    yardsticks = ladder.yardstick_arms(theirs[ladder.REFERENCE])
     judged = jobs[: 2 * batch]
-    with _nothing_compiled_before() as folder:
-        timings = compare(
+    with TemporaryDirectory() as scratch, patch.dict(os.environ, {CACHE: f"{scratch}/compiled"}):
+        folder = Path(scratch)
+        taken, compiling = compare.compare(
             arms, jobs, rounds=rounds, warm_up=batch, folder=folder, device=model.device
         )
-        outputs, yardsticks = _pictures(arms, judged, folder)
-        results = verdict.results(
-            arms,
-            timings,
-            outputs,
-            yardstick=next(iter(yardsticks.values())),
-            scored=partial(_scored, suite, tuple(job.prompt for job in judged)),
-            flops=flops,
-            peak=peak,
-        )
-        _, images = outputs[ladder.REFERENCE]
+        for name, arm in yardsticks.items():
+            arm.run(judged, folder / name)
+        made = {**yardsticks, **arms}.items()
+        images = {name: arm.images(judged, folder / name) for name, arm in made}
+        scores, seconds = _scored(images, suite, prompts=tuple(job.prompt for job in judged))
         return Speed(
             settings=f"{len(jobs)} galleries of {SIZE} images at {model.image_size} px, "
             f"{model.process.num_steps} steps, guidance {model.guidance:g}; {rounds} rounds.",
-            hardware=Hardware(made_with["device"], dtype, torch.get_num_threads(), peak),
-            made_with=made_with,
+            made_with=provenance(model.device),
+            dtype=str(model.dtype).removeprefix("torch."),
+            threads=torch.get_num_threads(),
+            peak=peak,
             flops_of_a_gallery=flops,
-            yardsticks=yardsticks,
-            overhead=overhead.here_and_projected(
-                LAW, model.noise_shape, images[0], folder / "overhead"
-            ),
-            scores=score_rates(images),
-            arms=results,
+            arms=compare.speeds(arms, taken, compiling, flops=flops, peak=peak),
+            stages=compare.stages(taken).assign(score=seconds),
+            pictures=_pictures(arms, yardsticks, images, scores, judged),
+            overhead=overhead(LAW, model.noise_shape, images[ladder.REFERENCE][0], folder),
+            scores=score_rates(images[ladder.REFERENCE]),
         )
 
 
-def _scored(suite: MetricSuite, prompts: tuple[str, ...], images: np.ndarray) -> verdict.Scores:
-    pictures = torch.from_numpy(images).movedim(-1, 2)
-    scores = suite.score(GalleryBatch(images=pictures, prompts=prompts, names=prompts))
-    return {metric: values.numpy() for metric, values in scores.items()}
-
-
-@contextmanager
-def _nothing_compiled_before() -> Iterator[Path]:
-    """A folder that goes again, with the cache of what is compiled in it."""
-    with tempfile.TemporaryDirectory() as scratch:
-        cache = {"TORCHINDUCTOR_CACHE_DIR": f"{scratch}/compiled"}
-        with patch.dict(os.environ, cache):
-            yield Path(scratch)
+def _scored(
+    images: Mapping[str, np.ndarray], suite: MetricSuite, *, prompts: tuple[str, ...]
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, float]]:
+    """By arm, the values of each metric (G,) of images (G, K, H, W, 3), and seconds a gallery."""
+    scores, seconds = {}, {}
+    for name in [ladder.REFERENCE, *images]:  # twice: the second time the networks are warm
+        start = perf_counter()
+        pictures = torch.from_numpy(images[name]).movedim(-1, 2)
+        found = suite.score(GalleryBatch(images=pictures, prompts=prompts, names=prompts))
+        seconds[name] = (perf_counter() - start) / len(prompts)
+        scores[name] = {metric: values.numpy() for metric, values in found.items()}
+    return scores, seconds
 
 
 def _pictures(
-    arms: Mapping[str, Arm], jobs: Sequence[Job], folder: Path
-) -> tuple[verdict.Outputs, dict[str, Deviation]]:
-    """Latents and images of every arm, and how far the yardsticks are from the reference's."""
-    outputs = {
-        name: (arm.latents(jobs), arm.images(jobs, folder / name)) for name, arm in arms.items()
+    arms: Mapping[str, Arm],
+    yardsticks: Mapping[str, Arm],
+    images: Mapping[str, np.ndarray],
+    scores: Mapping[str, Mapping[str, np.ndarray]],
+    jobs: Sequence[Job],
+) -> pd.DataFrame:
+    """How far the yardsticks and the arms are from the reference; the gate judges arms of ours."""
+    reference = ladder.REFERENCE
+    latents = arms[reference].latents(jobs)
+    found = {
+        name: deviation(
+            arm.latents(jobs), images[name], of_latents=latents, of_images=images[reference]
+        )
+        for name, arm in {**yardsticks, **arms}.items()
     }
-    reference = arms[ladder.REFERENCE]
-    assert isinstance(reference, PlainLoop)
-    latents, images = outputs[ladder.REFERENCE]
-    yardsticks = {}
-    for name, arm in ladder.yardstick_arms(reference).items():
-        arm.run(jobs, folder / "other")
-        output = arm.latents(jobs), arm.images(jobs, folder / "other")
-        yardsticks[name] = deviation(*output, of_latents=latents, of_images=images)
-    return outputs, yardsticks
+    yardstick, of_metrics = found[next(iter(yardsticks))], scores[reference]
+    gate = dict.fromkeys(yardsticks, "") | dict.fromkeys(arms, "equal")
+    for name, arm in arms.items():
+        metrics = scores[name]
+        why = failures(found[name], yardstick=yardstick, metrics=metrics, of_metrics=of_metrics)
+        if arm.is_ours and why:
+            gate[name] = "; ".join(why)
+    return pd.DataFrame(map(vars, found.values()), index=list(found)).assign(gate=gate.values())

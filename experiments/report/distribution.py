@@ -6,7 +6,6 @@ areas are not compared. What is constant has no density and is shown by its mean
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import gaussian_kde
@@ -22,12 +21,8 @@ WIDTH, HEIGHT = 240.0, 30.0
 POINTS = 72
 
 
-class Drawn(NamedTuple):
-    """The values that an outline is of; of differences, their comparison."""
-
-    label: str
-    values: np.ndarray
-    comparison: Comparison | None = None
+Drawn = tuple[str, np.ndarray, Comparison | None]
+"""A label, the values that an outline is of; of differences, their comparison."""
 
 
 @dataclass(frozen=True)
@@ -68,23 +63,24 @@ def _distribution(results: Results, metric: str) -> Distribution:
     table = results.table
     column = table.spec.columns[metric]
     values = pivot(results.scores, metric, rows=table.spec.rows)
-    columns = [Drawn(row, values[row].dropna().to_numpy()) for row in table.spec.rows]
-    paired = [
-        Drawn(f"{row} – {base}", (values[row] - values[base]).dropna().to_numpy(), comparison)
+    present = values.dropna(axis=1, how="all")
+    columns: list[Drawn] = [(row, present[row].dropna().to_numpy(), None) for row in present]
+    paired: list[Drawn] = [
+        (f"{row} – {base}", (values[row] - values[base]).dropna().to_numpy(), comparison)
         for row, base in table.spec.pairs
         for comparison in table.cell(row, metric).comparisons
         if comparison.baseline == base
     ]
     return Distribution(
         column=column,
-        values=_axis([each for each in columns if len(each.values)], column, zero=False),
+        values=_axis(columns, column, zero=False),
         differences=_axis(paired, column, zero=True) if paired else None,
     )
 
 
 def _axis(drawn: Sequence[Drawn], column: Column, *, zero: bool) -> Axis:
     """Outlines on the axis that holds all of their values, and zero if asked."""
-    pooled = np.concatenate([*(each.values for each in drawn), [0.0] if zero else []])
+    pooled = np.concatenate([*(values for _, values, _ in drawn), [0.0] if zero else []])
     low, high = float(pooled.min()), float(pooled.max())
     margin = 0.1 * (high - low) or 0.5 * abs(high) or 0.5
     low, high = low - margin, high + margin

@@ -1,8 +1,10 @@
 """The galleries of the first prompts, the methods side by side: none is chosen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isnan
+
+import pandas as pd
 
 from experiments.report.pictures import Picture, photo
 from experiments.tables.results import Results
@@ -10,8 +12,8 @@ from experiments.tables.scorerows import pivot
 from experiments.tables.spec import Column, TableSpec
 from experiments.tasks.job import Job
 
-Values = Mapping[str, Mapping[str, float]]
-"""Of a job: metric -> row -> its value, NaN where there is none."""
+Values = Mapping[str, pd.Series]
+"""Of a job: metric -> its value by row, NaN where there is none."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,11 @@ def wall(results: Results, *, galleries: int | None, pixels: int) -> Wall | None
         return Strip(row, pictures, _scores(spec, values[job.id], row))
 
     spec = results.table.spec
-    values = _by_job(results, [job.id for job in shown])
+    of_metric = {
+        metric: pivot(results.scores, metric, rows=spec.rows).reindex([job.id for job in shown])
+        for metric in spec.columns
+    }
+    values = {job.id: {m: found.loc[job.id] for m, found in of_metric.items()} for job in shown}
     exhibits = [
         Exhibit(
             title=job.title,
@@ -77,15 +83,6 @@ def wall(results: Results, *, galleries: int | None, pixels: int) -> Wall | None
     ]
     groups = [f"{row} – {baseline}" for row, baseline in spec.pairs]
     return Wall(exhibits, len(results.jobs), groups or list(spec.rows))
-
-
-def _by_job(results: Results, jobs: Sequence[str]) -> dict[str, Values]:
-    spec = results.table.spec
-    of_metric = {
-        metric: pivot(results.scores, metric, rows=spec.rows).reindex(jobs).to_dict("index")
-        for metric in spec.columns
-    }
-    return {job: {metric: of_metric[metric][job] for metric in spec.columns} for job in jobs}
 
 
 def _scores(spec: TableSpec, values: Values, row: str) -> list[tuple[Column, float, float | None]]:

@@ -42,11 +42,6 @@ def mean_drift(results: Results) -> pd.DataFrame:
     return pd.DataFrame(means).dropna(how="all")
 
 
-def noises(rows: Sequence[str], made: Mapping[str, Mapping]) -> dict[str, Mapping]:
-    """Table row -> the `averages` of its noises, where they are known."""
-    return {row: made[row]["noise"] for row in rows if "noise" in made.get(row, {})}
-
-
 def spectrum_line(spectrum: Sequence[float | None]) -> str:
     """The power over white noise by frequency, as an SVG path."""
     width, height = LINE

@@ -7,16 +7,18 @@ places on bars, outlines of distributions, pictures as data URIs, what galleries
 from collections.abc import Mapping
 from pathlib import Path
 
-from experiments.report.cost import stage_seconds
 from experiments.report.distribution import distributions
 from experiments.report.effects import effects
 from experiments.report.galleries import wall
-from experiments.report.noise import DRIFT, mean_drift, noises
+from experiments.report.noise import DRIFT, mean_drift
 from experiments.report.pictures import plate
 from experiments.report.render import html
 from experiments.report.settings import overrides, settings
 from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
+
+STAGES = ("encode", "couple", "optimize", "denoise", "decode")
+"""The order in which they follow each other; any other comes last."""
 
 
 def page(
@@ -43,7 +45,12 @@ def page(
     """
     spec, made, configs = results.table.spec, made_by["cells"], made_by["configs"]
     shared, own = settings(configs)
-    timed = stage_seconds(spec.rows, made)
+    of_rows = {row: made.get(row, {}) for row in spec.rows}
+    timed = {
+        row: dict(sorted(of["median_seconds_per_gallery"].items(), key=_stage))
+        for row, of in of_rows.items()
+        if "median_seconds_per_gallery" in of
+    }
     return html(
         "page.html",
         table=results.table,
@@ -53,7 +60,7 @@ def page(
         wall=wall(results, galleries=galleries, pixels=pixels),
         drift=mean_drift(results),
         drift_heads=DRIFT,
-        noises=noises(spec.rows, made),
+        noises={row: of["noise"] for row, of in of_rows.items() if "noise" in of},
         timed=timed,
         longest=max((sum(seconds.values()) for seconds in timed.values()), default=0.0),
         passes=pivot(results.scores, "passes", rows=spec.rows).mean(),
@@ -64,3 +71,8 @@ def page(
         shared=shared,
         own=own,
     )
+
+
+def _stage(timed: tuple[str, float]) -> tuple[int, str]:
+    stage, _ = timed
+    return (STAGES.index(stage) if stage in STAGES else len(STAGES), stage)

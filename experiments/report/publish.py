@@ -83,9 +83,11 @@ def publish(
     drawn = {name: draw(results, folder / f"{stem}-{name}") for name, draw in figures.items()}
     paths = [
         *write_table(table, folder, stem, made_by=made_by),
-        _write_scores(scores, folder / f"{stem}-scores.csv"),
+        folder / f"{stem}-scores.csv",
         *(path for paths in drawn.values() for path in paths),
     ]
+    by_prompt = scores.pivot(index=["prompt", "job", "row"], columns="metric", values="value")
+    by_prompt.to_csv(folder / f"{stem}-scores.csv", float_format="%.6g", lineterminator="\n")
     pictures = {name: paths[0] for name, paths in drawn.items()}
     digested = digest(folder / f"{stem}.json")
     shown = page(results, made_by=made_by, pictures=pictures, **report, digest=digested)
@@ -130,13 +132,6 @@ def write_table(table: Table, folder: Path, stem: str, *, made_by: Mapping[str, 
     for path, text in zip(paths, texts.values(), strict=True):
         replace_file(path, text.encode("utf-8"))
     return paths
-
-
-def _write_scores(scores: pd.DataFrame, path: Path) -> Path:
-    """The values behind the table: a line for each prompt and row, a column for each metric."""
-    wide = scores.pivot(index=["prompt", "job", "row"], columns="metric", values="value")
-    wide.to_csv(path, float_format="%.6g", lineterminator="\n")
-    return path
 
 
 def _making_of(cell: Cell) -> dict[str, Any]:

@@ -21,18 +21,38 @@ def dashboard():
 
 
 def test_every_table_has_its_columns_and_figures_in_it(dashboard):
-    keys = [panel.key for section in dashboard.described() for panel in section.panels]
+    keys = [panel.key for panels in dashboard.described().values() for panel in panels]
     assert {"l2.mean", "gap.mean", "seconds.mean", "galleries", "effects", "drift"} <= set(keys)
     assert len(keys) == len(set(keys))
+
+
+def test_a_bar_chart_for_each_metric_says_which_way_is_better(dashboard):
+    columns = {
+        "l2": {"label": "L2", "better": "higher", "digits": 3},
+        "mss": {"label": "MSS", "better": "lower", "digits": 3},
+        "passes": {"label": "passes", "better": "neutral", "digits": 0},
+    }
+    methods = next(iter(dashboard.sections(columns, []).values()))
+    assert methods == [
+        ("bars", "L2 ↑", "l2.mean"),
+        ("bars", "MSS ↓", "mss.mean"),
+        ("bars", "passes", "passes.mean"),
+    ]
+
+
+def test_pictures_and_prompts_stand_under_the_names_that_they_are_logged_by(dashboard):
+    panels = {panel for panels in dashboard.sections({}, ["effects"]).values() for panel in panels}
+    assert {("lines", "", "prompts"), ("pictures", "effects", "effects")} < panels
+    assert "correlation" in {panel.key for panel in panels}
 
 
 def test_the_workspace_has_what_is_described(dashboard):
     pytest.importorskip("wandb_workspaces")
     described = dashboard.described()
     built = dashboard.workspace(described, entity="someone", project="p")
-    assert [section.name for section in built.sections] == [s.title for s in described]
-    bars = built.sections[0].panels
-    assert [bar.title for bar in bars] == [panel.title for panel in described[0].panels]
+    assert [section.name for section in built.sections] == list(described)
+    bars, described_bars = built.sections[0].panels, next(iter(described.values()))
+    assert [bar.title for bar in bars] == [panel.title for panel in described_bars]
     assert built._to_model().project == "p"  # the form that is sent can be made of it
 
 
