@@ -46,10 +46,10 @@ quick: setup ## laws, references, architecture, and every configuration: a minut
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -o addopts=--strict-markers tests/coupling tests/metrics/test_diversity.py tests/metrics/test_golden.py tests/metrics/test_similarity.py tests/test_architecture.py tests/experiments/test_configs.py $(ARGS)
 
 test: setup ## the everyday tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not faults" $(ARGS)
 
 faults: setup ## everything that may go wrong: killed, hung, full, torn, forged; about five minutes
-	$(BIN)/python -m pytest -q -m faults tests/faults $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m faults tests/faults $(ARGS)
 
 verify: setup ## hash every image again; ARGS=--repair sets aside what is damaged
 	$(BIN)/python -m experiments.verify $(ARGS)

@@ -4,10 +4,15 @@ The client is a stub, put in front of the real one on the path of the process th
 """
 
 import json
+import shutil
 import time
 from pathlib import Path
 
 import pytest
+from runs import settings
+
+from experiments.compose import compose
+from experiments.run import run
 
 SETTINGS = "class Settings:\n    def __init__(self, **_): pass\nclass Image(Settings): pass\n"
 STUBS = {
@@ -40,12 +45,23 @@ def _tables(folder: Path) -> dict[str, bytes]:
     return tables | {"tiny.json": json.dumps(document).encode()}
 
 
+RUN = ["experiment=demo", "table.figures=null", "task.num_prompts=2"]
+
+
+@pytest.fixture(scope="module")
+def untracked(tmp_path_factory) -> Path:
+    """A run that nobody is told of, once for all faults."""
+    folder = tmp_path_factory.mktemp("untracked")
+    overrides = [*settings(folder), *RUN]
+    run(compose(overrides), overrides=overrides)
+    return folder
+
+
 @pytest.mark.parametrize("fault", STUBS)
 def test_22_the_run_completes_with_the_same_tables_and_says_so_once(
-    fault, here, tmp_path, monkeypatch, capfd
+    fault, untracked, here, tmp_path, monkeypatch, capfd
 ):
-    run = ["experiment=demo", "table.figures=null", "task.num_prompts=2"]
-    here(*run)
+    shutil.copytree(untracked, tmp_path, dirs_exist_ok=True)
     before = _tables(tmp_path)
     (tmp_path / "wandb.py").write_text(SETTINGS + STUBS[fault])
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -53,7 +69,7 @@ def test_22_the_run_completes_with_the_same_tables_and_says_so_once(
     capfd.readouterr()
     began = time.monotonic()
     limit = 2 if fault == "it blocks" else 120
-    here(*run, "tracking=wandb", f"tracking.time_limit={limit}")
+    here(*RUN, "tracking=wandb", f"tracking.time_limit={limit}")
     assert time.monotonic() - began < 60  # the stub that blocks does so for 600
     said = capfd.readouterr().err
     lines = [line for line in said.splitlines() if "tracking" in line]
