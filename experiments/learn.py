@@ -80,16 +80,20 @@ def _learning_of(config: DictConfig) -> "Learning":
     model = model_of(config)
     held_out = config.study.held_out if config.study else 0
     jobs = replace(task, num_prompts=task.num_prompts + held_out).jobs()
+    num_steps = config.num_steps
+    if num_steps is None:
+        num_steps = -(-task.num_prompts // max(1, config.prompts_per_step))
+    seen = max(0, min(task.num_prompts, num_steps * config.prompts_per_step))
     problem = Problem(
         model.load,
-        jobs=jobs[: task.num_prompts],
+        jobs=jobs[:seen],
         reward=build("reward", config),
         estimator=build("estimator", config),
         prompts_per_step=config.prompts_per_step,
         seed=config.seed,
     )
     settings = {name: values.get(name) for name in DECIDES}
-    settings |= {"model": model.inputs(), "prompts": problem.prompts}
+    settings |= {"num_steps": num_steps, "model": model.inputs(), "prompts": problem.prompts}
     settings |= {"prompts_per_step": config.prompts_per_step}
     name = f"{config.model.name}-{config.name}"
     checkpoint = Path(config.output_dir) / "learn" / f"{name}-{cell_key(settings)}.safetensors"
@@ -102,7 +106,7 @@ def _learning_of(config: DictConfig) -> "Learning":
         checkpoint=checkpoint,
         within=build("within", config) or (lambda *, inside: inside),
         held_out=jobs[task.num_prompts :],
-        num_steps=config.num_steps,
+        num_steps=num_steps,
         learning_rate=config.learning_rate,
     )
     learning.check(image_size=config.model.image_size, device=model.device)

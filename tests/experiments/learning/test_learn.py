@@ -66,6 +66,17 @@ def test_a_killed_learning_goes_on_as_if_nothing_had_happened(start, monkeypatch
     start("num_steps=4", "name=some")  # nothing is left to do
 
 
+def test_without_a_number_of_steps_every_prompt_is_seen_once_and_the_card_says_which(start):
+    seen = {}
+    for steps in ("null", "1", "2"):
+        folder = start(f"num_steps={steps}", "prompts_per_step=2", f"name=of-{steps}")
+        card = read(folder / f"cards/tiny-of-{steps}.safetensors")
+        seen[steps] = card.steps, card.settings["num_steps"], card.settings["prompts"]
+    assert seen["null"] == seen["2"]  # the second step sees the third prompt, and one again
+    assert seen["2"][:2] == (2, 2) and seen["2"][2]["count"] == 3
+    assert seen["1"][2] == {"count": 2, "sha256": seen["1"][2]["sha256"]} != seen["2"][2]
+
+
 def test_a_study_reports_every_start_and_its_held_out_rewards(start, capsys, monkeypatch):
     rows = {"K=3, L2": {"identity": ["name=a", "start=identity"], "random": ["name=b"]}}
     study = ["study=diversity", "study.held_out=4", "num_steps=2"]
