@@ -48,7 +48,7 @@ class DDPM(Model):
     def network(self, x: Tensor, timestep: Tensor, condition: Condition) -> Tensor:
         return self.unet(x, timestep).sample
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def unclamped(self, latents: Tensor, *, checkpointed: bool) -> Tensor:
         return unit_range(latents)
 
     def encode_images(self, images: Tensor) -> Tensor:

@@ -147,9 +147,17 @@ class Model(ABC):
     def network(self, x: Tensor, timestep: Tensor, condition: Condition) -> Tensor:
         """The raw output, unguided: x (N, C, h, w), timestep (N,) -> (N, C, h, w)."""
 
+    def decode(self, latents: Tensor, *, checkpointed: bool = False) -> Tensor:
+        """Clean latents (N, C, h, w) -> images (N, 3, H, W) in [0, 1], at least float32.
+
+        `checkpointed`: for a gradient, of one large image at a time, and computed again in the
+        backward pass.
+        """
+        return self.unclamped(latents, checkpointed=checkpointed).clamp(0, 1)
+
     @abstractmethod
-    def decode(self, latents: Tensor) -> Tensor:
-        """Clean latents (N, C, h, w) -> images (N, 3, H, W) in [0, 1], at least float32."""
+    def unclamped(self, latents: Tensor, *, checkpointed: bool) -> Tensor:
+        """As `decode`, but what is outside [0, 1] stays there, where it has a gradient."""
 
     @abstractmethod
     def encode_images(self, images: Tensor) -> Tensor:
@@ -268,8 +276,8 @@ class Model(ABC):
 
 
 def unit_range(images: Tensor) -> Tensor:
-    """[-1, 1] -> [0, 1], clamped, at least float32."""
-    return (at_least_float32(images) / 2 + 0.5).clamp(0, 1)
+    """[-1, 1] -> [0, 1], at least float32; what is outside stays outside."""
+    return at_least_float32(images) / 2 + 0.5
 
 
 def to_uint8(images: Tensor) -> Tensor:

@@ -138,7 +138,7 @@ class Refined(ObjectInversion):
         )
 
     def _images(self, model: Model, rows: Given, noise: Tensor) -> Tensor:
-        """G: noises (N, C, h, w) -> images (N, 3, H, W), differentiable."""
+        """G: noises (N, C, h, w) -> images (N, 3, H, W), differentiable; not clamped."""
         checkpointed = self.checkpointed and noise.requires_grad and torch.is_grad_enabled()
         latents = model.sample(noise, rows.condition, checkpointed=checkpointed)
-        return model.decode(latents)
+        return model.unclamped(latents, checkpointed=checkpointed)
