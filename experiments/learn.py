@@ -58,6 +58,9 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
         group: {label: _learning_of(one) for label, one in starts.items()}
         for group, starts in configs.items()
     }
+    if config.plan:
+        print("\n".join(_plan(one) for starts in study.values() for one in starts.values()))
+        return
     folder = Path(config.results_dir) / "learn"
     cards: dict[str, dict[str, Card]] = {group: {} for group in study}
     for group, starts in study.items():
@@ -111,6 +114,21 @@ def _learning_of(config: DictConfig) -> "Learning":
     )
     learning.check(image_size=config.model.image_size, device=model.device)
     return learning
+
+
+def _plan(learning: "Learning") -> str:
+    """What there is to be learned, from how much, with what memory."""
+    from coupling import full_gradient
+    from experiments.models.footprint import told
+
+    model, images = learning.card.settings["model"], learning.images_per_step
+    full = getattr(learning.problem.estimator, "func", None) is full_gradient
+    memory = told(model, **{"differentiated" if full else "sampled": images})
+    return (
+        f"{learning.name}: {learning.num_steps - learning.card.steps} of {learning.num_steps} steps "
+        f"to learn, each of {images} images in {model['num_steps']} sampler steps; "
+        f"{learning.problem.prompts['count']} prompts; {memory or 'memory unknown'}"
+    )
 
 
 def _show(

@@ -29,8 +29,8 @@ class Denoiser(Protocol):
         `checkpointed` recomputes the network in the backward pass instead of keeping it.
         """
 
-    def clean(self, noise: Tensor, output: Tensor, *, shifted: bool = False) -> Tensor:
-        """Tweedie's estimate; `shifted` reads alpha one training step earlier."""
+    def clean(self, noise: Tensor, output: Tensor) -> Tensor:
+        """Tweedie's estimate."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,12 @@ class State:
 
 class NoiseOptimizer(ABC):
     """From base noises and a coupling to the noises of a gallery."""
+
+    @property
+    def shifts(self) -> bool:
+        """Whether the model is to read alpha one training step earlier than its network is told,
+        here and in sampling."""
+        return False
 
     def base_size(self, coupling: Coupling) -> int:
         """How many base noises a gallery is made from."""

@@ -46,6 +46,11 @@ class Learning:
     num_steps: int
     learning_rate: float
 
+    @property
+    def images_per_step(self) -> int:
+        """How many images a step makes."""
+        return self.problem.prompts_per_step * self.card.coupling.size
+
     def check(self, *, image_size: int, device: torch.device) -> None:
         """Find what is wrong before a model is loaded; the reward is tried on random pixels.
 

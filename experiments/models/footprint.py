@@ -10,7 +10,9 @@ and no values (tests/experiments/models/test_footprint.py counts them again). Wh
 while it runs, what the allocator keeps, and a reward's own graph come on top.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,9 @@ class Footprint:
     decoder: float
     dtype: str = "float16"
 
-    def told(self, *, sampled: int = 0, differentiated: int = 0) -> str:
-        """The peak of `sampled` rows in a call without a gradient, or `differentiated` rows in one
-        with, and of the decoder, in words."""
-        most = max(sampled * self.row, differentiated * self.graph, self.decoder)
-        return f"about {self.weights + most:.1f} GiB with a gradient, by arithmetic ({self.dtype})"
+    def peak(self, *, sampled: int, differentiated: int) -> float:
+        """GiB with `sampled` rows in a call without a gradient, `differentiated` in one with."""
+        return self.weights + max(sampled * self.row, differentiated * self.graph, self.decoder)
 
 
 PUBLISHED = {
@@ -44,3 +44,15 @@ PUBLISHED = {
     "ddpm_bedroom": Footprint(0.42, row=0.313, graph=2.05, decoder=0.0, dtype="float32"),
 }
 """By `model.name`. SDXL decodes in float32; of SD3's weights 10.75 are T5's, partly in float32."""
+
+
+def told(model: Mapping[str, Any], *, sampled: int = 0, differentiated: int = 0) -> str:
+    """A line on the memory that so many images at once take; empty for a model that is not here.
+
+    model: its settings, with `name` and `guidance`.
+    """
+    if not (footprint := PUBLISHED.get(model["name"])):
+        return ""
+    rows = 1 if model["guidance"] == 1 else 2
+    gib = footprint.peak(sampled=rows * sampled, differentiated=rows * differentiated)
+    return f"about {gib:.1f} GiB at the peak by arithmetic, in {footprint.dtype} on a GPU"

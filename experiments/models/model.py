@@ -9,6 +9,7 @@ choice. The weights themselves never need one.
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -162,6 +163,12 @@ class Model(ABC):
     @abstractmethod
     def encode_images(self, images: Tensor) -> Tensor:
         """Images (N, 3, H, W) in [0, 1] -> clean latents (N, C, h, w), without sampling."""
+
+    def shifted(self) -> Self:
+        """The same model, with `DDIM.shifted`. Raises UsageError for a flow model."""
+        other = copy(self)
+        other.process = self.process.shifted()
+        return other
 
     @property
     def busy_modules(self) -> Sequence[nn.Module]:

@@ -94,6 +94,9 @@ class Refined(ObjectInversion):
     def size(self) -> int:
         return self.coupling.size * len(self.checkpoints)
 
+    def differentiated(self, galleries: int) -> int:
+        return galleries * self.coupling.size
+
     def part(self, checkpoint: int | None) -> slice:
         if checkpoint is None:
             checkpoint = self.checkpoints[-1]

@@ -109,6 +109,27 @@ def test_checkpointed_gradients_equal_plain_ones(families, counted, name):
     assert gradients[0].abs().max() > 1e-3
 
 
+def test_a_checkpointed_decoder_keeps_the_graph_of_one_image_and_gives_the_same(
+    families, monkeypatch
+):
+    model = families("sd").model()
+    monkeypatch.setattr("experiments.models.latent.KEPT_PIXELS", 1)
+    latents = noise_of(model, 3).requires_grad_()
+    results, live = [], []
+    for checkpointed in (False, True):
+        saved: list[int] = []
+        hooks = torch.autograd.graph.saved_tensors_hooks(
+            lambda x, saved=saved: saved.append(x.nbytes) or x, lambda x: x
+        )
+        with hooks:
+            images = model.decode(latents, checkpointed=checkpointed)
+        live.append(sum(saved))
+        results.append((images.detach(), *torch.autograd.grad(images.square().sum(), latents)))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+    assert live[1] < live[0] / 10
+
+
 def test_checkpointing_keeps_one_state_a_step(families):
     """What autograd saves for the backward pass, in bytes: of each step its x, and no more."""
     model = families("sd").model()
@@ -146,7 +167,8 @@ def test_the_objects_loss_has_the_gradient_of_finite_differences(families, name)
 
     def loss(z):
         latents = model.sample(z, model.encode_prompts(PROMPTS), checkpointed=True)
-        return foreground_loss(model.decode(latents), references, masks)
+        images = model.unclamped(latents, checkpointed=True)
+        return foreground_loss(images, references, masks)
 
     assert_gradient(loss, model, step=1e-7)
 
