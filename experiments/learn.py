@@ -125,8 +125,8 @@ def _plan(learning: "Learning") -> str:
     full = getattr(learning.problem.estimator, "func", None) is full_gradient
     memory = told(model, **{"differentiated" if full else "sampled": images})
     return (
-        f"{learning.name}: {learning.num_steps - learning.card.steps} of {learning.num_steps} steps "
-        f"to learn, each of {images} images in {model['num_steps']} sampler steps; "
+        f"{learning.name}: {learning.num_steps - learning.card.steps} of {learning.num_steps} "
+        f"steps to learn, each of {images} images in {model['num_steps']} sampler steps; "
         f"{learning.problem.prompts['count']} prompts; {memory or 'memory unknown'}"
     )
 

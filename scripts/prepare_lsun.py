@@ -8,10 +8,10 @@ replacement, their central square resized, and the union of all beds found. Imag
 listed in card.json and left out.
 
 Segmenters: `mask_rcnn` is torchvision's, under its BSD licence, and the default. `yolov8` is the
-paper's, Ultralytics', at its own default confidence of 0.25; its size, x, is our guess. Its code and
-weights are AGPL-3.0 and its weights file is a pickle, so it is used only if asked for, and installed
-only as the extra `yolo`. The two find other beds and draw other edges, and so leave out other
-pictures: the paper keeps 92 of its 100.
+paper's, Ultralytics', at its own default confidence of 0.25; its size, x, is our guess. Its code
+and weights are AGPL-3.0 and its weights file is a pickle, so it is used only if asked for, and
+installed only as the extra `yolo`. The two find other beds and draw other edges, and so leave out
+other pictures: the paper keeps 92 of its 100.
 
 The archive (4 MB) has no published checksum and no https: the first fetch's SHA-256 is recorded
 beside it, later ones must agree, and card.json carries it. It is an LMDB database, which is read

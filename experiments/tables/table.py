@@ -5,8 +5,8 @@ rows are compared in pairs: d_j = score_row(j) - score_baseline(j). Two families
 corrected by Holm's method, each over the whole table: all paired t-tests, and all Wilcoxon tests.
 
 A cell that lacks jobs is refused; or the table is of those jobs that all rows have, as the paper
-leaves out pictures that failed, and is printed with its n. The paper's numbers (`paper`) stand beside
-ours and never enter a computation.
+leaves out pictures that failed, and is printed with its n. The paper's numbers (`paper`) stand
+beside ours and never enter a computation.
 """
 
 from collections.abc import Mapping

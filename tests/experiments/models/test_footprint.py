@@ -40,7 +40,7 @@ class Live(TorchDispatchMode):
 
 
 def peak(module: Callable[[], nn.Module], call: Callable, dtype: torch.dtype, **options) -> float:
-    """GiB alive at once beside the weights in `call(module, x)`, and back if there is a gradient."""
+    """GiB alive at once beside the weights in `call(module, x)`, and back with a gradient."""
     with FakeTensorMode():
         torch.set_default_dtype(dtype)
         try:
@@ -99,9 +99,7 @@ def text(network: nn.Module, x: Tensor) -> Tensor:
 
 def sized(network: nn.Module, x: Tensor) -> Tensor:
     own = {"text_embeds": half(1280), "time_ids": half(6)}
-    return network(
-        x, torch.empty(1), encoder_hidden_states=half(77, 2048), added_cond_kwargs=own
-    )
+    return network(x, torch.empty(1), encoder_hidden_states=half(77, 2048), added_cond_kwargs=own)
 
 
 def flow(network: nn.Module, x: Tensor) -> Tensor:
@@ -120,9 +118,9 @@ def flow(network: nn.Module, x: Tensor) -> Tensor:
 def test_a_row_of_a_network_call(name, module, call, shape):
     footprint = PUBLISHED[name]
     dtype = getattr(torch, footprint.dtype)
-    for told, gradient in ((footprint.row, False), (footprint.graph, True)):
+    for expected, gradient in ((footprint.row, False), (footprint.graph, True)):
         assert peak(module, call, dtype, shape=shape, gradient=gradient) == pytest.approx(
-            told, rel=0.01
+            expected, rel=0.01
         )
 
 
