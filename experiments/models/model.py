@@ -151,8 +151,7 @@ class Model(ABC):
     def decode(self, latents: Tensor, *, checkpointed: bool = False) -> Tensor:
         """Clean latents (N, C, h, w) -> images (N, 3, H, W) in [0, 1], at least float32.
 
-        `checkpointed`: for a gradient, of one large image at a time, and computed again in the
-        backward pass.
+        `checkpointed`: for a gradient, one large image at a time, computed again on its way back.
         """
         return self.unclamped(latents, checkpointed=checkpointed).clamp(0, 1)
 

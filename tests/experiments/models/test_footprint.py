@@ -89,7 +89,7 @@ def ddpm() -> nn.Module:
         sample_size=256, block_out_channels=(128, 128, 256, 256, 512, 512), layers_per_block=2,
         down_block_types=(*["DownBlock2D"] * 4, "AttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "AttnUpBlock2D", *["UpBlock2D"] * 4),
-        attention_head_dim=None,
+        attention_head_dim=None, downsample_padding=0,
     )  # fmt: skip
 
 

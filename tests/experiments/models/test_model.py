@@ -94,6 +94,18 @@ def test_images_have_the_gradient_of_finite_differences(families, name):
     assert_gradient(lambda z: model.decode(model.sample(z, model.encode_prompts(PROMPTS))), model)
 
 
+@pytest.mark.parametrize(("name", "scale"), [("sd", 5), ("ddpm", 1)])
+def test_a_loss_sees_what_the_image_clips(families, name, scale):
+    """In pixels the sampler would have clipped it in its last step."""
+    model = families(name).model(num_steps=1)
+    noise = 3 * noise_of(model, 2)
+    with torch.inference_mode():
+        latents = scale * model.sample(noise, model.encode_prompts(PROMPTS))
+        images = model.unclamped(latents, checkpointed=False)
+        assert torch.equal(model.decode(latents), images.clamp(0, 1))
+    assert images.min() < 0 and images.max() > 1
+
+
 @pytest.mark.parametrize("name", ["sd", "sd3", "ddpm"])
 def test_checkpointed_gradients_equal_plain_ones(families, counted, name):
     model = families(name).model(guidance=1.0 if name == "ddpm" else 4.0)
