@@ -38,7 +38,13 @@ from coupling.learned import full_gradient, near_repulsive, random_coupling, ski
 from coupling.matrix import MatrixCoupling, from_correlation, from_matrix
 from coupling.named import antithetic, equicorrelated, identical, iid, repulsive
 from coupling.noise import base_noise, stream_key
-from coupling.optimizers import Contrastive, NoiseOptimizer, PairwiseDistance, Preview
+from coupling.optimizers import (
+    Contrastive,
+    NoiseOptimizer,
+    PairwiseDistance,
+    Preview,
+    ReleasedContrastive,
+)
 from coupling.projection import Projection, channels, frequency_band, mask, span
 from coupling.subspaces import SubspaceCoupling, subspace
 
@@ -50,6 +56,7 @@ __all__ = [
     "PairwiseDistance",
     "Preview",
     "Projection",
+    "ReleasedContrastive",
     "SubspaceCoupling",
     "antithetic",
     "base_noise",

@@ -58,6 +58,9 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
         group: {label: _learning_of(one) for label, one in starts.items()}
         for group, starts in configs.items()
     }
+    if config.plan:
+        print("\n".join(_plan(one) for starts in study.values() for one in starts.values()))
+        return
     folder = Path(config.results_dir) / "learn"
     cards: dict[str, dict[str, Card]] = {group: {} for group in study}
     for group, starts in study.items():
@@ -80,16 +83,20 @@ def _learning_of(config: DictConfig) -> "Learning":
     model = model_of(config)
     held_out = config.study.held_out if config.study else 0
     jobs = replace(task, num_prompts=task.num_prompts + held_out).jobs()
+    num_steps = config.num_steps
+    if num_steps is None:
+        num_steps = -(-task.num_prompts // max(1, config.prompts_per_step))
+    seen = max(0, min(task.num_prompts, num_steps * config.prompts_per_step))
     problem = Problem(
         model.load,
-        jobs=jobs[: task.num_prompts],
+        jobs=jobs[:seen],
         reward=build("reward", config),
         estimator=build("estimator", config),
         prompts_per_step=config.prompts_per_step,
         seed=config.seed,
     )
     settings = {name: values.get(name) for name in DECIDES}
-    settings |= {"model": model.inputs(), "prompts": problem.prompts}
+    settings |= {"num_steps": num_steps, "model": model.inputs(), "prompts": problem.prompts}
     settings |= {"prompts_per_step": config.prompts_per_step}
     name = f"{config.model.name}-{config.name}"
     checkpoint = Path(config.output_dir) / "learn" / f"{name}-{cell_key(settings)}.safetensors"
@@ -102,11 +109,26 @@ def _learning_of(config: DictConfig) -> "Learning":
         checkpoint=checkpoint,
         within=build("within", config) or (lambda *, inside: inside),
         held_out=jobs[task.num_prompts :],
-        num_steps=config.num_steps,
+        num_steps=num_steps,
         learning_rate=config.learning_rate,
     )
     learning.check(image_size=config.model.image_size, device=model.device)
     return learning
+
+
+def _plan(learning: "Learning") -> str:
+    """What there is to be learned, from how much, with what memory."""
+    from coupling import full_gradient
+    from experiments.models.footprint import told
+
+    model, images = learning.card.settings["model"], learning.images_per_step
+    full = getattr(learning.problem.estimator, "func", None) is full_gradient
+    memory = told(model, **{"differentiated" if full else "sampled": images})
+    return (
+        f"{learning.name}: {learning.num_steps - learning.card.steps} of {learning.num_steps} "
+        f"steps to learn, each of {images} images in {model['num_steps']} sampler steps; "
+        f"{learning.problem.prompts['count']} prompts; {memory or 'memory unknown'}"
+    )
 
 
 def _show(

@@ -4,7 +4,6 @@
 `alignment` and their neighbours take plain tensors and can be used alone.
 """
 
-from metrics.brightness import brightest_first
 from metrics.brightness import contrast as brightness_contrast
 from metrics.diversity import pairwise_l2, pairwise_ssim
 from metrics.gallery import GalleryBatch, ImageError
@@ -46,7 +45,6 @@ __all__ = [
     "PickScore",
     "Scorer",
     "Vendi",
-    "brightest_first",
     "brightness_contrast",
     "pairwise_l2",
     "pairwise_ssim",

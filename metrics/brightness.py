@@ -43,11 +43,6 @@ def margin(images: Tensor) -> Tensor:
     return brighter[..., 0] - darker[..., -1]
 
 
-def brightest_first(images: Tensor) -> Tensor:
-    """The images of one gallery (K, 3, H, W) from the brightest to the darkest."""
-    return images[brightness(images).argsort(descending=True)]
-
-
 def _halves(images: Tensor) -> Tensor:
     """(..., 2, K/2)"""
     K = images.shape[-4]

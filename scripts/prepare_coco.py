@@ -2,8 +2,10 @@
 
     python scripts/prepare_coco.py        # 2,000 captions of val2014 -> data/coco/captions.jsonl
 
-The paper uses 2,000 COCO captions (4.1) without saying which. Here: images drawn without
-replacement, and of each its first caption by annotation id.
+The paper uses 2,000 COCO captions (4.1) without saying which. It follows CNO, whose release takes
+the first 2,000 lines of a file that it does not contain, examples/assets/coco_v1.txt; whoever has
+it takes prompts=file prompts.path=coco_v1.txt. Here: images drawn without replacement, and of each
+its first caption by annotation id.
 """
 
 import argparse

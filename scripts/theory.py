@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from experiments.errors import command
 from experiments.galleries.durable import replace_file
-from experiments.theory import factors, feasible, first_order, separation, single
+from experiments.theory import factors, feasible, first_order, named, separation, single
 from experiments.theory.evidence import Evidence, Violation
 
 
@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for figures and report")
     arguments = parser.parse_args()
     checks: list[Callable[[Path], Evidence]] = [
+        named.check,
         feasible.check,
         partial(single.check, scores=arguments.scores),
         separation.check,

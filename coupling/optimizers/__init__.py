@@ -1,8 +1,16 @@
 """What happens between the coupling and the sampler: one file a noise optimiser."""
 
 from coupling.optimizers.base import NoiseOptimizer, Refinement, State
-from coupling.optimizers.contrastive import Contrastive
+from coupling.optimizers.contrastive import Contrastive, ReleasedContrastive
 from coupling.optimizers.preview import Preview
 from coupling.optimizers.reward import PairwiseDistance
 
-__all__ = ["Contrastive", "NoiseOptimizer", "PairwiseDistance", "Preview", "Refinement", "State"]
+__all__ = [
+    "Contrastive",
+    "NoiseOptimizer",
+    "PairwiseDistance",
+    "Preview",
+    "Refinement",
+    "ReleasedContrastive",
+    "State",
+]

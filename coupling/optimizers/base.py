@@ -29,8 +29,8 @@ class Denoiser(Protocol):
         `checkpointed` recomputes the network in the backward pass instead of keeping it.
         """
 
-    def clean(self, noise: Tensor, output: Tensor, *, shifted: bool = False) -> Tensor:
-        """Tweedie's estimate; `shifted` reads alpha one training step earlier."""
+    def clean(self, noise: Tensor, output: Tensor) -> Tensor:
+        """Tweedie's estimate."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,12 @@ class State:
 
 class NoiseOptimizer(ABC):
     """From base noises and a coupling to the noises of a gallery."""
+
+    @property
+    def shifts(self) -> bool:
+        """Whether the model is to read alpha one training step earlier than its network is told,
+        here and in sampling."""
+        return False
 
     def base_size(self, coupling: Coupling) -> int:
         """How many base noises a gallery is made from."""
@@ -88,18 +94,29 @@ def descend(
     num_steps: int,
     learning_rate: float,
     project: Callable[[Tensor], Tensor] | None = None,
+    scale: float = 1.0,
 ) -> Iterator[State]:
     """Adam on the noises (Kingma & Ba, arXiv:1412.6980, betas 0.9 and 0.999), a state a step.
 
     `loss_of` gives each gallery's loss, (G, K, C, h, w) -> (G,). It is called once a step.
-    `project` replaces the noises after every step.
+    `project` replaces the noises after every step. What runs backwards through the network is
+    `scale` times the loss, for the range of half precision; Adam sees the gradient itself.
+
+    Raises FloatingPointError where a loss or its gradient is not finite.
     """
     variable = noise.detach().clone().requires_grad_(True)
     adam = torch.optim.Adam([variable], lr=learning_rate)
-    for _ in range(num_steps):
+    for step in range(num_steps):
         with torch.enable_grad():
             loss = loss_of(variable)
-            (variable.grad,) = torch.autograd.grad(loss.sum(), variable)
+            (gradient,) = torch.autograd.grad(scale * loss.sum(), variable)
+        variable.grad = gradient / scale
+        for name, value in (("loss", loss), ("gradient", gradient)):
+            if not value.isfinite().all():
+                raise FloatingPointError(
+                    f"step {step} of noise optimisation: the {name} is not finite; "
+                    "set model.dtype=bfloat16 or float32"
+                )
         adam.step()
         if project is not None:
             with torch.no_grad():

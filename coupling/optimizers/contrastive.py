@@ -81,7 +81,8 @@ class Contrastive(Refinement):
     window: w, the side that the estimates are pooled to, at most H and W.
     through_network: backpropagate through the network too (the authors' release).
     checkpointed: recompute the network in the backward pass; saves memory, costs a pass a step.
-    shifted: read alpha one training step earlier than the network is told (the release).
+    shifted: read alpha one training step earlier than the network is told, in sampling, too (the
+    release).
     epsilon: added to the loss's denominator (the release: 1e-8).
     """
 
@@ -95,15 +96,23 @@ class Contrastive(Refinement):
     shifted: bool
     epsilon: float
 
+    @property
+    def shifts(self) -> bool:
+        return self.shifted
+
+    def reference(self, noise: Tensor, first: Denoiser) -> Tensor | None:
+        """What the estimates are held near; None for the first of them, which costs nothing."""
+        return None
+
     def refine(self, noise: Tensor, first: Denoiser) -> Iterator[State]:
         gamma = self.gamma or balanced_gamma(self.temperature, noise.shape[1])
-        reference = None
+        reference = self.reference(noise, first)
 
         def loss_of(z: Tensor) -> Tensor:
             nonlocal reference
             with torch.set_grad_enabled(self.through_network):
                 output = first.output(z, checkpointed=self.through_network and self.checkpointed)
-            clean = first.clean(z, output, shifted=self.shifted)
+            clean = first.clean(z, output)
             if reference is None:
                 reference = clean.detach()
             return contrastive_loss(
@@ -116,3 +125,15 @@ class Contrastive(Refinement):
             )
 
         return descend(noise, loss_of, num_steps=self.num_steps, learning_rate=self.learning_rate)
+
+
+@dataclass(frozen=True)
+class ReleasedContrastive(Contrastive):
+    """CNO as its authors' release counts: the reference is a pass of its own, S + 1 in all.
+
+    What else the release does otherwise (gamma, gradient, alpha, epsilon) are settings.
+    """
+
+    @torch.no_grad()
+    def reference(self, noise: Tensor, first: Denoiser) -> Tensor:
+        return first.clean(noise, first.output(noise))

@@ -9,6 +9,7 @@ starting from X_i = m z* + (1 - m) R_i: inverted noise z* on the object, a coupl
 M in noise coordinates. After every step the background is R_i again, bit for bit, so that the
 coupling's law holds there. The loss sees the object only; the background of the images moves with
 the object's noise all the same. The object's noise is no longer N(0, I), and is not meant to be.
+G is not clamped to the range of images: a pixel that has left it is still led back.
 
 Rows do not see one another: their losses are summed and Adam is elementwise (Kingma & Ba, ICLR
 2015, arXiv:1412.6980, betas 0.9 and 0.999), so a row's path is the same in any batch, up to how G
@@ -23,6 +24,10 @@ from torch import Tensor
 
 from coupling.optimizers.base import descend
 
+GRADIENT_SCALE = 2.0**-6
+"""Of the loss, while it is differentiated: a sum over an object has gradients that half precision
+can hold, but not with much to spare above. A power of two leaves single precision as it is."""
+
 
 @dataclass(frozen=True, eq=False)
 class ForegroundState:
@@ -31,7 +36,7 @@ class ForegroundState:
     Attributes:
         step: 0 is the start, as it was handed in.
         noise: (N, C, h, w).
-        images: G(noise), (N, 3, H, W).
+        images: G(noise), (N, 3, H, W), not clamped.
         loss: `foreground_loss` of every row, (N,).
     """
 
@@ -65,8 +70,7 @@ def refine_foreground(
     one G forward and, the last one excepted, backward.
 
     Args:
-        generate: G, noise (N, C, h, w) -> images (N, 3, H, W), differentiable. Where it clamps
-            its images, a pixel out of range has no gradient.
+        generate: G, noise (N, C, h, w) -> images (N, 3, H, W), differentiable, not clamped.
         noise: the start, (N, C, h, w), its background drawn by a coupling. Optimised in its dtype.
         references: x*, one a row, (N, 3, H, W).
         masks: M, one a row, (N, H, W), boolean, true on the object; on the device of the images.
@@ -74,6 +78,7 @@ def refine_foreground(
 
     Raises:
         ValueError: rows, sizes or dtypes that do not fit together.
+        FloatingPointError: a loss or its gradient is not finite; names the step and the remedy.
     """
     for name, mask, of in (("masks", masks, references), ("regions", regions, noise)):
         expected = (len(noise), *of.shape[2:])
@@ -105,5 +110,6 @@ def refine_foreground(
         num_steps=num_steps,
         learning_rate=learning_rate,
         project=lambda z: torch.where(region, z, start),
+        scale=GRADIENT_SCALE,
     )
     return states()

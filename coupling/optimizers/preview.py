@@ -81,6 +81,10 @@ class Preview(NoiseOptimizer):
         if self.spread not in SPREADS:
             raise ValueError(f"spread = {self.spread!r} must be one of {', '.join(SPREADS)}")
 
+    @property
+    def shifts(self) -> bool:
+        return self.then is not None and self.then.shifts
+
     def base_size(self, coupling: Coupling) -> int:
         """N. Raises ValueError where it is too small, or the coupling needs fewer than two."""
         if not 2 <= coupling.base_size <= self.candidates:

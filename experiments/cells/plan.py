@@ -16,6 +16,7 @@ from experiments.cells.score import Scorable, read, unscored
 from experiments.cells.scorerow import ScoreRow
 from experiments.galleries.folder import Archive
 from experiments.galleries.manifest import Entry
+from experiments.models.footprint import told
 from experiments.workers.batch import Recipe
 from experiments.workers.provenance import provenance
 
@@ -78,12 +79,21 @@ def _cost(production: Production, missing: int) -> str:
     same = [cell for cell in alike if {**cell.inputs, "seed": None} == method]
     entries = list(_made_here(same, recipe)) or list(_made_here(alike, recipe))
     if not entries:
-        return "time and memory unknown, as none was made here with this model"
+        unknown = "unknown, as none was made here with this model"
+        gradient = _gradient(production)
+        return f"time {unknown}; {gradient}" if gradient else f"time and memory {unknown}"
     seconds = median(sum(entry.seconds.values()) / len(entry.images) for entry in entries)
     seconds *= missing * folder.gallery_size / production.workers.at_once(recipe)
     told = f"about {timedelta(seconds=round(seconds))}{'' if same else ', by other methods'}"
     peaks = [entry.peak for entry in entries if entry.peak]
     return f"{told}; {max(peaks):.0f} MiB at the peak" if peaks else f"{told}; memory unknown"
+
+
+def _gradient(production: Production) -> str:
+    """The memory of a gradient through a published model; empty without one, or for another."""
+    recipe, batch = production.recipe, production.workers.galleries_per_batch
+    images = recipe.method.differentiated(batch if isinstance(batch, int) else 1)
+    return told(recipe.inputs["model"], differentiated=images) if images else ""
 
 
 def _siblings(cell: Archive) -> list[Archive]:

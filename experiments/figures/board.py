@@ -1,23 +1,22 @@
 """Boards: galleries of several prompts under several methods, side by side."""
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
-from torch import Tensor
 
 from experiments.figures.style import DPI, canvas, save, style
-from experiments.models.model import to_uint8
 from experiments.tables.results import Results
 
 TILE = 256  # pixels of an image's longer side on a board, as near as whole factors come
 MARGIN, GUTTER, BETWEEN = 24, 6, 40  # pixels: around the board, between images, between methods
+FRAME, APART = 5, 18  # pixels: from an image to its frame, and more between images of two frames
 TITLE, CAPTION_LINE, ROW_GAP = 60, 30, 34
 
 
@@ -27,39 +26,36 @@ def gallery_board(
     *,
     num_prompts: int,
     rows: Sequence[str] | None,
-    arrange: Callable[[Tensor], Tensor] | None,
+    framed: int | None,
 ) -> tuple[Path, Path]:
     """The galleries of a table's first prompts, none chosen, less those that a method lacks.
 
-    rows: the methods shown; None for all. arrange: puts the images (K, 3, H, W) in [0, 1] of a
-    gallery in the order of the picture; None for that of its members.
+    Images stand in the order of their members. rows: the methods shown; None for all. framed: how
+    many members at a time share a frame, from the first; None for no frames.
     """
     labels = [label for label in results.table.spec.rows if rows is None or label in rows]
     committed = [results.committed(label) for label in labels]
     first = results.jobs[:num_prompts]
     jobs = [job for job in first if all(job.id in there for there in committed)]
     columns = {label: results.images(label, jobs) for label in labels}
-
-    def arranged(images: np.ndarray) -> np.ndarray:
-        if arrange is None:
-            return images
-        unit = torch.from_numpy(images).movedim(-1, 1) / 255
-        return to_uint8(arrange(unit)).numpy()
-
     galleries = [
-        (job.prompt, {label: arranged(images[k]) for label, images in columns.items()})
+        (job.prompt, {label: images[k] for label, images in columns.items()})
         for k, job in enumerate(jobs)
     ]
-    return comparison_board(galleries, path)
+    return comparison_board(galleries, path, framed=framed)
 
 
 def comparison_board(
-    galleries: Sequence[tuple[str, Mapping[str, np.ndarray]]], path: Path
+    galleries: Sequence[tuple[str, Mapping[str, np.ndarray]]],
+    path: Path,
+    *,
+    framed: int | None = None,
 ) -> tuple[Path, Path]:
     """Galleries of several prompts side by side: a prompt a row, a method a block of columns.
 
     galleries: (prompt, {label: (K, H, W, 3) uint8}) with the same labels, K, H and W in every row;
-    labels stand from left to right as in the first row.
+    labels stand from left to right as in the first row. path: where to write; its suffix gives way
+    to .png and .pdf. framed: how many images at a time share a frame.
 
     Images up to 256 pixels are enlarged by a whole factor and every pixel stays a square; larger
     ones are reduced by Lanczos. Raises ValueError where the shapes differ.
@@ -74,7 +70,8 @@ def comparison_board(
                     f"{label} of {prompt!r} is {found.shape} {found.dtype}; need {shape} uint8"
                 )
     height, width = _tile(np.zeros(shape[1:], np.uint8)).shape[:2]
-    block = shape[0] * width + (shape[0] - 1) * GUTTER
+    lefts = [k * (width + GUTTER) + (k // framed * APART if framed else 0) for k in range(shape[0])]
+    block = lefts[-1] + width
     board_width = 2 * MARGIN + len(labels) * block + (len(labels) - 1) * BETWEEN
     characters = int((board_width - 2 * MARGIN) / 13)  # of 8 pt DejaVu Sans at 200 dpi
     captions = [textwrap.wrap(prompt, characters) or [""] for prompt, _ in galleries]
@@ -91,10 +88,13 @@ def comparison_board(
         for lines, row_height, (_, methods) in zip(captions, heights, galleries, strict=True):
             _write(figure, MARGIN, top, "\n".join(lines))
             for j, label in enumerate(labels):
-                for k, image in enumerate(methods[label]):
-                    left = MARGIN + j * (block + BETWEEN) + k * (width + GUTTER)
-                    axis = _axis(figure, left, top + row_height, width, height)
+                start, bottom = MARGIN + j * (block + BETWEEN), top + row_height
+                for left, image in zip(lefts, methods[label], strict=True):
+                    axis = _axis(figure, start + left, bottom, width, height)
                     axis.imshow(_tile(image), interpolation="none", aspect="auto")
+                for left in lefts[::framed] if framed else ():
+                    right = min(left + framed * (width + GUTTER) - GUTTER, block)
+                    _frame(figure, start + left, bottom - height, right - left, height)
             top += row_height + ROW_GAP
         return save(figure, path)
 
@@ -117,6 +117,15 @@ def _axis(figure: Figure, left: int, bottom: int, columns: int, rows: int) -> Ax
     axis = figure.add_axes(box)
     axis.set_axis_off()
     return axis
+
+
+def _frame(figure: Figure, left: int, top: int, across: int, down: int) -> None:
+    """Draws a frame around what is placed there."""
+    width, height = (round(side * DPI) for side in figure.get_size_inches())
+    corner = ((left - FRAME) / width, 1 - (top + down + FRAME) / height)
+    size = ((across + 2 * FRAME) / width, (down + 2 * FRAME) / height)
+    look = {"edgecolor": "#444444", "facecolor": "none", "linewidth": 1.0}
+    figure.add_artist(Rectangle(corner, *size, transform=figure.transFigure, **look))
 
 
 def _write(figure: Figure, left: int, top: int, text: str, **font: Any) -> None:

@@ -76,7 +76,8 @@ class Problem:
                 prompts = model.encode_prompts([job.prompt for job in jobs])
             condition = repeat_rows(prompts, size)
             sample = partial(model.sample, condition=condition, checkpointed=True)
-            images = self.estimator(sample, model.decode)(noise.flatten(0, 1).to(model.device))
+            decode = partial(model.decode, checkpointed=True)
+            images = self.estimator(sample, decode)(noise.flatten(0, 1).to(model.device))
             return images.unflatten(0, (groups, size))
 
         return generate

@@ -46,6 +46,11 @@ class Learning:
     num_steps: int
     learning_rate: float
 
+    @property
+    def images_per_step(self) -> int:
+        """How many images a step makes."""
+        return self.problem.prompts_per_step * self.card.coupling.size
+
     def check(self, *, image_size: int, device: torch.device) -> None:
         """Find what is wrong before a model is loaded; the reward is tried on random pixels.
 
@@ -95,7 +100,8 @@ class Learning:
                     pairs = " ".join(f"{r:+.2f}" for r in state.correlation[first, second].tolist())
                     steps.set_postfix_str(f"reward {state.reward:.4f}, {pairs}")
         except FloatingPointError as error:
-            raise UsageError(f"{self.name}: {error}; choose another reward or start") from error
+            remedy = "set model.dtype=bfloat16, or choose another reward or start"
+            raise UsageError(f"{self.name}: {error}; {remedy}") from error
         return card
 
     def held_out_rewards(self, card: Card) -> dict[str, list[float]]:

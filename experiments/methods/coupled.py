@@ -36,11 +36,22 @@ class Coupled(Method[Job]):
         except ValueError as error:
             raise UsageError(f"optimizer: {error}") from error
 
+    def differentiated(self, galleries: int) -> int:
+        through = getattr(self.optimizer, "through_network", False)
+        return galleries * self.coupling.size if through else 0
+
+    def check(self, model: Model) -> None:
+        """Raises UsageError if the method and the model do not fit together."""
+        super().check(self._seen(model))
+
+    def _seen(self, model: Model) -> Model:
+        return model.shifted() if self.optimizer and self.optimizer.shifts else model
+
     @torch.no_grad()
     def make(
         self, model: Model, jobs: Sequence[Job], *, seed: int, members: range
     ) -> list[Gallery]:
-        timed = Stopwatch(model.device)
+        model, timed = self._seen(model), Stopwatch(model.device)
         with timed("encode"):
             condition = model.encode_prompts([job.prompt for job in jobs])
         first = FirstStep(model, condition, rows_per_pass=len(jobs) * self.coupling.size)
@@ -112,12 +123,6 @@ class FirstStep:
         self.passes["backward"] += len(rows) if differentiated else 0
         return torch.cat(outputs).view(noise.shape)
 
-    def clean(self, noise: Tensor, output: Tensor, *, shifted: bool = False) -> Tensor:
-        """Tweedie's estimate, at least float32; `shifted` reads alpha one training step earlier.
-
-        Raises:
-            UsageError: `shifted` with a flow model, which has no such table.
-        """
-        process = self._model.process
-        noise = noise.to(output.device)
-        return (process.shifted() if shifted else process).clean(noise, output, 0)
+    def clean(self, noise: Tensor, output: Tensor) -> Tensor:
+        """Tweedie's estimate, at least float32."""
+        return self._model.process.clean(noise.to(output.device), output, 0)

@@ -41,6 +41,10 @@ class Method(ABC, Generic[J]):
         """How many images a gallery is planned to have."""
         return self.coupling.size
 
+    def differentiated(self, galleries: int) -> int:
+        """How many images are in a network call that is differentiated, of a batch; 0 for none."""
+        return 0
+
     def check(self, model: Model) -> None:
         """Raises UsageError if the method and the model do not fit together."""
         try:

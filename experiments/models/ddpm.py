@@ -5,6 +5,7 @@ condition nothing. The reference is diffusers' DDIMPipeline.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch import Tensor
 from experiments.errors import UsageError
 from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition, Model, unit_range
+from experiments.models.process import DDIM
 
 
 class DDPM(Model):
@@ -27,6 +29,14 @@ class DDPM(Model):
         shape = (unet.config.in_channels, side, side)
         super().__init__(modules=(unet,), image_size=side, noise_shape=shape, **rest)
         self.unet = unet
+
+    def advance(self, x: Tensor, step: int, condition: Condition) -> Tensor:
+        """x one step further; where that is the image, only `decode` clips it, so that a loss may
+        see what is outside (see `unclamped`)."""
+        process, last = self.process, step == self.process.num_steps - 1
+        if last and isinstance(process, DDIM) and process.next_alphas_cumprod[step] == 1:
+            process = replace(process, clip=None)
+        return process.advance(x, self.predict(x, step, condition), step)
 
     @classmethod
     def check_settings(cls, *, guidance: float, **own: Any) -> None:
@@ -47,7 +57,7 @@ class DDPM(Model):
     def network(self, x: Tensor, timestep: Tensor, condition: Condition) -> Tensor:
         return self.unet(x, timestep).sample
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def unclamped(self, latents: Tensor, *, checkpointed: bool) -> Tensor:
         return unit_range(latents)
 
     def encode_images(self, images: Tensor) -> Tensor:

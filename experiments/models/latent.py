@@ -4,16 +4,20 @@ latents = scale (E(2 x - 1) - shift), with scale and shift from the VAE's own co
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from experiments.errors import UsageError
 from experiments.models.model import Model, unit_range
 
 DECODED_PIXELS = 4 * 2**20
 """At once: a decoder keeps hundreds of channels at the full size, and has no use for more rows."""
+KEPT_PIXELS = 512**2
+"""At once for a gradient, if that is to be computed part by part: one image of SD1.5, 2.8 GiB."""
 
 
 class LatentModel(Model):
@@ -39,11 +43,20 @@ class LatentModel(Model):
     def busy_modules(self) -> Sequence[nn.Module]:
         return (*super().busy_modules, self.vae.decoder)
 
-    def decode(self, latents: Tensor) -> Tensor:
-        config = self.vae.config
-        latents = latents.to(self.vae.dtype) / config.scaling_factor + (config.shift_factor or 0)
-        parts = latents.split(max(1, DECODED_PIXELS // self.image_size**2))
-        return torch.cat([unit_range(self.vae.decode(part).sample) for part in parts])
+    def unclamped(self, latents: Tensor, *, checkpointed: bool) -> Tensor:
+        latents = latents.to(self.vae.dtype) / self.vae.config.scaling_factor
+        latents = latents + (self.vae.config.shift_factor or 0)
+        pixels = KEPT_PIXELS if checkpointed else DECODED_PIXELS
+        parts = latents.split(max(1, pixels // self.image_size**2))
+        if checkpointed:
+            again = partial(
+                checkpoint, self._decoded, use_reentrant=False, preserve_rng_state=False
+            )
+            return torch.cat([again(part) for part in parts])
+        return torch.cat([self._decoded(part) for part in parts])
+
+    def _decoded(self, latents: Tensor) -> Tensor:
+        return unit_range(self.vae.decode(latents).sample)
 
     def encode_images(self, images: Tensor) -> Tensor:
         """Images (N, 3, H, W) in [0, 1] -> latents: the posterior's mode."""

@@ -9,6 +9,7 @@ choice. The weights themselves never need one.
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import cached_property, partial
 from typing import Any, ClassVar, Self
 
@@ -138,13 +139,26 @@ class Model(ABC):
     def network(self, x: Tensor, timestep: Tensor, condition: Condition) -> Tensor:
         """The raw output, unguided: x (N, C, h, w), timestep (N,) -> (N, C, h, w)."""
 
+    def decode(self, latents: Tensor, *, checkpointed: bool = False) -> Tensor:
+        """Clean latents (N, C, h, w) -> images (N, 3, H, W) in [0, 1], at least float32.
+
+        `checkpointed`: for a gradient, one large image at a time, computed again on its way back.
+        """
+        return self.unclamped(latents, checkpointed=checkpointed).clamp(0, 1)
+
     @abstractmethod
-    def decode(self, latents: Tensor) -> Tensor:
-        """Clean latents (N, C, h, w) -> images (N, 3, H, W) in [0, 1], at least float32."""
+    def unclamped(self, latents: Tensor, *, checkpointed: bool) -> Tensor:
+        """As `decode`, but what is outside [0, 1] stays there, where it has a gradient."""
 
     @abstractmethod
     def encode_images(self, images: Tensor) -> Tensor:
         """Images (N, 3, H, W) in [0, 1] -> clean latents (N, C, h, w), without sampling."""
+
+    def shifted(self) -> Self:
+        """The same model, with `DDIM.shifted`. Raises UsageError for a flow model."""
+        other = copy(self)
+        other.process = self.process.shifted()
+        return other
 
     @property
     def busy_modules(self) -> Sequence[nn.Module]:
@@ -257,8 +271,8 @@ class Model(ABC):
 
 
 def unit_range(images: Tensor) -> Tensor:
-    """[-1, 1] -> [0, 1], clamped, at least float32."""
-    return (at_least_float32(images) / 2 + 0.5).clamp(0, 1)
+    """[-1, 1] -> [0, 1], at least float32; what is outside stays outside."""
+    return at_least_float32(images) / 2 + 0.5
 
 
 def to_uint8(images: Tensor) -> Tensor:

@@ -93,10 +93,12 @@ class DDIM:
     def shifted(self) -> "DDIM":
         """The same, reading alpha one training step earlier than the network is told.
 
-        The authors' release of CNO does (github.com/Jecstar66/CNO prepends a 1 to the table); only
-        for `clean`, not for sampling.
+        The authors' release of CNO does, in its loss and in sampling (github.com/Jecstar66/CNO
+        prepends a 1 to the table). Its image is the clean estimate of the last step, where alpha
+        is 1.
         """
-        return replace(self, alphas_cumprod=self.earlier_alphas_cumprod)
+        earlier = self.earlier_alphas_cumprod
+        return replace(self, alphas_cumprod=earlier, next_alphas_cumprod=(*earlier[1:], 1.0))
 
     def clean(self, x: Tensor, output: Tensor, step: int) -> Tensor:
         """Tweedie's estimate of x_0 from x and the network's output, both (N, C, h, w)."""

@@ -4,8 +4,9 @@ Every row of a table holds the same jobs (prompts), and the same base noises ser
 rows are compared in pairs: d_j = score_row(j) - score_baseline(j). Two families of p-values are
 corrected by Holm's method, each over the whole table: all paired t-tests, and all Wilcoxon tests.
 
-A cell that lacks jobs is refused, or printed with its n. The paper's numbers (`paper`) stand beside
-ours and never enter a computation.
+A cell that lacks jobs is refused; or the table is of those jobs that all rows have, as the paper
+leaves out pictures that failed, and is printed with its n. The paper's numbers (`paper`) stand
+beside ours and never enter a computation.
 """
 
 from collections.abc import Mapping
@@ -75,7 +76,7 @@ class Table:
     model: str
     cells: tuple[Cell, ...]  # row by row
     provenance: dict[str, dict[str, tuple[str, ...]]]  # metric -> field -> what occurred
-    gaps: tuple[str, ...]  # one sentence for each incomplete cell; () for a whole table
+    gaps: tuple[str, ...]  # what is lacking, and what becomes of it; () for a whole table
     paper: paper.PaperTable | None
 
     def cell(self, row: str, metric: str) -> Cell:
@@ -114,8 +115,8 @@ def build(
         scores: one line per gallery and metric with `scorerows.COLUMNS`; their order does not
             matter, and rows and metrics that the table does not show are ignored.
         paper_model: the model that was run, under the paper's name if the paper has it.
-        allow_partial: print cells that lack jobs with their n instead of refusing them; a
-            comparison then takes the jobs that both rows have.
+        allow_partial: a job that one row lacks is left out of all of them, instead of refusing
+            the table; a row without any says so, and costs the others nothing.
 
     Raises:
         UsageError: a cell lacks jobs, a column was made in two ways, a job was scored twice or
@@ -138,6 +139,9 @@ def build(
             f"{spec.name}: {gaps[0]}{more}; finish the run, or allow a partial table, "
             "which is printed with its n"
         )
+    if gaps:
+        values = _shared(values)
+        gaps += (f"a {spec.unit} that one row lacks is left out of all",)
     reference = paper.table(spec.paper) if spec.paper else None
     comparisons = _compare(spec, values, reference.values if reference else {})
     return Table(
@@ -162,6 +166,15 @@ def build(
         gaps=gaps,
         paper=reference,
     )
+
+
+def _shared(values: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Only the jobs that every row has under every metric; rows without any do not count."""
+    jobs = set().union(*(frame.index for frame in values.values()))
+    for frame in values.values():
+        if len(frame):
+            jobs &= set(frame.dropna(axis="columns", how="all").dropna().index)
+    return {metric: frame[frame.index.isin(jobs)] for metric, frame in values.items()}
 
 
 def _compare(

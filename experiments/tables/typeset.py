@@ -46,6 +46,9 @@ def markdown(table: "Table") -> str:
             f"d<sub>z</sub> (mean difference / its standard deviation) are uncorrected.",
         ]
     parts += _beside_paper(table, tested)
+    if table.paper and table.paper.inferred:
+        inferred = "\n".join(f"- {_escape(one)}" for one in table.paper.inferred)
+        parts += ["## Not stated in the paper", f"Inferred or chosen by us:\n\n{inferred}"]
     parts += ["## What made each column", _made(table)]
     return "\n\n".join(parts) + "\n"
 
@@ -168,7 +171,6 @@ def _beside_paper(table: "Table", tested: list[tuple["Cell", "Comparison"]]) -> 
         else f"It has no numbers for this model ({_escape(paper.label(table.model))}), so only "
         "relative effects can be compared, not the numbers themselves."
     )
-    inferred = "; ".join(table.paper.inferred)
     rows = [
         [
             f"{_escape(cell.row)} / {_escape(against.baseline)}",
@@ -184,7 +186,6 @@ def _beside_paper(table: "Table", tested: list[tuple["Cell", "Comparison"]]) -> 
         f"{paper.source()}, {where}. {note} The paper's metrics may read other networks than ours, "
         "which are listed below.",
         grid(head, rows),
-        *([f"Inferred, not stated in the paper's text: {inferred}."] if inferred else []),
     ]
 
 

@@ -115,3 +115,33 @@ def test_masks_that_do_not_fit_are_refused_before_anything_is_computed(problem, 
         ValueError, match=f"the {name} are .*; valid is torch.bool of shape {valid}"
     ):
         refine_foreground(None, **problem | {name: value}, learning_rate=0.1, num_steps=1)
+
+
+def test_a_pixel_that_has_left_the_range_of_images_is_led_back(problem):
+    def bright(z: torch.Tensor) -> torch.Tensor:
+        return 2 + generate(z)  # all of it above 1
+
+    first, second = refine_foreground(bright, **problem, learning_rate=0.1, num_steps=1)
+    assert (second.loss < first.loss).all()
+
+
+def test_half_precision_does_not_overflow_where_the_gradient_of_the_plain_sum_would(problem):
+    def steep(z: torch.Tensor) -> torch.Tensor:
+        return (200 * z.half())[:, :3].double().repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+    start = problem["noise"].clone().requires_grad_()
+    loss = foreground_loss(steep(start), problem["references"], problem["masks"]).sum()
+    assert not torch.autograd.grad(loss, start)[0].isfinite().all()
+    *_, last = refine_foreground(steep, **problem, learning_rate=0.1, num_steps=2)
+    assert last.noise.isfinite().all()
+
+
+def test_what_is_not_finite_is_named_with_its_step_and_the_remedy(problem):
+    calls = []
+
+    def breaks(z: torch.Tensor) -> torch.Tensor:
+        calls.append(z)
+        return generate(z) * (float("inf") if len(calls) == 3 else 1)
+
+    with pytest.raises(FloatingPointError, match=r"step 2 .* model\.dtype=bfloat16 or float32"):
+        list(refine_foreground(breaks, **problem, learning_rate=0.1, num_steps=4))

@@ -17,7 +17,7 @@ class Identity:
     def output(self, noise, *, checkpointed=False):
         return torch.zeros_like(noise)
 
-    def clean(self, noise, output, *, shifted=False):
+    def clean(self, noise, output):
         return noise - output
 
 

@@ -7,13 +7,13 @@ import hydra
 import pytest
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from experiments.compose import CONFIGS
+from experiments.compose import CONFIGS, compose
 
 OPTIONS = sorted(
     path.relative_to(CONFIGS).with_suffix("").as_posix() for path in CONFIGS.glob("*/*.yaml")
 )
 
-LEARNING = ("reward", "start", "estimator", "within", "study")
+LEARNING = ("reward", "start", "estimator", "within", "sampler", "study")
 
 
 def rows_of(config):
@@ -57,3 +57,13 @@ def test_every_file_is_an_option():
         path.name for path in Path(CONFIGS).iterdir() if path.is_dir()
     }
     assert not [path for path in CONFIGS.rglob("*") if path.is_file() and path.suffix != ".yaml"]
+
+
+@pytest.mark.parametrize("model", ["sd15", "sdxl", "sd3"])
+@pytest.mark.parametrize("study", ["brightness", "diversity"])
+def test_a_coupling_is_learned_from_the_images_that_the_tables_show(model, study):
+    """By the sampler that the tables apply (B.1.5), and for Table 7 from all 600 prompts (B.2)."""
+    shown = compose([f"model={model}"]).model
+    learned = compose([f"model={model}", f"study={study}"], name="learn")
+    assert learned.model == shown and learned.task.num_prompts == 600
+    assert learned.num_steps == {"brightness": None, "diversity": 40}[study]

@@ -54,12 +54,6 @@ def test_the_gradient_is_finite_where_images_are_equal():
     assert gradient.isfinite().all()
 
 
-def test_brightest_first():
-    images = gallery([0.1, 0.9, 0.3, 0.7])
-    ordered = brightness.brightness(brightness.brightest_first(images))
-    assert ordered.tolist() == pytest.approx([0.9, 0.7, 0.3, 0.1])
-
-
 @pytest.mark.parametrize("size", [2, 3, 5])
 def test_other_gallery_sizes_are_refused(size):
     with pytest.raises(ValueError, match=f"even K >= 4 of images, not {size}"):

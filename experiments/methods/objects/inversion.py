@@ -94,6 +94,9 @@ class Refined(ObjectInversion):
     def size(self) -> int:
         return self.coupling.size * len(self.checkpoints)
 
+    def differentiated(self, galleries: int) -> int:
+        return galleries * self.coupling.size
+
     def part(self, checkpoint: int | None) -> slice:
         if checkpoint is None:
             checkpoint = self.checkpoints[-1]
@@ -138,7 +141,7 @@ class Refined(ObjectInversion):
         )
 
     def _images(self, model: Model, rows: Given, noise: Tensor) -> Tensor:
-        """G: noises (N, C, h, w) -> images (N, 3, H, W), differentiable."""
+        """G: noises (N, C, h, w) -> images (N, 3, H, W), differentiable; not clamped."""
         checkpointed = self.checkpointed and noise.requires_grad and torch.is_grad_enabled()
         latents = model.sample(noise, rows.condition, checkpointed=checkpointed)
-        return model.decode(latents)
+        return model.unclamped(latents, checkpointed=checkpointed)

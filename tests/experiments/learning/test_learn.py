@@ -66,6 +66,17 @@ def test_a_killed_learning_goes_on_as_if_nothing_had_happened(start, monkeypatch
     start("num_steps=4", "name=some")  # nothing is left to do
 
 
+def test_without_a_number_of_steps_every_prompt_is_seen_once_and_the_card_says_which(start):
+    seen = {}
+    for steps in ("null", "1", "2"):
+        folder = start(f"num_steps={steps}", "prompts_per_step=2", f"name=of-{steps}")
+        card = read(folder / f"cards/tiny-of-{steps}.safetensors")
+        seen[steps] = card.steps, card.settings["num_steps"], card.settings["prompts"]
+    assert seen["null"] == seen["2"]  # the second step sees the third prompt, and one again
+    assert seen["2"][:2] == (2, 2) and seen["2"][2]["count"] == 3
+    assert seen["1"][2] == {"count": 2, "sha256": seen["1"][2]["sha256"]} != seen["2"][2]
+
+
 def test_a_study_reports_every_start_and_its_held_out_rewards(start, capsys, monkeypatch):
     rows = {"K=3, L2": {"identity": ["name=a", "start=identity"], "random": ["name=b"]}}
     study = ["study=diversity", "study.held_out=4", "num_steps=2"]
@@ -100,3 +111,12 @@ def test_a_mistake_is_named_before_a_model_loads(start, overrides, message, monk
         start(*overrides)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "outputs").exists()
+
+
+def test_a_plan_says_how_much_is_learned_from_and_with_what_memory(start, monkeypatch, capsys):
+    monkeypatch.setattr(ModelSource, "load", lambda _: pytest.fail("loads the model"))
+    folder = start("plan=true", "model.name=sd15", "task.gallery_size=4", "model.guidance=6")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("sd15-learned: 3 of 3 steps to learn, each of 4 images in 1 sampler")
+    assert "; 3 prompts; about 4.8 GiB at the peak by arithmetic" in line
+    assert not folder.exists()

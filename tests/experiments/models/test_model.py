@@ -94,6 +94,18 @@ def test_images_have_the_gradient_of_finite_differences(families, name):
     assert_gradient(lambda z: model.decode(model.sample(z, model.encode_prompts(PROMPTS))), model)
 
 
+@pytest.mark.parametrize(("name", "scale"), [("sd", 5), ("ddpm", 1)])
+def test_a_loss_sees_what_the_image_clips(families, name, scale):
+    """In pixels the sampler would have clipped it in its last step."""
+    model = families(name).model(num_steps=1)
+    noise = 3 * noise_of(model, 2)
+    with torch.inference_mode():
+        latents = scale * model.sample(noise, model.encode_prompts(PROMPTS))
+        images = model.unclamped(latents, checkpointed=False)
+        assert torch.equal(model.decode(latents), images.clamp(0, 1))
+    assert images.min() < 0 and images.max() > 1
+
+
 @pytest.mark.parametrize("name", ["sd", "sd3", "ddpm"])
 def test_checkpointed_gradients_equal_plain_ones(families, counted, name):
     model = families(name).model(guidance=1.0 if name == "ddpm" else 4.0)
@@ -107,6 +119,27 @@ def test_checkpointed_gradients_equal_plain_ones(families, counted, name):
     assert len(calls) == 3 * model.process.num_steps
     torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-7)
     assert gradients[0].abs().max() > 1e-3
+
+
+def test_a_checkpointed_decoder_keeps_the_graph_of_one_image_and_gives_the_same(
+    families, monkeypatch
+):
+    model = families("sd").model()
+    monkeypatch.setattr("experiments.models.latent.KEPT_PIXELS", 1)
+    latents = noise_of(model, 3).requires_grad_()
+    results, live = [], []
+    for checkpointed in (False, True):
+        saved: list[int] = []
+        hooks = torch.autograd.graph.saved_tensors_hooks(
+            lambda x, saved=saved: saved.append(x.nbytes) or x, lambda x: x
+        )
+        with hooks:
+            images = model.decode(latents, checkpointed=checkpointed)
+        live.append(sum(saved))
+        results.append((images.detach(), *torch.autograd.grad(images.square().sum(), latents)))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+    assert live[1] < live[0] / 10
 
 
 def test_checkpointing_keeps_one_state_a_step(families):
@@ -146,7 +179,8 @@ def test_the_objects_loss_has_the_gradient_of_finite_differences(families, name)
 
     def loss(z):
         latents = model.sample(z, model.encode_prompts(PROMPTS), checkpointed=True)
-        return foreground_loss(model.decode(latents), references, masks)
+        images = model.unclamped(latents, checkpointed=True)
+        return foreground_loss(images, references, masks)
 
     assert_gradient(loss, model, step=1e-7)
 

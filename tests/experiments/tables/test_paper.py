@@ -1,9 +1,17 @@
 """The paper's numbers are all there, and what its text says about them is true of them."""
 
+import pandas as pd
 import pytest
+from markupsafe import escape
 
+from experiments.compose import compose
 from experiments.errors import UsageError
-from experiments.tables import paper
+from experiments.report.page import page
+from experiments.tables import paper, typeset
+from experiments.tables import table as tables
+from experiments.tables.results import Results
+from experiments.tables.scorerows import PROVENANCE
+from experiments.tables.spec import TableSpec
 
 SHAPES = {  # models, rows and columns of each table
     "table1": (3, 4, 5),
@@ -60,8 +68,33 @@ def test_the_tables_agree_where_they_overlap():
     assert sizes["K=3 coupled"]["l2"][0] == pytest.approx(strengths["rho=-0.5"]["l2"][0], rel=0.02)
 
 
-def test_what_was_inferred_is_said():
-    assert any("correlations" in text for text in paper.table("table6").inferred)
+@pytest.mark.parametrize("key", [key for key in SHAPES if key != "table3"])
+def test_what_the_paper_does_not_state_is_printed_with_its_table(key):
+    """In Markdown and on the page, for a stand-in, too; Table 3 is settings, all stated."""
+    rows, made = ["one", "other"], dict.fromkeys((*PROVENANCE, "prompt"), "-")
+    scores = pd.DataFrame(
+        {"row": row, "job": job, "metric": "l2", "value": i + j, **made}
+        for i, row in enumerate(rows)
+        for j, job in enumerate("ab")
+    )
+    columns = {"l2": {"label": "L2", "better": "higher", "digits": 3}}
+    spec = TableSpec(key, key, rows, columns, {"other": "one"}, key, 2)
+    table = tables.build(spec, scores, paper_model="tiny")
+    made_by = {"cells": {}, "configs": {row: {"seed": 0, "table": None} for row in rows}}
+    shown = page(Results(table, scores), made_by=made_by, pictures={}, galleries=0, pixels=64)
+    assert len(set(paper.table(key).inferred)) == len(paper.table(key).inferred) > 0
+    for line in paper.table(key).inferred:
+        assert f"- {line}\n".replace("_", r"\_") in typeset.markdown(table)
+        assert f"<li>{escape(line)}</li>" in shown
+
+
+@pytest.mark.parametrize("key", ["table2", "table8", "table9"])
+def test_the_numbers_that_the_text_lost_are_those_that_the_settings_have(key):
+    inferred = " ".join(paper.table(key).inferred)
+    settings = compose([f"experiment={key}", "model=sd15"])
+    assert f"K = {settings.task.gallery_size}" in inferred
+    assert f"{settings.objects.learning_rate}" in inferred
+    assert settings.metrics.features.lpips.net == "alex" and "AlexNet" in inferred
 
 
 def test_a_model_or_table_the_paper_lacks():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from experiments.theory import factors, feasible, first_order, separation, single
+from experiments.theory import factors, feasible, first_order, named, separation, single
 from experiments.theory.evidence import Violation, require
 
 SCORES = Path(__file__).parents[3] / "results" / "table1" / "tiny-scores.csv"
@@ -16,7 +16,13 @@ SCORES = Path(__file__).parents[3] / "results" / "table1" / "tiny-scores.csv"
 def test_statements_that_need_no_model_hold(tmp_path, monkeypatch):
     monkeypatch.setattr(feasible, "DRAWS", 60)
     monkeypatch.setattr(separation, "DRAWS", 60)
-    checks = (feasible.check, separation.check, factors.check, first_order.check_linear)
+    checks = (
+        named.check,
+        feasible.check,
+        separation.check,
+        factors.check,
+        first_order.check_linear,
+    )
     findings = [check(tmp_path) for check in checks]
     findings.append(single.check(tmp_path, scores=SCORES))
     assert all(found.figure.stat().st_size > 0 for found in findings)

@@ -1,0 +1,25 @@
+"""A plan tells the memory of a gradient before anything was made with a model."""
+
+import pytest
+
+from experiments.cells.build import cells_of
+from experiments.cells.plan import plan
+from experiments.compose import compose, rows_of
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["model=sd15", "optimizer=cno_release"], "about 6.5 GiB at the peak by arithmetic"),
+        (["model=sd15", "optimizer=cno"], "time and memory unknown"),
+        (["model=tiny", "optimizer=cno_release"], "time and memory unknown"),
+        # SD1.5's refinement, without its pictures: as many rows, those of the bundled scenes
+        (["model.name=sd15", "task=objects", "method=refined", "metrics=regions",
+          "model.guidance=1"], "about 4.8 GiB at the peak by arithmetic"),
+    ],
+)  # fmt: skip
+def test_a_gradient_through_a_published_model_is_told_in_gib(overrides, told, tmp_path):
+    overrides = [*overrides, "workers.galleries_per_batch=1", f"output_dir={tmp_path}"]
+    (cell,) = cells_of(rows_of(compose(overrides), overrides))
+    _, cost, *_ = plan(cell)
+    assert told in cost

@@ -1,0 +1,152 @@
+"""The arithmetic of memory: counted again on networks of the published size, by tensors that have
+shapes and no values."""
+
+import weakref
+from collections.abc import Callable
+
+import pytest
+import torch
+from diffusers import AutoencoderKL, SD3Transformer2DModel, UNet2DConditionModel, UNet2DModel
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from experiments.models.footprint import PUBLISHED, told
+
+HALF, FULL = torch.float16, torch.float32
+
+
+class Live(TorchDispatchMode):
+    """Counts the bytes of all tensors that are alive, and the most there were."""
+
+    def __init__(self):
+        super().__init__()
+        self.known, self.now, self.peak = set(), 0, 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        for storage in (x.untyped_storage() for x in tree_leaves(out) if isinstance(x, Tensor)):
+            if storage._cdata not in self.known:
+                self.known.add(storage._cdata)
+                self.now += storage.nbytes()
+                self.peak = max(self.peak, self.now)
+                weakref.finalize(storage, self.free, storage._cdata, storage.nbytes())
+        return out
+
+    def free(self, key: int, size: int) -> None:
+        self.known.discard(key)
+        self.now -= size
+
+
+def peak(module: Callable[[], nn.Module], call: Callable, dtype: torch.dtype, **options) -> float:
+    """GiB alive at once beside the weights in `call(module, x)`, and back with a gradient."""
+    with FakeTensorMode():
+        torch.set_default_dtype(dtype)
+        try:
+            network = module().eval().requires_grad_(False)
+        finally:
+            torch.set_default_dtype(FULL)
+        x = torch.empty(1, *options["shape"], dtype=dtype).requires_grad_(options["gradient"])
+        live = Live()
+        live.known |= {p.untyped_storage()._cdata for p in network.parameters()}
+        with torch.set_grad_enabled(options["gradient"]), live:
+            out = call(network, x).sample
+            if options["gradient"]:
+                torch.autograd.grad(out.float().sum(), x)
+        return live.peak / 2**30
+
+
+def half(*shape: int) -> Tensor:
+    return torch.empty(1, *shape, dtype=HALF)
+
+
+def sd15() -> nn.Module:
+    return UNet2DConditionModel(cross_attention_dim=768, sample_size=64)
+
+
+def sdxl() -> nn.Module:
+    return UNet2DConditionModel(
+        sample_size=128, block_out_channels=(320, 640, 1280), cross_attention_dim=2048,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        transformer_layers_per_block=[1, 2, 10], attention_head_dim=[5, 10, 20],
+        addition_embed_type="text_time", addition_time_embed_dim=256,
+        projection_class_embeddings_input_dim=2816, use_linear_projection=True,
+    )  # fmt: skip
+
+
+def sd3() -> nn.Module:
+    return SD3Transformer2DModel(
+        sample_size=128, patch_size=2, in_channels=16, out_channels=16, num_layers=24,
+        attention_head_dim=64, num_attention_heads=24, joint_attention_dim=4096,
+        caption_projection_dim=1536, pooled_projection_dim=2048, pos_embed_max_size=192,
+    )  # fmt: skip
+
+
+def ddpm() -> nn.Module:
+    return UNet2DModel(
+        sample_size=256, block_out_channels=(128, 128, 256, 256, 512, 512), layers_per_block=2,
+        down_block_types=(*["DownBlock2D"] * 4, "AttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "AttnUpBlock2D", *["UpBlock2D"] * 4),
+        attention_head_dim=None, downsample_padding=0,
+    )  # fmt: skip
+
+
+def text(network: nn.Module, x: Tensor) -> Tensor:
+    return network(x, torch.empty(1), encoder_hidden_states=half(77, 768))
+
+
+def sized(network: nn.Module, x: Tensor) -> Tensor:
+    own = {"text_embeds": half(1280), "time_ids": half(6)}
+    return network(x, torch.empty(1), encoder_hidden_states=half(77, 2048), added_cond_kwargs=own)
+
+
+def flow(network: nn.Module, x: Tensor) -> Tensor:
+    return network(x, half(333, 4096), pooled_projections=half(2048), timestep=torch.empty(1))
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "call", "shape"),
+    [
+        ("sd15", sd15, text, (4, 64, 64)),
+        pytest.param("sdxl", sdxl, sized, (4, 128, 128), marks=pytest.mark.slow),
+        pytest.param("sd3", sd3, flow, (16, 128, 128), marks=pytest.mark.slow),
+        ("ddpm_bedroom", ddpm, lambda network, x: network(x, torch.empty(1)), (3, 256, 256)),
+    ],
+)
+def test_a_row_of_a_network_call(name, module, call, shape):
+    footprint = PUBLISHED[name]
+    dtype = getattr(torch, footprint.dtype)
+    for expected, gradient in ((footprint.row, False), (footprint.graph, True)):
+        assert peak(module, call, dtype, shape=shape, gradient=gradient) == pytest.approx(
+            expected, rel=0.01
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "dtype"), [("sd15", 4, HALF), ("sdxl", 4, FULL), ("sd3", 16, HALF)]
+)
+def test_an_image_through_the_decoder(name, channels, dtype):
+    def vae() -> nn.Module:
+        return AutoencoderKL(
+            block_out_channels=(128, 256, 512, 512), latent_channels=channels, layers_per_block=2,
+            down_block_types=["DownEncoderBlock2D"] * 4, up_block_types=["UpDecoderBlock2D"] * 4,
+            use_quant_conv=channels == 4, use_post_quant_conv=channels == 4,
+        )  # fmt: skip
+
+    side = 64 if name == "sd15" else 128
+    found = peak(
+        vae, lambda network, z: network.decode(z), dtype, shape=(channels, side, side),
+        gradient=True,
+    )  # fmt: skip
+    assert found == pytest.approx(PUBLISHED[name].decoder, rel=0.01)
+
+
+def test_the_largest_of_what_is_alive_at_once_is_told():
+    """Three images of SD1.5: of refinement the decoder's graph, of CNO's release six rows."""
+    refined, guided = ({"name": "sd15", "guidance": s} for s in (1.0, 6.0))
+    assert told(refined, differentiated=3).startswith("about 4.8 GiB")
+    assert told(guided, differentiated=3).startswith("about 6.5 GiB")  # 6.4 on an H100
+    assert told({"name": "sdxl", "guidance": 6.0}, differentiated=3).startswith("about 36.6 GiB")
+    assert told({"name": "mine", "guidance": 6.0}, sampled=3) == ""
