@@ -85,7 +85,6 @@ def _joined(axis: Axes, pairs: Tensor) -> None:
         axis.plot(radius * turn.cos(), radius * turn.sin(), color="#e6e6e6", linewidth=0.6)
     for pair in pairs:
         axis.plot(*pair.T, color="#999999", linewidth=0.5, zorder=1)
-    axis.scatter(*pairs[:, 0].T, s=22, color=FIRST, linewidth=0, zorder=2, label="$X_1$")
-    axis.scatter(
-        *pairs[:, 1].T, s=9, color=SECOND, linewidth=0, zorder=3, label="$X_2$, joined to its $X_1$"
-    )
+    own = ((22, FIRST, "$X_1$"), (9, SECOND, "$X_2$, joined to its $X_1$"))
+    for of, (size, colour, label) in zip(pairs.unbind(1), own, strict=True):
+        axis.scatter(of[:, 0], of[:, 1], s=size, color=colour, linewidth=0, zorder=2, label=label)
