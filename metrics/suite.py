@@ -57,7 +57,8 @@ class MetricSuite:
 
     @cached_property
     def identities(self) -> dict[str, dict[str, str]]:
-        """What made each score: implementation, convention, weights, library, dtype, device class.
+        """What made each score: implementation, convention and its version, weights, library, dtype,
+        device class.
 
         Code that is not the suite's own enters by the hash of its source, too. Strings only. Equal
         identities and equal images mean equal scores. Loads no network.
@@ -70,6 +71,7 @@ class MetricSuite:
             name: {
                 "implementation": door(type(scorer)),
                 "convention": scorer.convention,
+                "convention_version": str(scorer.version),
                 **{k: str(v) for k, v in _settings(scorer).items() if k != "features"},
                 **networks.get(getattr(scorer, "features", ""), ON_PIXELS),
                 **_source("source", scorer),

@@ -75,6 +75,7 @@ def _rows(
     }
     identity = {
         "implementation": "experiments.cells.cost",
+        "convention_version": "1",
         "weights": "none",
         "library": f"torch {torch.__version__}",
         "dtype": str(model.dtype),

@@ -146,6 +146,7 @@ def score_noise(entry: Entry) -> Iterator[ScoreRow]:
     ):
         identity = {
             "implementation": implementation,
+            "convention_version": "1",
             "weights": "none",
             "library": f"torch {torch.__version__}",
             "dtype": "float64",

@@ -1,8 +1,9 @@
 """Score rows as a table takes them: checked one by one and against each other, then laid out.
 
 A score row is one gallery under one metric. Rows of a table are compared in pairs by `job`, so a
-job must mean the same prompt everywhere, and a column must be one measurement: one implementation
-with one set of weights. Where libraries, dtypes or devices differ, the table says so.
+job must mean the same prompt everywhere, and a column must be one measurement: one implementation,
+one version of its convention, one set of weights. Where libraries, dtypes or devices differ, the
+table says so.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import pandas as pd
 
 from experiments.errors import UsageError
 
-IDENTITY = ("implementation", "weights")  # a column mixing two of either is refused
+IDENTITY = ("implementation", "convention_version", "weights")  # none may occur twice in a column
 PROVENANCE = (*IDENTITY, "library", "dtype", "device")
 COLUMNS = ("row", "job", "prompt", "metric", "value", *PROVENANCE)
 
@@ -78,6 +79,6 @@ def provenance(scores: pd.DataFrame, metric: str) -> dict[str, tuple[str, ...]]:
         if len(found[field]) > 1:
             raise UsageError(
                 f"{metric} was scored with {len(found[field])} different {field} "
-                f"({', '.join(found[field])}); score all rows with one"
+                f"({', '.join(found[field])}); score all rows again with one"
             )
     return found
