@@ -60,7 +60,7 @@ class Speed:
 
     settings: str
     hardware: Hardware
-    made_with: Mapping[str, str]
+    made_with: Mapping[str, str | None]
     flops_of_a_gallery: int
     yardsticks: Mapping[str, Deviation]
     overhead: Mapping[str, overhead.Overhead]

@@ -19,6 +19,7 @@ from experiments.models.model import Model
 from experiments.tasks.job import Job
 from experiments.workers import memory
 from experiments.workers.batch import Recipe
+from experiments.workers.provenance import suite
 
 
 def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.DataFrame:
@@ -80,6 +81,7 @@ def _rows(
         "library": f"torch {torch.__version__}",
         "dtype": str(model.dtype),
         "device": str(model.device),
+        **suite(),
     }
     for metric, value in values.items():
         yield ScoreRow(job.id, job.prompt, "", metric, value, identity)

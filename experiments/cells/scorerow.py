@@ -14,8 +14,8 @@ class ScoreRow:
     Attributes:
         job, prompt: of the gallery.
         gallery: the digest of its images; "" where none was kept.
-        identity: what made the score (implementation, weights, library, dtype, device, ...).
-            Equal identities and equal images mean equal scores.
+        identity: what made the score (implementation, weights, library, dtype, device, ...), which
+            with equal images means equal scores; and the suite that computed it.
     """
 
     job: str

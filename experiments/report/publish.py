@@ -22,6 +22,7 @@ from experiments.tables import typeset
 from experiments.tables.results import Figure, Results
 from experiments.tables.spec import TableSpec, spec_of_cell
 from experiments.tables.table import Table
+from experiments.workers.provenance import suite
 
 
 def summarise(
@@ -44,7 +45,7 @@ def summarise(
     values = scores.groupby("metric", sort=False)["value"].agg(["mean", "std", "count"])
     print(values.to_markdown(floatfmt=".4f"))
     table = tables.build(spec_of_cell(cell), scores, paper_model=model, allow_partial=True)
-    made_by = {"configs": configs, "cells": {cell.label: _making_of(cell)}}
+    made_by = _made_by([cell], configs)
     shown = page(results_of(table, scores, [cell]), made_by=made_by, pictures={}, **report)
     written = write_page(shown, cell.score_file.with_suffix(".html"))
     print(f"\ngalleries: {cell.place}\nscores:    {cell.score_file}\npage:      {written}")
@@ -77,7 +78,7 @@ def publish(
         All that was written.
     """
     table = tables.build(spec, scores, paper_model=model, allow_partial=allow_partial)
-    made_by = {"configs": configs, "cells": {cell.label: _making_of(cell) for cell in cells}}
+    made_by = _made_by(cells, configs)
     stem, why = free_stem(folder, table, configs)
     results = results_of(table, scores, cells)
     drawn = {name: draw(results, folder / f"{stem}-{name}") for name, draw in figures.items()}
@@ -139,6 +140,12 @@ def _write_scores(scores: pd.DataFrame, path: Path) -> Path:
     return path
 
 
+def _made_by(cells: Sequence[Cell], configs: Mapping[str, Mapping]) -> dict[str, Any]:
+    """What the JSON of a table says of its making."""
+    making = {cell.label: _making_of(cell) for cell in cells}
+    return {"suite": suite(), "configs": configs, "cells": making}
+
+
 def _making_of(cell: Cell) -> dict[str, Any]:
     """Libraries, devices, noises and the median seconds of every stage of a cell's galleries."""
     if cell.production is None:
@@ -149,7 +156,7 @@ def _making_of(cell: Cell) -> dict[str, Any]:
     seconds = {
         stage: median(entry.seconds[stage] for entry in entries) for stage in entries[0].seconds
     }
-    made_with = sorted({tuple(entry.made_with.items()) for entry in entries})
+    made_with = sorted({tuple(entry.made_with.items()) for entry in entries}, key=repr)
     return {
         "inputs": inputs,
         "noise": averages([entry.drift for entry in entries]),

@@ -14,7 +14,7 @@ import pandas as pd
 from experiments.errors import UsageError
 
 IDENTITY = ("implementation", "convention_version", "weights")  # none may occur twice in a column
-PROVENANCE = (*IDENTITY, "library", "dtype", "device")
+PROVENANCE = (*IDENTITY, "library", "dtype", "device", "suite", "commit", "tree")
 COLUMNS = ("row", "job", "prompt", "metric", "value", *PROVENANCE)
 
 

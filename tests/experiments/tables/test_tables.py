@@ -56,6 +56,9 @@ def scores() -> pd.DataFrame:
                     "library": "torch 2",
                     "dtype": "float32",
                     "device": "cpu",
+                    "suite": "0.1.0",
+                    "commit": None,
+                    "tree": None,
                 }
                 for j, value in enumerate(values)
             ]
