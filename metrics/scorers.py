@@ -18,8 +18,8 @@ from metrics.gallery import GalleryBatch
 class Scorer(ABC):
     """One score of a gallery.
 
-    convention: what the number means, in a line; version: of that convention as it is computed here,
-    raised with whatever changes the number, for no table mixes two.
+    convention: what the number means, in a line; version: of that convention as it is computed
+    here, raised with whatever changes the number, for no table mixes two.
     """
 
     convention: ClassVar[str]

@@ -57,7 +57,7 @@ class MetricSuite:
 
     @cached_property
     def identities(self) -> dict[str, dict[str, str]]:
-        """What made each score: implementation, convention and its version, weights, library, dtype,
+        """What made each score: implementation, convention, its version, weights, library, dtype,
         device class.
 
         Code that is not the suite's own enters by the hash of its source, too. Strings only. Equal

@@ -56,7 +56,7 @@ class Checkpoint:
         place = select_device(device)
         precision = select_dtype(dtype, place)
         folder = resolve(source, revision=revision, variant=variant, parts=parts)
-        index = snapshot.read_index(folder)
+        index = snapshot.read_json(folder / "model_index.json")
         if index.get("_class_name") not in pipelines:
             raise UsageError(
                 f"model.source={source} holds a {index.get('_class_name')}, not a {pipelines[0]}: "
@@ -99,6 +99,12 @@ class Checkpoint:
         import diffusers
 
         return self.config("scheduler", getattr(diffusers, sampler.scheduler))
+
+    def settings(self, part: str) -> tuple[Path, dict[str, Any]]:
+        """The published configuration of a part: its file, and what it says."""
+        name = "scheduler_config.json" if part == "scheduler" else "config.json"
+        path = self._where(part) / name
+        return path, snapshot.read_json(path)
 
     def identity(self, *, name: str, family: str) -> dict[str, str]:
         """What made the images."""

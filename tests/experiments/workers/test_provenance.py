@@ -19,7 +19,7 @@ CHECKOUTS = [
 
 
 def test_the_commit_and_the_tree_are_those_of_the_checkout_alone(tmp_path):
-    """A file that git does not know changes nothing; a folder inside a repository is no checkout."""
+    """A file that git does not know changes nothing; a folder in a repository is no checkout."""
 
     def git(*arguments):
         command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(tmp_path)]
