@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from experiments.cells.cell import Cell
 from experiments.cells.scorerow import ScoreRow, frame
+from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.methods.method import generate
 from experiments.models.model import Model
@@ -36,8 +37,10 @@ def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.Da
         warm_up: how many jobs are generated under every cell before.
 
     Raises:
-        UsageError: the model cannot be had.
+        UsageError: the model cannot be had; there are several seeds.
     """
+    if len({cell.label for cell in cells}) < len(cells):
+        raise UsageError("what a gallery costs is timed with one seed: leave seeds out")
     recipes = {cell.label: cell.production.recipe for cell in cells if cell.production}
     jobs = cells[0].jobs
     for job in jobs[:warm_up]:
@@ -54,7 +57,7 @@ def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.Da
         for label, recipe in recipes.items():
             times = {"seconds": least[label], "relative": least[label] / first}
             rows[label] += _rows(job, times, *trials[label][-1][1:], recipe.model.load())
-    return pd.concat([frame(found, label=label) for label, found in rows.items()])
+    return pd.concat([frame(rows[cell.label], label=cell.label, seed=cell.seed) for cell in cells])
 
 
 def _try(recipe: Recipe, job: Job) -> tuple[float, Gallery, float]:

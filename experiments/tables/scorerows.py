@@ -29,13 +29,14 @@ def select(scores: pd.DataFrame, *, rows: Sequence[str], metrics: Sequence[str])
     if absent:
         raise UsageError(f"the scores lack the columns {', '.join(absent)}; score again")
     scores = scores[scores["row"].isin(list(rows)) & scores["metric"].isin(list(metrics))]
+    once = ["row", "job", "metric", *(["seed"] if "seed" in scores else [])]
     scores = scores.astype({"job": str, "value": float}).sort_values(["row", "metric", "job"])
     for line in scores[~np.isfinite(scores["value"])].itertuples():
         raise UsageError(
             f"{line.metric} of row {line.row!r}, job {line.job} is {line.value}; look at this "
             "gallery and score it again"
         )
-    for line in scores[scores.duplicated(["row", "job", "metric"])].itertuples():
+    for line in scores[scores.duplicated(once)].itertuples():
         raise UsageError(
             f"row {line.row!r} has two scores of {line.metric} for job {line.job}; "
             "keep one score per row, job and metric"
@@ -49,10 +50,16 @@ def select(scores: pd.DataFrame, *, rows: Sequence[str], metrics: Sequence[str])
 
 
 def pivot(scores: pd.DataFrame, metric: str, *, rows: Sequence[str]) -> pd.DataFrame:
-    """Values of one metric, jobs (sorted) by rows; NaN where a row lacks the job."""
+    """Values of one metric, jobs (sorted) by rows: means over all seeds, NaN where one lacks."""
     lines = scores[(scores["metric"] == metric) & scores["row"].isin(list(rows))]
-    wide = lines.astype({"job": str}).pivot(index="job", columns="row", values="value")
+    values = lines.astype({"job": str}).groupby(["job", "row"])["value"]
+    wide = values.mean().where(values.count() == seeds(scores)).unstack()
     return wide.reindex(columns=list(rows)).astype(float).sort_index()
+
+
+def seeds(scores: pd.DataFrame) -> int:
+    """How many seeds there are."""
+    return scores["seed"].nunique() if "seed" in scores else 1
 
 
 def gaps(values: pd.DataFrame, *, jobs: int) -> list[tuple[str, int, int]]:

@@ -23,9 +23,9 @@ def provenance(device: torch.device) -> dict[str, Any]:
 
 @cache
 def suite(root: Path = ROOT) -> dict[str, str | None]:
-    """The suite's version, the commit that is checked out, and whether the tree is clean or changed.
+    """The suite's version, the commit that is checked out, and its tree: clean or changed.
 
-    A tree is changed where a tracked file is. None for what is not to be had: the commit and the
+    It is changed where a tracked file is. None for what is not to be had: the commit and the
     tree outside a checkout, or without git; the version of what was not installed.
     """
     commit = _git(root, "rev-parse", "HEAD")
