@@ -56,7 +56,7 @@ class Checkpoint:
         place = select_device(device)
         precision = select_dtype(dtype, place)
         folder = resolve(source, revision=revision, variant=variant, parts=parts)
-        index = snapshot.read_json(folder / "model_index.json")
+        index = snapshot.read_index(folder)
         if index.get("_class_name") not in pipelines:
             raise UsageError(
                 f"model.source={source} holds a {index.get('_class_name')}, not a {pipelines[0]}: "

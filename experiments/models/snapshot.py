@@ -99,8 +99,13 @@ def check(folder: Path, parts: Iterable[str], variant: str | None) -> None:
             _check_length(folder / name, name)
 
 
+def read_index(folder: Path) -> dict:
+    """model_index.json: the pipeline's class, its parts and options."""
+    return read_json(folder / "model_index.json")
+
+
 def read_json(path: Path) -> dict:
-    """A configuration, or model_index.json: the pipeline's class, its parts and options."""
+    """A configuration of a pipeline folder. Raises UsageError if it is none."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Several seeds: galleries for each, and statistics in which the prompt, not a gallery, is the n."""
+"""Several seeds: galleries for each, and statistics in which the n is of prompts."""
 
 import json
 
