@@ -20,7 +20,7 @@ from experiments.report.render import write_page
 from experiments.tables import table as tables
 from experiments.tables import typeset
 from experiments.tables.results import Figure, Results
-from experiments.tables.scorerows import seeds
+from experiments.tables.scorerows import seeds_of
 from experiments.tables.spec import TableSpec, spec_of_cell
 from experiments.tables.table import Table
 from experiments.workers.provenance import suite
@@ -149,7 +149,7 @@ def _write_scores(scores: pd.DataFrame, path: Path) -> Path:
     """The values behind the table, with every digit: a line for each prompt, row and, of several,
     seed, a column for each metric.
     """
-    of = ["prompt", "job", "row", *(["seed"] if seeds(scores) > 1 else [])]
+    of = ["prompt", "job", "row", *(["seed"] if seeds_of(scores) > 1 else [])]
     wide = scores.pivot(index=of, columns="metric", values="value")
     wide.to_csv(path, lineterminator="\n")
     return path

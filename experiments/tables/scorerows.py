@@ -49,17 +49,22 @@ def select(scores: pd.DataFrame, *, rows: Sequence[str], metrics: Sequence[str])
     return scores
 
 
-def pivot(scores: pd.DataFrame, metric: str, *, rows: Sequence[str]) -> pd.DataFrame:
-    """Values of one metric, jobs (sorted) by rows: means over all seeds, NaN where one lacks."""
+def pivot(
+    scores: pd.DataFrame, metric: str, *, rows: Sequence[str], seeds: int | None = None
+) -> pd.DataFrame:
+    """Values of one metric, jobs (sorted) by rows: means over the seeds, NaN where one is lacking.
+
+    seeds: how many there must be; None for as many as any row has.
+    """
     lines = scores[(scores["metric"] == metric) & scores["row"].isin(list(rows))]
     values = lines.astype({"job": str}).groupby(["job", "row"])["value"]
-    wide = values.mean().where(values.count() == seeds(scores)).unstack()
+    wide = values.mean().where(values.count() == (seeds or seeds_of(scores))).unstack()
     return wide.reindex(columns=list(rows)).astype(float).sort_index()
 
 
-def seeds(scores: pd.DataFrame) -> int:
-    """How many seeds there are."""
-    return scores["seed"].nunique() if "seed" in scores else 1
+def seeds_of(scores: pd.DataFrame) -> int:
+    """How many seeds a row has, at the most."""
+    return scores.groupby("row")["seed"].nunique().max() if "seed" in scores else 1
 
 
 def gaps(values: pd.DataFrame, *, jobs: int) -> list[tuple[str, int, int]]:

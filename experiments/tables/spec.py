@@ -1,5 +1,6 @@
 """What a table shows: its rows, columns and tests, in plain values as its YAML states them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -114,7 +115,7 @@ def spec_of(
         jobs=len(cells[0].jobs),
         unit=table.get("unit", "prompt"),
         notes=notes,
-        seeds=len({cell.seed for cell in cells}),
+        seeds=max(Counter(cell.label for cell in cells).values()),
     )
 
 

@@ -128,7 +128,10 @@ def build(
         provenance = {metric: scorerows.provenance(scores, metric) for metric in spec.columns}
     except UsageError as error:
         raise UsageError(f"{spec.name}: {error}") from error
-    values = {metric: scorerows.pivot(scores, metric, rows=spec.rows) for metric in spec.columns}
+    values = {
+        metric: scorerows.pivot(scores, metric, rows=spec.rows, seeds=spec.seeds)
+        for metric in spec.columns
+    }
     gaps = tuple(
         f"row {row!r} has {have} of {expected} galleries{_of_seeds(spec)} for {metric}"
         for metric in spec.columns

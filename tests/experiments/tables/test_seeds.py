@@ -87,6 +87,8 @@ def test_a_prompt_without_one_of_its_seeds_is_a_gap(scores):
     lacking = scores[~((scores["job"] == 3) & (scores["seed"] == 2) & (scores["row"] == "iid"))]
     with pytest.raises(UsageError, match="'iid' has 39 of 40 galleries of all 3 seeds for l2"):
         build(lacking)
+    with pytest.raises(UsageError, match="'iid' has 0 of 40 galleries of all 3 seeds for l2"):
+        build(scores[scores["seed"] < 2])
     twice = pd.concat([scores, scores.tail(1)])
     with pytest.raises(UsageError, match="two scores of l2 for job 39"):
         build(twice)
