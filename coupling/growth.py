@@ -35,7 +35,7 @@ from coupling.validation import require_integer
 FIRST_STREAM = 2**32  # beyond the base noises of any coupling
 
 SINGULAR = 1e-9  # a member with less variance of its own, s^2, is a combination of those before it
-DEVIATIONS = 8  # standard deviations; no inner product of true noises is further off its mean
+DOUBT = 32.0  # noises of the law are refused with a probability below 2 exp(-DOUBT), 3e-14 a pair
 
 
 def grow(coupling: Coupling, noises: Tensor, size: int, *, seed: int, job: str = "") -> Tensor:
@@ -96,12 +96,18 @@ def _project(path: Sequence[Projection], x: Tensor) -> Tensor:
 
 
 def _require_leading(coupling: Coupling, noises: Tensor) -> None:
+    """Raises ValueError where an inner product is further off its mean than any of true noises.
+
+    <X_i, X_j> of D coordinates is a quadratic form in Gaussians whose matrix has a Frobenius norm
+    of at most sqrt(D) and a spectral norm of at most 1, so it is off its mean by more than
+    2 sqrt(D t) + 2 t with a probability below 2 exp(-t), in both tails and at any D (Laurent and
+    Massart, Annals of Statistics 2000, lemma 1).
+    """
     x = noises.detach().cpu().flatten(1).double()
     dimension = x.shape[1]
     measured = x @ x.T / dimension
     stated = coupling.correlation[: len(x), : len(x)]
-    # Var <X_i, X_j>/D = (1 + R_ij^2)/D at most
-    tolerance = DEVIATIONS * math.sqrt(2 / dimension)
+    tolerance = 2 * math.sqrt(DOUBT / dimension) + 2 * DOUBT / dimension
     wrong = ~((measured - stated).abs() <= tolerance)
     if wrong.any():
         i, j = wrong.nonzero()[0].tolist()

@@ -85,8 +85,8 @@ def restored(values: Mapping[str, Any]) -> Config:
     return OmegaConf.create(dict(values))
 
 
-def with_groups(config: Config, groups: Mapping[str, dict[str, Any] | None]) -> Config:
-    """The configuration with whole groups in place of its own; None for an empty one."""
+def with_groups(config: Config, groups: Mapping[str, Any]) -> Config:
+    """The configuration with whole groups, or values, in place of its own; None: an empty one."""
     config = config.copy()
     for name, values in groups.items():
         OmegaConf.update(config, name, values, merge=False)

@@ -110,7 +110,7 @@ def _publish(
         "report": plain(config.report),
     }
     if not config.table:
-        return summarise(cells[0], scores, **shown)
+        return summarise(cells, scores, **shown)
     table = plain(config.table)
     figures = build("table.figures", config) or {}
     return publish(

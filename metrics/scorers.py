@@ -16,9 +16,14 @@ from metrics.gallery import GalleryBatch
 
 
 class Scorer(ABC):
-    """One score of a gallery. `convention` says in a line what the number means."""
+    """One score of a gallery.
+
+    convention: what the number means, in a line; version: of that convention as it is computed
+    here, raised with whatever changes the number, for no table mixes two.
+    """
 
     convention: ClassVar[str]
+    version: ClassVar[int] = 1
 
     @abstractmethod
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
@@ -102,6 +107,7 @@ class Brisque(Scorer):
 
     features: str
     convention = "mean of the authors' 2011 release, not clamped, of the whole image"
+    version = 2  # 1 rounded the luma's ties to even
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         statistics = features.images(self.features)

@@ -56,7 +56,8 @@ class MetricSuite:
 
     @cached_property
     def identities(self) -> dict[str, dict[str, str]]:
-        """What made each score: implementation, convention, weights, library, dtype, device class.
+        """What made each score: implementation, convention, its version, weights, library, dtype,
+        device class.
 
         Code that is not the suite's own enters by the hash of its source, too. Strings only. Equal
         identities and equal images mean equal scores. Loads no network.
@@ -71,6 +72,7 @@ class MetricSuite:
             found[name] = {
                 "implementation": door(type(scorer)),
                 "convention": scorer.convention,
+                "convention_version": str(scorer.version),
                 **{key: str(value) for key, value in settings.items() if key != "features"},
                 **networks.get(getattr(scorer, "features", ""), ON_PIXELS),
                 **_source("source", scorer),

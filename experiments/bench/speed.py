@@ -48,7 +48,7 @@ class Speed:
     """
 
     settings: str
-    made_with: Mapping[str, str]
+    made_with: Mapping[str, str | None]
     dtype: str
     threads: int
     peak: float

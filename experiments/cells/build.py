@@ -10,12 +10,14 @@ from functools import partial
 from operator import itemgetter
 from pathlib import Path
 
+from omegaconf import OmegaConf
+
 from experiments.cells.cell import Cell
 from experiments.cells.identity import identified
 from experiments.cells.production import Production
 from experiments.cells.score import Galleries
 from experiments.cells.views import View, most_spread
-from experiments.compose import Config, build, located, name_of, plain
+from experiments.compose import Config, build, located, name_of, plain, with_groups
 from experiments.errors import UsageError
 from experiments.galleries.folder import CellFolder, cell_key
 from experiments.galleries.foreign import Foreign
@@ -28,15 +30,28 @@ from experiments.workers.dispatch import Workers
 
 
 def cells_of(rows: Mapping[str, Config]) -> list[Cell]:
-    """A cell for each table row, with all that it needs but the model, which loads at first use.
+    """A cell for each table row and seed, with all that it needs but the model.
 
-    Cells that ask for the same workers share them.
+    That loads at first use. Cells that ask for the same workers share them.
 
     Raises:
-        UsageError: a row's parts do not fit together.
+        UsageError: a row's parts do not fit together, or its seeds are no list of several integers.
     """
     workers: dict[str, Workers] = {}
-    return [_cell(label, row, workers) for label, row in rows.items()]
+    return [
+        _cell(label, with_groups(row, {"seed": seed}), workers)
+        for label, row in rows.items()
+        for seed in _seeds(row)
+    ]
+
+
+def _seeds(config: Config) -> list[int]:
+    if (seeds := config.get("seeds")) is None:
+        return [config.seed]
+    found = list(seeds) if OmegaConf.is_list(seeds) else []
+    if not found or len(set(found)) < len(found) or not all(type(seed) is int for seed in found):
+        raise UsageError(f"seeds = {seeds} must be different integers in a list, as seeds=[0,1,2]")
+    return found
 
 
 def model_of(config: Config) -> ModelSource:
@@ -62,7 +77,8 @@ def _foreign(label: str, config: Config, task: Foreign) -> Cell:
     place = Path(task.path)
     name = f"{place.stem}-{cell_key({'path': str(place.resolve())})}"
     file = Path(config.results_dir) / "scores" / f"{name}.jsonl"
-    return Cell(label, task.jobs(), task, place, suite=build("metrics", config), score_file=file)
+    suite = build("metrics", config)
+    return Cell(label, config.seed, task.jobs(), task, place, suite=suite, score_file=file)
 
 
 def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
@@ -88,7 +104,7 @@ def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
     jobs = task.jobs()
     folder = CellFolder(Path(config.output_dir) / name, inputs, gallery_size=making.gallery_size)
     production = Production(
-        label=label,
+        label=f"{label}, seed {config.seed}" if config.get("seeds") else label,
         jobs=jobs,
         folder=folder,
         recipe=Recipe(method, config.seed, inputs, model),
@@ -97,6 +113,7 @@ def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
     )
     return Cell(
         label=label,
+        seed=config.seed,
         jobs=jobs,
         galleries=_shown(folder, making),
         place=folder.path,

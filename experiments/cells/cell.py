@@ -21,7 +21,8 @@ class Cell:
     """Galleries that answer the jobs of a task, and their scores.
 
     Attributes:
-        label: the table row that the cell fills.
+        label: the table row that the cell fills, with the cells of the other seeds.
+        seed: of the run; somebody else's galleries have the first of the table's.
         galleries: what is scored and put in pictures: whole galleries, or a view of them.
         place: the folder of the galleries, for messages.
         score_file: where its score rows are, JSON lines.
@@ -30,6 +31,7 @@ class Cell:
     """
 
     label: str
+    seed: int
     jobs: list[Job]
     galleries: Galleries
     place: Path
@@ -37,6 +39,11 @@ class Cell:
     score_file: Path
     production: Production | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The label, and the seed where there are several, for messages."""
+        return self.production.label if self.production else self.label
 
     def missing(self) -> list[Job]:
         """The jobs that are to be made here, and that no committed gallery answers."""
@@ -64,4 +71,4 @@ class Cell:
         except WeightsError as error:
             raise UsageError(str(error)) from error
         told = [row for entry in self.entries() for row in score_noise(entry)]
-        return frame([*rows, *told], label=self.label)
+        return frame([*rows, *told], label=self.label, seed=self.seed)

@@ -15,12 +15,14 @@ from tqdm import tqdm
 
 from experiments.cells.cell import Cell
 from experiments.cells.scorerow import ScoreRow, frame
+from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.methods.method import generate
 from experiments.models.model import Model
 from experiments.tasks.job import Job
 from experiments.workers import memory
 from experiments.workers.batch import Recipe
+from experiments.workers.provenance import suite
 
 
 def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.DataFrame:
@@ -38,8 +40,10 @@ def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.Da
         warm_up: how many jobs are generated under every cell before.
 
     Raises:
-        UsageError: the model cannot be had.
+        UsageError: the model cannot be had; there are several seeds.
     """
+    if len({cell.label for cell in cells}) < len(cells):
+        raise UsageError("what a gallery costs is timed with one seed: leave seeds out")
     recipes = {cell.label: cell.production.recipe for cell in cells if cell.production}
     jobs = cells[0].jobs
     for job in jobs[:warm_up]:
@@ -56,7 +60,7 @@ def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.Da
         for label, recipe in recipes.items():
             taken = _summary(times[label], first)
             rows[label] += _rows(job, taken, *trials[label][-1][1:], recipe.model.load())
-    return pd.concat([frame(found, label=label) for label, found in rows.items()])
+    return pd.concat([frame(rows[cell.label], label=cell.label, seed=cell.seed) for cell in cells])
 
 
 def _summary(seconds: list[float], first: float) -> dict[str, float]:
@@ -82,10 +86,12 @@ def _rows(
     }
     identity = {
         "implementation": "experiments.cells.cost",
+        "convention_version": "1",
         "weights": "none",
         "library": f"torch {torch.__version__}",
         "dtype": str(model.dtype),
         "device": str(model.device),
+        **suite(),
     }
     for metric, value in values.items():
         yield ScoreRow(job.id, job.prompt, "", metric, value, identity)

@@ -21,7 +21,7 @@ def make(cells: Sequence[Cell], *, scored: bool = True) -> None:
     for cell in cells:
         missing = len(cell.missing())
         todo = f"{missing} to generate" if missing else "nothing to generate"
-        print(f"{cell.label}: {len(cell.jobs)} galleries, {todo}")
+        print(f"{cell.name}: {len(cell.jobs)} galleries, {todo}")
     productions = [cell.production for cell in cells if cell.production]
     for production in productions:
         production.prepare()

@@ -28,10 +28,10 @@ def plan(cell: Cell) -> Iterator[str]:
     production = cell.production
     if production and (missing := production.missing()):
         count = f"{len(missing)} of {len(cell.jobs)} galleries"
-        yield f"{cell.label}: {count} to generate, {_why(production)}"
-        yield f"{cell.label}: {_cost(production, len(missing))}"
+        yield f"{cell.name}: {count} to generate, {_why(production)}"
+        yield f"{cell.name}: {_cost(production, len(missing))}"
     else:
-        yield f"{cell.label}: {len(cell.jobs)} galleries, nothing to generate"
+        yield f"{cell.name}: {len(cell.jobs)} galleries, nothing to generate"
     there = cell.galleries.committed()
     entries = [there[job.id] for job in cell.jobs if job.id in there]
     known = read(cell.score_file)
@@ -42,7 +42,7 @@ def plan(cell: Cell) -> Iterator[str]:
     for metric, galleries in todo.items():
         row = known.get((galleries[0].job, metric))
         why = _why_scored(galleries[0], row, cell.suite.identities[metric])
-        yield f"{cell.label}: {len(galleries)} of these galleries to score, {metric}: {why}"
+        yield f"{cell.name}: {len(galleries)} of these galleries to score, {metric}: {why}"
 
 
 def _why(production: Production) -> str:

@@ -20,6 +20,7 @@ from experiments.cells.scorerow import ScoreRow
 from experiments.errors import UsageError
 from experiments.galleries.durable import appending, read_lines
 from experiments.galleries.manifest import Entry
+from experiments.workers import provenance
 from metrics import GalleryBatch, ImageError, MetricSuite
 from metrics.weights import WeightsError
 
@@ -146,10 +147,12 @@ def score_noise(entry: Entry) -> Iterator[ScoreRow]:
     ):
         identity = {
             "implementation": implementation,
+            "convention_version": "1",
             "weights": "none",
             "library": f"torch {torch.__version__}",
             "dtype": "float64",
             "device": "cpu",
+            **provenance.suite(),
         }
         for metric, value in values.items():
             yield ScoreRow(entry.job, entry.prompt, entry.digest, metric, value, identity)
@@ -185,7 +188,7 @@ def _score_batch(
                 why = " ".join(f"{type(error).__name__}: {error}".split())
                 problems.setdefault(metric, f"metric {metric} crashed, the others are kept: {why}")
             case values:
-                identity = suite.identities[metric]
+                identity = {**suite.identities[metric], **provenance.suite()}
                 for entry, value in zip(entries, values.tolist(), strict=True):
                     yield ScoreRow(entry.job, entry.prompt, entry.digest, metric, value, identity)
 

@@ -14,8 +14,8 @@ class ScoreRow:
     Attributes:
         job, prompt: of the gallery.
         gallery: the digest of its images; "" where none was kept.
-        identity: what made the score (implementation, weights, library, dtype, device, ...).
-            Equal identities and equal images mean equal scores.
+        identity: what made the score (implementation, weights, library, dtype, device, ...), which
+            with equal images means equal scores; and the suite that computed it.
     """
 
     job: str
@@ -42,10 +42,10 @@ class ScoreRow:
         return self.gallery == gallery and self.identity.items() >= identity.items()
 
 
-def frame(rows: Iterable[ScoreRow], *, label: str) -> pd.DataFrame:
-    """Score rows as a table of them: a line each, the cell's label in the column `row`.
+def frame(rows: Iterable[ScoreRow], *, label: str, seed: int) -> pd.DataFrame:
+    """Score rows as a table of them: a line each, the cell's label in the column `row`, its seed.
 
     Columns are sorted, so that it is the same whether scores were read back or just made.
     """
     lines = [{"weights": None, **row.line()} for row in rows]  # a score on pixels reads none
-    return pd.DataFrame(lines).sort_index(axis="columns").assign(row=label)
+    return pd.DataFrame(lines).sort_index(axis="columns").assign(row=label, seed=seed)

@@ -71,13 +71,13 @@ class EncodedGallery:
 
 
 def encode(
-    gallery: Gallery, *, inputs: Mapping[str, Any], made_with: Mapping[str, str]
+    gallery: Gallery, *, inputs: Mapping[str, Any], made_with: Mapping[str, str | None]
 ) -> EncodedGallery:
     """The files of a gallery; each says in its metadata how its image was made.
 
     Args:
         inputs: what every gallery of the cell is made from, as JSON values.
-        made_with: the libraries and the device that made it.
+        made_with: the suite, the libraries and the device that made it.
     """
     job, members = gallery.job, range(gallery.first, gallery.first + len(gallery.images))
     how = {

@@ -39,7 +39,7 @@ class Entry:
     passes: Mapping[str, int]
     loss: tuple[float, ...]
     drift: Drift
-    made_with: Mapping[str, str]
+    made_with: Mapping[str, str | None]
     attempts: int = 1
     peak: float | None = None
 

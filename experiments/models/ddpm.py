@@ -6,13 +6,14 @@ condition nothing. The reference is diffusers' DDIMPipeline.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from experiments.errors import UsageError
 from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition, Model, unit_range
+from experiments.models.neutral import VARIANCE_PRESERVING
 from experiments.models.process import DDIM
 
 
@@ -21,6 +22,17 @@ class DDPM(Model):
 
     parts = ("unet", "scheduler")
     pipelines = ("DDPMPipeline", "DDIMPipeline")
+    neutral: ClassVar = {
+        "unet": {
+            "_class_name": ("UNet2DModel",),
+            "class_embed_type": (None,),
+            "num_class_embeds": (None,),
+        },
+        "scheduler": {
+            **VARIANCE_PRESERVING,
+            "variance_type": (None, "fixed_small", "fixed_large"),
+        },
+    }
 
     def __init__(self, *, unet: Any, image_size: int, **rest: Any) -> None:
         side = unet.config.sample_size

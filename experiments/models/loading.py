@@ -100,6 +100,12 @@ class Checkpoint:
 
         return self.config("scheduler", getattr(diffusers, sampler.scheduler))
 
+    def settings(self, part: str) -> tuple[Path, dict[str, Any]]:
+        """The published configuration of a part: its file, and what it says."""
+        name = "scheduler_config.json" if part == "scheduler" else "config.json"
+        path = self._where(part) / name
+        return path, snapshot.read_json(path)
+
     def identity(self, *, name: str, family: str) -> dict[str, str]:
         """What made the images."""
         return {"name": name, "family": family, "source": self.source, "revision": self.revision}

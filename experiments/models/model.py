@@ -21,6 +21,7 @@ from experiments.errors import UsageError
 from experiments.models.execution import EAGER, Execution
 from experiments.models.hub import resolve
 from experiments.models.loading import Checkpoint
+from experiments.models.neutral import Neutral, require_neutral
 from experiments.models.process import DDIM, Process, at_least_float32
 
 # Keyword arguments of the network, one row an image. Empty for an unconditional model.
@@ -45,6 +46,7 @@ class Model(ABC):
     parts: ClassVar[tuple[str, ...]]  # of a pipeline folder in diffusers' layout
     pipelines: ClassVar[tuple[str, ...]]  # diffusers' classes whose parts mean the same here
     sampler: ClassVar[type[Process]] = DDIM
+    neutral: ClassVar[Neutral] = {}  # what its configurations may not ask for
 
     def __init__(
         self,
@@ -98,6 +100,7 @@ class Model(ABC):
             dtype=dtype,
             device=device,
         )
+        require_neutral(checkpoint, cls.neutral)
         return cls(
             process=cls.sampler.from_scheduler(checkpoint.scheduler(cls.sampler), num_steps),
             guidance=guidance,

@@ -5,7 +5,7 @@ with its own FlowMatchEulerDiscreteScheduler; without T5 its tokens are zeros, a
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from torch import Tensor
 from experiments.models.latent import LatentModel
 from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition
+from experiments.models.neutral import VAE
 from experiments.models.process import FlowEuler
 from experiments.models.sdxl import ENCODERS, TOKENIZERS, clip_embeddings
 from experiments.models.stable_diffusion import tokens
@@ -31,6 +32,7 @@ class SD3(LatentModel):
     parts = ("transformer", "vae", *ENCODERS, *TOKENIZERS, "scheduler")
     pipelines = ("StableDiffusion3Pipeline",)
     sampler = FlowEuler
+    neutral: ClassVar = {"transformer": {"_class_name": ("SD3Transformer2DModel",)}, "vae": VAE}
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ with a DDIMScheduler, its original and target size equal to the image's, no crop
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from experiments.models.latent import LatentModel
 from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition
+from experiments.models.neutral import CONDITIONED, LATENTS, SCALED_VAE
 from experiments.models.stable_diffusion import tokens
 
 ENCODERS = ("text_encoder", "text_encoder_2")
@@ -27,6 +28,11 @@ class SDXL(LatentModel):
 
     parts = ("unet", "vae", *ENCODERS, *TOKENIZERS, "scheduler")
     pipelines = ("StableDiffusionXLPipeline",)
+    neutral: ClassVar = {
+        "unet": {**CONDITIONED, "addition_embed_type": ("text_time",)},
+        "vae": SCALED_VAE,
+        "scheduler": LATENTS,
+    }
 
     def __init__(
         self,

@@ -101,10 +101,15 @@ def check(folder: Path, parts: Iterable[str], variant: str | None) -> None:
 
 def read_index(folder: Path) -> dict:
     """model_index.json: the pipeline's class, its parts and options."""
+    return read_json(folder / "model_index.json")
+
+
+def read_json(path: Path) -> dict:
+    """A configuration of a pipeline folder. Raises UsageError if it is none."""
     try:
-        return json.loads((folder / "model_index.json").read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
-        raise UsageError(f"{folder}/model_index.json is not JSON: restore or fetch it") from None
+        raise UsageError(f"{path} is not JSON: restore or fetch it") from None
 
 
 def _check_length(path: Path, name: str) -> None:

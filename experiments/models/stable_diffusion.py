@@ -13,6 +13,7 @@ from torch import Tensor
 from experiments.models.latent import LatentModel
 from experiments.models.loading import Checkpoint
 from experiments.models.model import Condition
+from experiments.models.neutral import CONDITIONED, LATENTS, SCALED_VAE
 
 
 class StableDiffusion(LatentModel):
@@ -20,6 +21,12 @@ class StableDiffusion(LatentModel):
 
     parts: ClassVar = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
     pipelines: ClassVar = ("StableDiffusionPipeline",)
+    neutral: ClassVar = {
+        "unet": {**CONDITIONED, "addition_embed_type": (None,)},
+        "vae": SCALED_VAE,
+        "text_encoder": {"use_attention_mask": (None, False)},
+        "scheduler": {**LATENTS, "steps_offset": (1,)},  # diffusers mends another to 1
+    }
 
     def __init__(self, *, unet: Any, text_encoder: Any, tokenizer: Any, **rest: Any) -> None:
         super().__init__(network=unet, encoders=(text_encoder,), **rest)

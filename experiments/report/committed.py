@@ -33,8 +33,15 @@ class Published:
     pictures: Mapping[str, Path]
 
     def results(self) -> Results:
-        """What figures and pages are made from; scores have the six digits of their file."""
+        """What figures and pages are made from; scores have the digits of their file."""
         return Results(self.table, self.scores)
+
+
+def read_scores(path: Path) -> pd.DataFrame:
+    """The published scores of a table, a line each, with every digit of their file."""
+    wide = pd.read_csv(path)
+    of = [name for name in ("prompt", "job", "row", "seed") if name in wide]
+    return wide.melt(of, var_name="metric").dropna(subset=["value"])
 
 
 def digest(path: Path) -> str:
@@ -63,9 +70,7 @@ def _read(path: Path, document: dict) -> Published:
     return Published(
         path=path,
         table=_table(document),
-        scores=pd.read_csv(scores).melt(
-            ["prompt", "job", "row"], var_name="metric", value_name="value"
-        ).dropna(subset=["value"]),
+        scores=read_scores(scores),
         made_by=document["made_by"],
         pictures={
             picture.stem.removeprefix(named): picture

@@ -47,9 +47,7 @@ def write(
         f"{stem}.md": _markdown(rows, frame, title=title, within=within),
         f"{stem}.csv": frame.to_csv(index=False, lineterminator="\n"),
         f"{stem}.json": json.dumps(_document(rows, within=within), indent=1) + "\n",
-        f"{stem}-held-out.csv": rewards.to_csv(
-            index_label="prompt", float_format="%.6g", lineterminator="\n"
-        ),
+        f"{stem}-held-out.csv": rewards.to_csv(index_label="prompt", lineterminator="\n"),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():

@@ -34,7 +34,7 @@ def page(
 
     Args:
         results: its galleries may not be here; then none are shown.
-        made_by: "configs" and "cells" by row, as the table's JSON has them.
+        made_by: "configs" and "cells" by row, and the "suite", as the table's JSON has them.
         pictures: figures (PNG) by name.
         galleries: how many prompts' galleries are shown, the first ones; None for all.
         pixels: larger images are reduced to as many on their longer side.
@@ -67,6 +67,7 @@ def page(
         accounts=results.accounts,
         plates=[plate(path, name) for name, path in pictures.items()],
         made=made,
+        suite=made_by.get("suite"),
         overrides=overrides(configs),
         shared=shared,
         own=own,

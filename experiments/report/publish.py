@@ -20,12 +20,14 @@ from experiments.report.render import write_page
 from experiments.tables import table as tables
 from experiments.tables import typeset
 from experiments.tables.results import Figure, Results
+from experiments.tables.scorerows import seeds_of
 from experiments.tables.spec import TableSpec, spec_of_cell
 from experiments.tables.table import Table
+from experiments.workers.provenance import suite
 
 
 def summarise(
-    cell: Cell,
+    cells: Sequence[Cell],
     scores: pd.DataFrame,
     *,
     model: str,
@@ -33,6 +35,8 @@ def summarise(
     report: Mapping[str, Any],
 ) -> list[Path]:
     """Prints the mean, standard deviation and n of every metric of one cell; writes its page.
+
+    With several seeds there is a cell for each, and the page is that of the first one's scores.
 
     Args:
         configs: the composed configuration, by the cell's label.
@@ -43,11 +47,16 @@ def summarise(
     """
     values = scores.groupby("metric", sort=False)["value"].agg(["mean", "std", "count"])
     print(values.to_markdown(floatfmt=".4f"))
-    table = tables.build(spec_of_cell(cell), scores, paper_model=model, allow_partial=True)
-    made_by = {"configs": configs, "cells": {cell.label: _making_of(cell)}}
-    shown = page(results_of(table, scores, [cell]), made_by=made_by, pictures={}, **report)
-    written = write_page(shown, cell.score_file.with_suffix(".html"))
-    print(f"\ngalleries: {cell.place}\nscores:    {cell.score_file}\npage:      {written}")
+    first = cells[0]
+    spec = spec_of_cell(first, seeds=len(cells))
+    table = tables.build(spec, scores, paper_model=model, allow_partial=True)
+    made_by = _made_by(cells, configs)
+    shown = page(results_of(table, scores, cells), made_by=made_by, pictures={}, **report)
+    written = write_page(shown, first.score_file.with_suffix(".html"))
+    print()
+    for cell in cells:
+        print(f"galleries: {cell.place}\nscores:    {cell.score_file}")
+    print(f"page:      {written}")
     return [written]
 
 
@@ -77,7 +86,7 @@ def publish(
         All that was written.
     """
     table = tables.build(spec, scores, paper_model=model, allow_partial=allow_partial)
-    made_by = {"configs": configs, "cells": {cell.label: _making_of(cell) for cell in cells}}
+    made_by = _made_by(cells, configs)
     stem, why = free_stem(folder, table, configs)
     results = results_of(table, scores, cells)
     drawn = {name: draw(results, folder / f"{stem}-{name}") for name, draw in figures.items()}
@@ -102,15 +111,19 @@ def publish(
 
 
 def results_of(table: Table, scores: pd.DataFrame, cells: Sequence[Cell]) -> Results:
-    """A table with the galleries and noises of its cells."""
-    ours = [cell for cell in cells if cell.production]
+    """A table with the galleries and noises of its cells: what is looked at is the first seed's."""
+    first = [of_row[0] for of_row in _by_row(cells).values()]
     return Results(
         table,
         scores,
         jobs=cells[0].jobs,
-        galleries={cell.label: cell.galleries for cell in cells},
-        drifts={cell.label: [entry.drift for entry in cell.entries()] for cell in ours},
-        accounts=[account(cell.production) for cell in ours if cell.production],
+        galleries={cell.label: cell.galleries for cell in first},
+        drifts={
+            cell.label: [entry.drift for entry in cell.entries()]
+            for cell in first
+            if cell.production
+        },
+        accounts=[account(cell.production) for cell in cells if cell.production],
     )
 
 
@@ -134,17 +147,45 @@ def write_table(table: Table, folder: Path, stem: str, *, made_by: Mapping[str, 
     return paths
 
 
-def _making_of(cell: Cell) -> dict[str, Any]:
-    """Libraries, devices, noises and the median seconds of every stage of a cell's galleries."""
-    if cell.production is None:
-        return {"path": str(cell.place)}
-    inputs, entries = dict(cell.production.folder.inputs), cell.entries()
+def _write_scores(scores: pd.DataFrame, path: Path) -> Path:
+    """The values behind the table, with every digit: a line for each prompt, row and, of several,
+    seed, a column for each metric.
+    """
+    of = ["prompt", "job", "row", *(["seed"] if seeds_of(scores) > 1 else [])]
+    wide = scores.pivot(index=of, columns="metric", values="value")
+    wide.to_csv(path, lineterminator="\n")
+    return path
+
+
+def _made_by(cells: Sequence[Cell], configs: Mapping[str, Mapping]) -> dict[str, Any]:
+    """What the JSON of a table says of its making."""
+    making = {label: _making_of(of_row) for label, of_row in _by_row(cells).items()}
+    return {"suite": suite(), "configs": configs, "cells": making}
+
+
+def _by_row(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
+    """The cells of each table row, one for each seed."""
+    rows: dict[str, list[Cell]] = {}
+    for cell in cells:
+        rows.setdefault(cell.label, []).append(cell)
+    return rows
+
+
+def _making_of(cells: Sequence[Cell]) -> dict[str, Any]:
+    """Libraries, devices, noises and the median seconds of every stage of a table row's galleries,
+    and the inputs of its first seed.
+    """
+    first = cells[0]
+    if first.production is None:
+        return {"path": str(first.place)}
+    inputs = dict(first.production.folder.inputs)
+    entries = [entry for cell in cells for entry in cell.entries()]
     if not entries:  # only timed
         return {"inputs": inputs}
     seconds = {
         stage: median(entry.seconds[stage] for entry in entries) for stage in entries[0].seconds
     }
-    made_with = sorted({tuple(entry.made_with.items()) for entry in entries})
+    made_with = sorted({tuple(entry.made_with.items()) for entry in entries}, key=repr)
     return {
         "inputs": inputs,
         "noise": averages([entry.drift for entry in entries]),

@@ -70,6 +70,8 @@ ENVIRONMENT.filters |= {
     "marks": typeset.marks,
     "model_title": typeset.model_title,
     "p_value": typeset.p_value,
+    "over_seeds": typeset.over_seeds,
     "ratio": typeset.ratio,
+    "times_seeds": typeset.times_seeds,
     "verdict": typeset.verdict,
 }

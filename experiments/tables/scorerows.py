@@ -1,8 +1,9 @@
 """Score rows as a table takes them: checked one by one and against each other, then laid out.
 
 A score row is one gallery under one metric. Rows of a table are compared in pairs by `job`, so a
-job must mean the same prompt everywhere, and a column must be one measurement: one implementation
-with one set of weights. Where libraries, dtypes or devices differ, the table says so.
+job must mean the same prompt everywhere, and a column must be one measurement: one implementation,
+one version of its convention, one set of weights. Where libraries, dtypes or devices differ, the
+table says so.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,8 @@ import pandas as pd
 
 from experiments.errors import UsageError
 
-IDENTITY = ("implementation", "weights")  # a column mixing two of either is refused
-PROVENANCE = (*IDENTITY, "library", "dtype", "device")
+IDENTITY = ("implementation", "convention_version", "weights")  # none may occur twice in a column
+PROVENANCE = (*IDENTITY, "library", "dtype", "device", "suite", "commit", "tree")
 COLUMNS = ("row", "job", "prompt", "metric", "value", *PROVENANCE)
 
 
@@ -28,13 +29,14 @@ def select(scores: pd.DataFrame, *, rows: Sequence[str], metrics: Sequence[str])
     if absent:
         raise UsageError(f"the scores lack the columns {', '.join(absent)}; score again")
     scores = scores[scores["row"].isin(list(rows)) & scores["metric"].isin(list(metrics))]
+    once = ["row", "job", "metric", *(["seed"] if "seed" in scores else [])]
     scores = scores.astype({"job": str, "value": float}).sort_values(["row", "metric", "job"])
     for line in scores[~np.isfinite(scores["value"])].itertuples():
         raise UsageError(
             f"{line.metric} of row {line.row!r}, job {line.job} is {line.value}; look at this "
             "gallery and score it again"
         )
-    for line in scores[scores.duplicated(["row", "job", "metric"])].itertuples():
+    for line in scores[scores.duplicated(once)].itertuples():
         raise UsageError(
             f"row {line.row!r} has two scores of {line.metric} for job {line.job}; "
             "keep one score per row, job and metric"
@@ -47,11 +49,22 @@ def select(scores: pd.DataFrame, *, rows: Sequence[str], metrics: Sequence[str])
     return scores
 
 
-def pivot(scores: pd.DataFrame, metric: str, *, rows: Sequence[str]) -> pd.DataFrame:
-    """Values of one metric, jobs (sorted) by rows; NaN where a row lacks the job."""
+def pivot(
+    scores: pd.DataFrame, metric: str, *, rows: Sequence[str], seeds: int | None = None
+) -> pd.DataFrame:
+    """Values of one metric, jobs (sorted) by rows: means over the seeds, NaN where one is lacking.
+
+    seeds: how many there must be; None for as many as any row has.
+    """
     lines = scores[(scores["metric"] == metric) & scores["row"].isin(list(rows))]
-    wide = lines.astype({"job": str}).pivot(index="job", columns="row", values="value")
+    values = lines.astype({"job": str}).groupby(["job", "row"])["value"]
+    wide = values.mean().where(values.count() == (seeds or seeds_of(scores))).unstack()
     return wide.reindex(columns=list(rows)).astype(float).sort_index()
+
+
+def seeds_of(scores: pd.DataFrame) -> int:
+    """How many seeds a row has, at the most."""
+    return scores.groupby("row")["seed"].nunique().max() if "seed" in scores else 1
 
 
 def gaps(values: pd.DataFrame, *, jobs: int) -> list[tuple[str, int, int]]:
@@ -78,6 +91,6 @@ def provenance(scores: pd.DataFrame, metric: str) -> dict[str, tuple[str, ...]]:
         if len(found[field]) > 1:
             raise UsageError(
                 f"{metric} was scored with {len(found[field])} different {field} "
-                f"({', '.join(found[field])}); score all rows with one"
+                f"({', '.join(found[field])}); score all rows again with one"
             )
     return found

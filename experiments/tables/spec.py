@@ -1,5 +1,6 @@
 """What a table shows: its rows, columns and tests, in plain values as its YAML states them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,8 @@ class TableSpec:
         columns: metric -> Column, or the mapping of a Column's fields.
         baselines: row -> the row, or rows, that it is tested against; stars speak of the first.
         paper: the paper's table that these rows mirror ("table1" .. "table9"), or None.
-        jobs: how many jobs each cell must have at least.
+        jobs: how many jobs each cell must have at least, each with all seeds.
+        seeds: how many.
         unit: what a job is made of, in the singular.
         notes: sentences that a reader needs, such as what made the masks.
 
@@ -48,6 +50,7 @@ class TableSpec:
     jobs: int
     unit: str = "prompt"
     notes: Sequence[str] = ()
+    seeds: int = 1
 
     def __post_init__(self) -> None:
         columns = {
@@ -97,7 +100,7 @@ def spec_of(
     return TableSpec(
         name=table["name"],
         title=table["title"],
-        rows=[cell.label for cell in cells],
+        rows=list(dict.fromkeys(cell.label for cell in cells)),
         columns={
             name: columns[name]
             for name in dict.fromkeys([*table["columns"], *beside])
@@ -112,11 +115,12 @@ def spec_of(
         jobs=len(cells[0].jobs),
         unit=table.get("unit", "prompt"),
         notes=notes,
+        seeds=max(Counter(cell.label for cell in cells).values()),
     )
 
 
-def spec_of_cell(cell: Cell) -> TableSpec:
-    """The table of a single cell: its scores, compared with nothing."""
+def spec_of_cell(cell: Cell, *, seeds: int) -> TableSpec:
+    """The table of a single cell, or of one for each seed: its scores, compared with nothing."""
     return TableSpec(
         name=cell.label,
         title=f"Galleries of {cell.label}{' noises' if cell.production else ''}",
@@ -125,4 +129,5 @@ def spec_of_cell(cell: Cell) -> TableSpec:
         baselines={},
         paper=None,
         jobs=len(cell.jobs),
+        seeds=seeds,
     )

@@ -8,6 +8,14 @@ With differences d_i = a_i - b_i, mean m and sample standard deviation s over n 
     Holm       adjusted p_(k) = max_{j <= k} min(1, (N - j + 1) p_(j)), p sorted (Holm, 1979)
     TOST       p = max of the one-sided tests m > -margin and m < margin (Schuirmann, 1987)
 
+Several seeds are a second level below the prompt: d_js = m + u_j + e_js for prompt j and seed s.
+They are nested, not crossed, as the noise is drawn anew for each (seed, prompt): seed 1 has nothing
+in common between two prompts, so no variance of its own. What is tested are the means d_j over a
+prompt's seeds, n of them: galleries of one prompt are not independent. Where every prompt has every
+seed, and others are left out, the paired t-test of d_j is the mixed model with a random prompt: the
+same estimate and standard error, with n - 1 degrees of freedom. A bootstrap over prompts would only
+approximate it.
+
 A deviation from the textbook, where the textbook has none to give: differences without any spread
 leave t undefined. If all are zero, p = 1; if all equal one other value, the signed-rank p stands
 in for the t-test's.

@@ -3,6 +3,7 @@
 Every row of a table holds the same jobs (prompts), and the same base noises served all of them, so
 rows are compared in pairs: d_j = score_row(j) - score_baseline(j). Two families of p-values are
 corrected by Holm's method, each over the whole table: all paired t-tests, and all Wilcoxon tests.
+With several seeds a job's score is its mean over them, see `statistics`.
 
 A cell that lacks jobs is refused; or the table is of those jobs that all rows have, as the paper
 leaves out pictures that failed, and is printed with its n. The paper's numbers (`paper`) stand
@@ -49,7 +50,8 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Cell:
-    """One row in one column; mean and sample standard deviation (n - 1) over its n jobs.
+    """One row in one column; mean and sample standard deviation (n - 1) over its n jobs, each the
+    mean over its seeds.
 
     `paper` is the paper's (mean, standard deviation) of the same model, row and metric.
     """
@@ -127,9 +129,12 @@ def build(
         provenance = {metric: scorerows.provenance(scores, metric) for metric in spec.columns}
     except UsageError as error:
         raise UsageError(f"{spec.name}: {error}") from error
-    values = {metric: scorerows.pivot(scores, metric, rows=spec.rows) for metric in spec.columns}
+    values = {
+        metric: scorerows.pivot(scores, metric, rows=spec.rows, seeds=spec.seeds)
+        for metric in spec.columns
+    }
     gaps = tuple(
-        f"row {row!r} has {have} of {expected} galleries for {metric}"
+        f"row {row!r} has {have} of {expected} galleries{_of_seeds(spec)} for {metric}"
         for metric in spec.columns
         for row, have, expected in scorerows.gaps(values[metric], jobs=spec.jobs)
     )
@@ -230,6 +235,10 @@ def _cell(
         comparisons=comparisons,
         paper=reported.get(row, {}).get(metric),
     )
+
+
+def _of_seeds(spec: TableSpec) -> str:
+    return f" of all {spec.seeds} seeds" if spec.seeds > 1 else ""
 
 
 def _percent(value: float, baseline: float) -> float | None:

@@ -25,7 +25,8 @@ def markdown(table: "Table") -> str:
     spec = table.spec
     parts = [
         f"# {spec.title}",
-        f"Model {model_title(table)}. Mean (standard deviation over {spec.unit}s); n {spec.unit}s.",
+        f"Model {model_title(table)}. Mean (standard deviation over {spec.unit}s"
+        f"{over_seeds(table)}); n {spec.unit}s{' × seeds' if spec.seeds > 1 else ''}.",
         *(_escape(note) for note in spec.notes),
         *(["**Partial table.** " + "; ".join(table.gaps) + "."] if table.gaps else []),
         grid(["", *map(_heading, spec.columns.values()), "n"], _mean_rows(table)),
@@ -40,7 +41,8 @@ def markdown(table: "Table") -> str:
                 [*("", "", "difference [95 % interval]", "effect", "", "d<sub>z</sub>"), *P_HEADS],
                 [_effect_row(table, *pair) for pair in tested],
             ),
-            f"Differences are taken {spec.unit} by {spec.unit} on the same base noises. p-values "
+            f"Differences are taken {spec.unit} by {spec.unit} on the same base noises. "
+            f"{seeds_tested(table)}p-values "
             f"are Holm-corrected over the whole table: {len(tested)} t-tests as one family, "
             f"{len(tested)} Wilcoxon signed-rank tests as another. Interval and "
             f"d<sub>z</sub> (mean difference / its standard deviation) are uncorrected.",
@@ -80,7 +82,7 @@ def latex(table: "Table") -> str:
     caption = (
         f"{spec.title}. Model {model_title(table)}. Stars: paired t-test against the row's "
         f"baseline, Holm-corrected over the table ({MARKS}). "
-        f"n = {count_range(cell.n for cell in table.cells)}."
+        f"n = {count_range(cell.n for cell in table.cells)}{times_seeds(table)}."
     )
     for note in spec.notes:
         caption += f" {note}"
@@ -98,6 +100,24 @@ def latex(table: "Table") -> str:
             position_float="centering",
         )
     )
+
+
+def times_seeds(table: "Table") -> str:
+    """What follows a number of jobs where each has several seeds."""
+    return f" × {table.spec.seeds}" if table.spec.seeds > 1 else ""
+
+
+def over_seeds(table: "Table") -> str:
+    """What the score of a job is where it has several seeds."""
+    seeds = table.spec.seeds
+    return f", each the mean of {seeds} seeds" if seeds > 1 else ""
+
+
+def seeds_tested(table: "Table") -> str:
+    """What is tested where a job has several seeds, in a sentence."""
+    unit = table.spec.unit
+    told = f"A {unit}'s difference is its mean over the seeds, and the {unit} is the unit tested. "
+    return told if table.spec.seeds > 1 else ""
 
 
 def model_title(table: "Table") -> str:
@@ -118,7 +138,8 @@ def _mean_rows(table: "Table") -> list[list[str]]:
                 f"**{text}**" if cell.mean is not None and cell.mean == best[cell.metric] else text
             )
             texts.append(text + _escape(marks(cell)))
-        rows.append([_escape(row), *texts, count_range(cell.n for cell in cells)])
+        n = count_range(cell.n for cell in cells) + times_seeds(table)
+        rows.append([_escape(row), *texts, n])
         if any(cell.paper for cell in cells):
             reported = (
                 mean_and_spread(mean, std, table.spec.columns[cell.metric])

@@ -61,7 +61,7 @@ def of_cell(
     Raises:
         UsageError: an image is not the one that was committed.
     """
-    scores = scores[scores["row"] == cell.label]
+    scores = scores[(scores["row"] == cell.label) & (scores["seed"] == cell.seed)]
     values = scores.pivot(index="job", columns="metric", values="value")
     values = values[list(dict.fromkeys(scores["metric"]))]
     committed = cell.galleries.committed()
@@ -74,7 +74,7 @@ def of_cell(
     }
     return Record(
         id=name,
-        name=cell.label,
+        name=cell.name,
         group=table,
         job_type="cell",
         tags=tuple(_tags(config)),

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from scipy.stats import chi2
 
 from coupling import (
     antithetic,
@@ -122,6 +123,17 @@ def test_new_members_have_the_dtype_of_the_old_ones():
     half = iid(2).sample(SHAPE, seed=0).half()
     grown = grow(equicorrelated(3, rho=0), half, 3, seed=0)
     assert grown.dtype == torch.float16 and torch.equal(grown[:2], half)
+
+
+@pytest.mark.parametrize("dimension", [1, 3, 6, 48, 1024, 16384])
+def test_noises_are_refused_only_where_the_law_does_not_draw_them(dimension):
+    """The squared norm is a chi-square: quantiles of 1e-13 pass, and 1e-120 does not."""
+    law = chi2(dimension)
+    for square in (law.ppf(1e-13), law.isf(1e-13)):
+        noise = torch.full((1, dimension), math.sqrt(square / dimension))
+        assert torch.equal(grow(iid(2), noise, 1, seed=0), noise)
+    with pytest.raises(ValueError, match="noises 0 and 0 have the inner product"):
+        grow(iid(2), torch.full((1, dimension), math.sqrt(law.isf(1e-120) / dimension)), 1, seed=0)
 
 
 def sampled(law, shape=(4, 64, 64)):

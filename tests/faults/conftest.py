@@ -36,6 +36,7 @@ def stub(tmp_path) -> Callable[..., Stub]:
         workers = workers or one_lane(2, retries=2)
         cell = Cell(
             label="stub",
+            seed=0,
             jobs=jobs,
             galleries=folder,
             place=path,

@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.ndimage import correlate
 from scipy.special import gamma
+from torch.nn.functional import pad
 
 from metrics.features import brisque
 from metrics.features.brisque import SVM, natural_scene_statistics
@@ -59,7 +60,7 @@ def by_the_paper(luma: np.ndarray) -> list[float]:
 def test_features_of_the_first_scale_are_the_papers(images):
     ours = natural_scene_statistics(images[:3])[:, :18]
     for row, image in zip(ours, images[:3].double().numpy(), strict=True):
-        luma = np.round(np.tensordot((0.299, 0.587, 0.114), image, 1))
+        luma = np.floor(np.tensordot((299, 587, 114), image, 1) / 1000 + 0.5)
         np.testing.assert_allclose(row, by_the_paper(luma), rtol=1e-9, atol=1e-12)
 
 
@@ -86,18 +87,32 @@ def test_scores_are_not_clamped(images):
     assert brisque.brisque(images[:1], constant(150.0)).item() == 150
 
 
-def test_rounding_noise_in_flat_areas_has_no_vote(images):
-    """Half of the picture is flat: its mscn is exactly zero, whatever the grey."""
-    values = []
-    for grey in (7, 100, 255):
-        image = images[:1].clone()
+def test_rounding_noise_in_flat_areas_has_no_vote(images, monkeypatch):
+    """Half of the picture is flat: filters that differ in their rounding alone agree."""
+
+    def columns_last(x):
+        x = pad(x, (3, 3, 3, 3))
+        return brisque._filter(brisque._filter(x, taps, dim=-1), taps, dim=-2)
+
+    taps, flat = brisque._GAUSSIAN, images[:3].clone()
+    for image, grey in zip(flat, (7, 100, 255), strict=True):
         image[..., 32:, :] = grey
-        luma = image[:, 0].double()
-        mu = brisque._blur(luma)
-        noise = (luma - mu)[0, 40:-4, 8:-8].abs().max()
-        assert noise < 1e-9
-        values.append(natural_scene_statistics(image)[0])
-    assert torch.stack(values).isfinite().all()
+    ours = natural_scene_statistics(flat)
+    monkeypatch.setattr(brisque, "_blur", columns_last)
+    torch.testing.assert_close(natural_scene_statistics(flat), ours, rtol=1e-9, atol=1e-12)
+    monkeypatch.setattr(brisque, "hardshrink", lambda x, _: x.clone())
+    assert (natural_scene_statistics(flat) - ours).abs().max() > 1e-3
+
+
+def test_a_tie_of_the_luma_is_rounded_up(monkeypatch):
+    """As MATLAB rounds; a floating-point sum gets half of these wrong."""
+    lumas: list[torch.Tensor] = []
+    monkeypatch.setattr(brisque, "_statistics", lambda luma: lumas.append(luma) or luma[:, 0])
+    sums = {(r, g, b): 299 * r + 587 * g + 114 * b
+            for r in range(256) for g in range(256) for b in range(0, 256, 51)}  # fmt: skip
+    ties = {rgb: total for rgb, total in sums.items() if total % 1000 == 500}
+    brisque._both_scales(torch.tensor([*ties], dtype=torch.uint8).T.reshape(1, 3, 1, -1))
+    assert lumas[0].flatten().tolist() == [total // 1000 + 1 for total in ties.values()]
 
 
 def test_a_batch_is_at_least_five_times_as_fast_as_image_by_image(images, svm):

@@ -94,6 +94,7 @@ def test_identities_name_what_made_a_score_and_load_nothing(make_suite):
     identities = suite.identities
     assert set(identities) == set(suite.scores)
     assert identities["mss"]["convention"] == "mean cosine over pairs, diagonal excluded"
+    assert identities["mss"]["convention_version"] == "1"
     assert identities["clip_prefixed"]["prefix"] == "photo of "
     assert identities["clip"]["sha256"] == identities["vendi"]["sha256"]
     assert identities["l2"]["dtype"] == "float64"

@@ -12,6 +12,7 @@ from experiments.figures.curve import _reported
 from experiments.figures.effects import COLOURS
 from experiments.tables import table as tables
 from experiments.tables.results import Results
+from experiments.tables.scorerows import PROVENANCE
 from experiments.tables.spec import TableSpec
 
 PROMPTS = ("a bedroom with a red bed", "a picture that costs $5 and $6 " * 6)
@@ -83,7 +84,7 @@ def measured(effect: float, *, better="higher", baselines=None) -> Results:
     rng = np.random.default_rng(0)
     iid = rng.normal(1.0, 0.1, 20)
     values = {"iid": iid, "coupled": iid + effect + rng.normal(0, 0.02, 20)}
-    made = dict.fromkeys(("implementation", "weights", "library", "dtype", "device"), "-")
+    made = dict.fromkeys(PROVENANCE, "-")
     scores = pd.DataFrame(
         {"row": row, "job": f"{j}", "prompt": f"{j}", "metric": "l2", "value": value, **made}
         for row, column in values.items()

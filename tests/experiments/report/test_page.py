@@ -19,6 +19,7 @@ from experiments.report.pictures import photo
 from experiments.report.settings import overrides, settings
 from experiments.tables import table as tables
 from experiments.tables.results import Results
+from experiments.tables.scorerows import PROVENANCE
 from experiments.tables.spec import TableSpec
 from experiments.tasks.job import jobs_of
 
@@ -29,7 +30,7 @@ def results(effects=(0.1, -0.3), *, prompt="a bed") -> Results:
     """Two rows over 20 prompts against a third, in two metrics; `passes` is constant."""
     rng = np.random.default_rng(0)
     base = rng.normal(1.0, 0.1, 20)
-    made = dict.fromkeys(("implementation", "weights", "library", "dtype", "device"), "-")
+    made = dict.fromkeys(PROVENANCE, "-")
     rows = {"iid": base, "one": base + effects[0] + rng.normal(0, 0.05, 20)}
     rows["two"] = base + effects[1] + rng.normal(0, 0.05, 20)
     scores = pd.DataFrame(

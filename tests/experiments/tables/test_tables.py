@@ -51,10 +51,14 @@ def scores() -> pd.DataFrame:
                     "metric": metric,
                     "value": value,
                     "implementation": f"metrics.{metric}",
+                    "convention_version": "1",
                     "weights": None if metric == "l2" else "clip@1",
                     "library": "torch 2",
                     "dtype": "float32",
                     "device": "cpu",
+                    "suite": "0.1.0",
+                    "commit": None,
+                    "tree": None,
                 }
                 for j, value in enumerate(values)
             ]
@@ -226,10 +230,11 @@ def test_cells_without_any_pair_are_dashes(scores, tmp_path):
     assert "coupled & {--} & {--}" in text["tex"]
 
 
-@pytest.mark.parametrize("field", ["implementation", "weights"])
+@pytest.mark.parametrize("field", ["implementation", "convention_version", "weights"])
 def test_a_column_made_in_two_ways_is_refused(scores, field):
     scores.loc[(scores["row"] == "coupled") & (scores["metric"] == "mss"), field] = "another"
-    with pytest.raises(UsageError, match=f"mss was scored with 2 different {field}"):
+    refusal = f"mss was scored with 2 different {field} .*score all rows again with one"
+    with pytest.raises(UsageError, match=refusal):
         tables.build(make_spec(), scores, paper_model="tiny")
 
 

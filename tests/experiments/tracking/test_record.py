@@ -45,12 +45,12 @@ def cell(tmp_path):
     recipe = Recipe(method=None, seed=0, inputs={}, model=None)
     production = Production("coupled", JOBS, folder, recipe, None, None)
     file = tmp_path / "tiny-a 1.jsonl"
-    return Cell("coupled", JOBS, folder, folder.path, None, file, production)
+    return Cell("coupled", 0, JOBS, folder, folder.path, None, file, production)
 
 
 def scores(values: dict[str, list[float]], row: str = "coupled") -> pd.DataFrame:
     return pd.DataFrame(
-        {"row": row, "job": job.id, "metric": metric, "value": value}
+        {"row": row, "seed": 0, "job": job.id, "metric": metric, "value": value}
         for metric, column in values.items()
         for job, value in zip(JOBS, column, strict=False)
     )
