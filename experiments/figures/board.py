@@ -124,8 +124,9 @@ def _frame(figure: Figure, left: int, top: int, across: int, down: int) -> None:
     width, height = (round(side * DPI) for side in figure.get_size_inches())
     corner = ((left - FRAME) / width, 1 - (top + down + FRAME) / height)
     size = ((across + 2 * FRAME) / width, (down + 2 * FRAME) / height)
-    look = {"edgecolor": "#444444", "facecolor": "none", "linewidth": 1.0}
-    figure.add_artist(Rectangle(corner, *size, transform=figure.transFigure, **look))
+    frame = Rectangle(corner, *size, transform=figure.transFigure, fill=False)
+    frame.set(edgecolor="#444444", linewidth=1.0)
+    figure.add_artist(frame)
 
 
 def _write(figure: Figure, left: int, top: int, text: str, **font: Any) -> None:
