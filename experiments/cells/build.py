@@ -62,7 +62,9 @@ def _foreign(label: str, config: Config, task: Foreign) -> Cell:
     place = Path(task.path)
     name = f"{place.stem}-{cell_key({'path': str(place.resolve())})}"
     file = Path(config.results_dir) / "scores" / f"{name}.jsonl"
-    return Cell(label, task.jobs(), task, place, suite=build("metrics", config), score_file=file)
+    suite = build("metrics", config)
+    notes = task.notes
+    return Cell(label, task.jobs(), task, place, suite=suite, score_file=file, notes=notes)
 
 
 def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from experiments.figures.style import DPI, canvas, save, style
@@ -48,8 +48,12 @@ def gallery_board(
         unit = torch.from_numpy(images).movedim(-1, 1) / 255
         return to_uint8(arrange(unit)).numpy()
 
+    shape = columns[labels[0]][0].shape[1:3] if jobs else (1, 1)
     galleries = [
-        (job.prompt, {label: arranged(images[k]) for label, images in columns.items()})
+        (
+            job.prompt,
+            {label: arranged(_fitted(images[k], shape)) for label, images in columns.items()},
+        )
         for k, job in enumerate(jobs)
     ]
     return comparison_board(galleries, path)
@@ -99,6 +103,16 @@ def comparison_board(
                     _place(figure, left, top + row_height - height, _tile(image))
             top += row_height + ROW_GAP
         return save(figure, path)
+
+
+def _fitted(images: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Images (K, H, W, 3) at the height and width `shape`, on white where proportions differ."""
+    if images.shape[1:3] == shape:
+        return images
+    return np.stack([
+        np.asarray(ImageOps.pad(Image.fromarray(image), shape[::-1], color="white"))
+        for image in images
+    ])  # fmt: skip
 
 
 def _tile(image: np.ndarray) -> np.ndarray:
