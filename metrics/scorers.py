@@ -16,9 +16,13 @@ from metrics.gallery import GalleryBatch
 
 
 class Scorer(ABC):
-    """One score of a gallery. `convention` says in a line what the number means."""
+    """One score of a gallery. `convention` says in a line what the number means.
+
+    least: how many images a gallery must have; one that compares them needs two.
+    """
 
     convention: ClassVar[str]
+    least: ClassVar[int] = 1
 
     @abstractmethod
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
@@ -30,6 +34,7 @@ class PairwiseL2(Scorer):
     """`diversity.pairwise_l2`"""
 
     convention = "mean over pairs of the mean squared difference, RGB in [0, 1]"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         return diversity.pairwise_l2(batch.unit)
@@ -41,6 +46,7 @@ class MeanPairwiseSimilarity(Scorer):
 
     features: str
     convention = "mean cosine over pairs, diagonal excluded"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         return diversity.mean_pairwise_similarity(features.images(self.features))
@@ -102,6 +108,7 @@ class PairwiseLPIPS(Scorer):
 
     features: str
     convention = "mean over pairs, version 0.1"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         network = features.network(self.features, LPIPSFeatures)
@@ -114,6 +121,7 @@ class PairwiseSSIM(Scorer):
     """`diversity.pairwise_ssim`"""
 
     convention = "mean over pairs, 11 x 11 window, RGB, no halving"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         return diversity.pairwise_ssim(batch.unit.double())
@@ -137,6 +145,7 @@ class BackgroundL2(Scorer):
     """`regions.l2_background`"""
 
     convention = "mean over pairs of the mean squared difference outside the mask"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         _, masks = batch.regions
@@ -149,6 +158,7 @@ class BackgroundLPIPS(Scorer):
 
     features: str
     convention = "mean over pairs of the spatial map, version 0.1, outside the mask"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         _, masks = batch.regions
@@ -184,6 +194,7 @@ class BrightnessGap(Scorer):
     """`brightness.gap`"""
 
     convention = "mean value channel, first half of the gallery against the second, absolute"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         return brightness.gap(batch.unit)
@@ -195,6 +206,7 @@ class BrightnessContrast(Scorer):
 
     weight: float
     convention = "gap and weighted standard deviations within the halves"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         return brightness.contrast(batch.unit, weight=self.weight)
@@ -205,6 +217,7 @@ class BrightnessMargin(Scorer):
     """`brightness.margin`"""
 
     convention = "between the brighter and the darker half of the sorted gallery"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         return brightness.margin(batch.unit)

@@ -4,13 +4,10 @@ The first `n` prompts of a source never depend on `count`, so a run that grows f
 keeps its first 24 galleries. A `count` of None asks for all that there are.
 """
 
-from collections.abc import Callable
-from pathlib import Path
-
 from experiments.errors import UsageError
-from experiments.inputs import text
+from experiments.inputs.prompts import Source, from_file, from_list
 
-Source = Callable[[int | None], list[str]]
+__all__ = ["captions", "from_file", "from_list", "held_out"]
 
 
 def captions(count: int | None, *, seed: int) -> list[str]:
@@ -26,38 +23,6 @@ def captions(count: int | None, *, seed: int) -> list[str]:
     return prompts(count, seed=seed)
 
 
-def from_list(count: int | None, *, prompts: list[str]) -> list[str]:
-    """The first `count` of `prompts`, which a configuration lists.
-
-    Raises:
-        UsageError: it lists fewer, or something that is no text.
-    """
-    for prompt in prompts:
-        if not isinstance(prompt, str):
-            raise UsageError(f"prompts.prompts lists {prompt!r}, which is no text: quote it")
-    return _first(count, prompts, "the list of prompts")
-
-
-def from_file(count: int | None, *, path: str, column: str, remedy: str = "") -> list[str]:
-    """The first `count` prompts of a text, CSV, JSONL or Parquet file, exactly as they are there.
-
-    Args:
-        path: `.txt` has one prompt a line; `.csv`, `.jsonl` and `.parquet` have a `column` of them.
-            Blank prompts are skipped.
-        remedy: what to do when the file is missing, for the error message.
-
-    Raises:
-        UsageError: no such file, another kind of file, one that is not sound, too few prompts.
-    """
-    file = Path(path)
-    if not file.is_file():
-        raise UsageError(f"prompt file {path} does not exist; {remedy or 'set prompts.path'}")
-    prompts = text.column(file, column)
-    if not prompts:
-        raise UsageError(f"prompt file {path} is empty; write one prompt a line")
-    return _first(count, prompts, f"prompt file {path}")
-
-
 def held_out(count: int, *, source: Source, used: int) -> list[str]:
     """The `count` prompts of `source` that follow its first `used`, which something learned from.
 
@@ -65,12 +30,3 @@ def held_out(count: int, *, source: Source, used: int) -> list[str]:
         UsageError: the source has fewer than `used` + `count`.
     """
     return source(used + count)[used:]
-
-
-def _first(count: int | None, prompts: list[str], source: str) -> list[str]:
-    if count is not None and len(prompts) < count:
-        raise UsageError(
-            f"{source} has {len(prompts)} prompts, {count} were asked for; "
-            f"set task.num_prompts={len(prompts)} or another source, as in prompts=coco"
-        )
-    return list(prompts[:count])

@@ -51,10 +51,10 @@ def test_the_command_loads_no_model(tmp_path):
     [
         (["shape=4,8,8"], "out"),
         (["out=OUT"], "shape"),
-        (["shape=4,8,x", "out=OUT"], "a side of the noise's shape = 'x' is not an integer >= 1"),
-        (["shape=4,-8", "out=OUT"], "shape = -8 is not an integer >= 1"),
+        (["shape=4,8,x", "out=OUT"], "a side of shape=x is no whole number"),
+        (["shape=4,-8", "out=OUT"], "shape = -8 must be at least 1"),
         (["shape=4,8,8", "out=OUT", "K=1"], "coupling: K = 1 is not an integer >= 2"),
-        (["shape=4,8,8", "out=OUT", "seed=1.5"], "seed = 1.5 is not an integer"),
+        (["shape=4,8,8", "out=OUT", "seed=1.5"], "seed=1.5 is no whole number"),
         (["shape=4,8,8", "out=OUT", "coupling=gone"], "gone"),
         (["shape=4,8,8", "out=OUT", "size=3"], "size"),
         (["shape=4,8,8", "out=OUT", "coupling=low_frequency"], "(16, 16)"),
