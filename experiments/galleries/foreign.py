@@ -19,6 +19,7 @@ import numpy as np
 from experiments.errors import UsageError
 from experiments.inputs import folders, pictures, text
 from experiments.inputs.settings import require_whole
+from experiments.inputs.text import shown
 from experiments.tasks.job import Job, jobs_of
 
 SHOWN = 3  # pairs of a name and a prompt that are told
@@ -112,7 +113,8 @@ class Foreign:
             images.append(pictures.read(path, of=self.path).pixels)
             if images[-1].shape != images[0].shape:
                 raise UsageError(
-                    f"{path} has another size than {entry.paths[0]}; score equal sizes"
+                    f"{shown(path)} has another size than {shown(entry.paths[0])}; "
+                    "score equal sizes"
                 )
         return np.stack(images)
 
@@ -160,13 +162,11 @@ class Foreign:
     def _in_order(self, found: Sequence[folders.Gallery]) -> tuple[list[folders.Gallery], str]:
         found = found[: self.num_prompts]
         prompts = self.prompts(len(found))
-        pairs = [f"{name} is {prompt!r}" for (name, _), prompt in zip(found, prompts, strict=True)]
-        told = ", ".join([*pairs[:SHOWN], *(["..."] if len(pairs) > SHOWN else [])])
-        galleries = [(prompt, paths) for prompt, (_, paths) in zip(prompts, found, strict=True)]
-        return (
-            galleries,
-            f"{self.path}: {len(pairs)} galleries, paired with prompts in order: {told}.",
-        )
+        pairs = list(zip(found, prompts, strict=True))
+        told = [f"{shown(name)} is {prompt!r}" for (name, _), prompt in pairs[:SHOWN]]
+        told += ["..."] if len(pairs) > SHOWN else []
+        how = f"{len(pairs)} galleries, paired with prompts in order: {', '.join(told)}"
+        return [(prompt, paths) for (_, paths), prompt in pairs], f"{self.path}: {how}."
 
     def _offered(self, count: int) -> list[str]:
         """All prompts of the source, or as many as there are galleries where it has no end."""
@@ -189,7 +189,7 @@ class Foreign:
             for path in paths:
                 if not path.is_file():
                     raise UsageError(
-                        f"{self.path}, line {number} lists {path}, which does not exist"
+                        f"{self.path}, line {number} lists {shown(path)}, which does not exist"
                     )
             galleries.append((text.field(self.folder, number, row, "prompt"), paths))
         if not galleries:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from experiments.errors import UsageError
 from experiments.inputs.pictures import NOT_READ, READ
+from experiments.inputs.text import shown
 
 LEFT_BEHIND = {"__macosx", "@eadir", "__pycache__", "thumbs.db", "desktop.ini", "$recycle.bin"}
 """Names, in lower case; all that begins with a dot is passed over, too."""
@@ -42,20 +43,22 @@ def found(folder: Path) -> tuple[bool, list[Gallery]]:
     pictures, folders = _pictures(folder), _folders(folder)
     if pictures and folders:
         raise UsageError(
-            f"{folder} has pictures ({_some(pictures)}) beside folders ({_some(folders)}): "
-            "move those out that are no galleries"
+            f"{shown(folder)} has pictures ({_some(pictures)}) beside folders "
+            f"({_some(folders)}): move those out that are no galleries"
         )
     if not pictures and not folders:
-        raise UsageError(f"{folder} has no images ({', '.join(sorted(READ))})")
+        raise UsageError(f"{shown(folder)} has no images ({', '.join(sorted(READ))})")
     if pictures:
         return False, [(folder.name, pictures)]
     galleries = []
     for each in folders:
         if inner := _folders(each):
-            raise UsageError(f"{each} has folders of its own ({_some(inner)}); name the one whose "
-                             "folders are galleries")  # fmt: skip
+            raise UsageError(
+                f"{shown(each)} has folders of its own ({_some(inner)}); "
+                "name the one whose folders are galleries"
+            )
         if not (own := _pictures(each)):
-            raise UsageError(f"{each} has no images; move it out, or make them")
+            raise UsageError(f"{shown(each)} has no images; move it out, or make them")
         galleries.append((each.name, own))
     return True, galleries
 
@@ -111,8 +114,10 @@ def _words(text: str) -> tuple[str, ...]:
 def _pictures(folder: Path) -> list[Path]:
     files = [path for path in _children(folder) if not path.is_dir()]
     if strange := [path for path in files if path.suffix.lower() in NOT_READ]:
-        raise UsageError(f"{folder} has pictures that are not read ({_some(strange)}); save them "
-                         f"as one of {', '.join(sorted(READ))}, or move them out")  # fmt: skip
+        raise UsageError(
+            f"{shown(folder)} has pictures that are not read ({_some(strange)}); "
+            f"save them as one of {', '.join(sorted(READ))}, or move them out"
+        )
     return natural(path for path in files if path.suffix.lower() in READ)
 
 
@@ -124,7 +129,7 @@ def _children(folder: Path) -> list[Path]:
     try:
         return [path for path in folder.iterdir() if not _left_behind(path.name)]
     except OSError as error:
-        raise UsageError(f"{folder} cannot be read: {error.strerror}") from None
+        raise UsageError(f"{shown(folder)} cannot be read: {error.strerror}") from None
 
 
 def _left_behind(name: str) -> bool:
@@ -132,5 +137,5 @@ def _left_behind(name: str) -> bool:
 
 
 def _some(paths: Sequence[Path]) -> str:
-    names = ", ".join(path.name for path in paths[:3])
+    names = ", ".join(shown(path.name) for path in paths[:3])
     return f"{names} and {len(paths) - 3} more" if len(paths) > 3 else names

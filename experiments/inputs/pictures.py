@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from experiments.errors import UsageError
+from experiments.inputs.text import shown
 
 READ = {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff"}
 NOT_READ = {
@@ -53,7 +54,7 @@ def read(path: Path, *, of: str = "") -> Picture:
     try:
         picture = _decoded(path.read_bytes())
     except Exception as error:  # decoders raise whatever they like
-        raise UsageError(f"{path} is no image that can be read: {_why(error)}") from None
+        raise UsageError(f"{shown(path)} is no image that can be read: {_why(error)}") from None
     if picture.composed:
         _tell(of or str(path.parent))
     return picture

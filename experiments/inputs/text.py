@@ -52,6 +52,11 @@ def lines(file: Path) -> list[str]:
     return [line.removesuffix("\r") for line in decoded.split("\n")]
 
 
+def shown(path: Path | str) -> str:
+    """A path or a name, in one line that any stream can print."""
+    return text if (text := str(path)).isprintable() else ascii(text)
+
+
 def objects(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields the objects of a JSONL file; blank lines are passed over.
 
