@@ -111,8 +111,11 @@ def require_kinds(config: Config, overrides: Sequence[str], *, name: str = "conf
 
 
 def _is_leaf(config: Config, key: str) -> bool:
+    """Whether a key is a setting, and no group of the configuration."""
+    if "@" in key or (CONFIGS / key).is_dir():
+        return False
     try:
-        return "@" not in key and not isinstance(OmegaConf.select(config, key), DictConfig | None)
+        return not isinstance(OmegaConf.select(config, key), DictConfig)
     except OmegaConfBaseException:
         return False
 

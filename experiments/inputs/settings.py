@@ -75,6 +75,8 @@ def require_writable(name: str, folder: Path) -> None:
     """Raises UsageError unless files can be written into a folder, which need not exist yet."""
     there = folder
     try:
+        if "\0" in str(folder):
+            raise ValueError("it holds a zero byte")
         while not there.exists() and there != there.parent:
             there = there.parent
         if not there.is_dir():
