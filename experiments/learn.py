@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 
 from experiments.compose import CONFIGS, build, compose, mistakes, plain, require_kinds, start
 from experiments.errors import command
-from experiments.inputs.settings import require_writable
+from experiments.inputs.settings import require_whole, require_writable
 
 if TYPE_CHECKING:
     from experiments.learning.card import Card
@@ -85,6 +85,7 @@ def _learning_of(config: DictConfig) -> "Learning":
     values, task = plain(config), build("task", config)
     model = model_of(config)
     held_out = config.study.held_out if config.study else 0
+    require_whole("task.num_prompts", task.num_prompts, least=1)
     jobs = replace(task, num_prompts=task.num_prompts + held_out).jobs()
     problem = Problem(
         model.load,

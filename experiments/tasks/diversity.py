@@ -41,7 +41,17 @@ class Diversity:
             )
 
     def jobs(self) -> list[Job]:
-        return jobs_of(self.prompts(self.num_prompts))
+        """Raises UsageError if the source has too few prompts, no end, or something else in it."""
+        try:
+            prompts = self.prompts(self.num_prompts)
+        except TypeError:  # a source of somebody's own takes numbers alone
+            if self.num_prompts is not None:
+                raise
+            raise UsageError("this source of prompts needs a number: set task.num_prompts") from None
+        for prompt in prompts:
+            if not isinstance(prompt, str):
+                raise UsageError(f"prompts: their source gives {prompt!r}, which is no text")
+        return jobs_of(prompts)
 
     def making(self, method: Any) -> Making:
         """How `method` (see `experiments.methods`) answers these jobs.
