@@ -47,7 +47,9 @@ class Diversity:
         except TypeError:  # a source of somebody's own takes numbers alone
             if self.num_prompts is not None:
                 raise
-            raise UsageError("this source of prompts needs a number: set task.num_prompts") from None
+            raise UsageError(
+                "this source of prompts needs a number: set task.num_prompts"
+            ) from None
         for prompt in prompts:
             if not isinstance(prompt, str):
                 raise UsageError(f"prompts: their source gives {prompt!r}, which is no text")
