@@ -7,9 +7,10 @@ Put these lines into a file of ComfyUI's `custom_nodes` folder, such as `couple_
 and connect a node of them, under sampling/custom_sampling/noise, to SamplerCustomAdvanced.
 
 ComfyUI's NOISE is any object with a `seed` and `generate_noise(latent)`, as its own RandomNoise
-makes one. Latents are {"samples": (B, *shape)}, of images or videos; "batch_index", if it is there,
-says which images of a larger batch these are, so that one of them can be made again alone. Image b
-is the member b mod K of the gallery b div K: a batch of 2 K is two galleries.
+makes one. Latents are {"samples": (B, *shape)}, of images or videos, or several such tensors in one
+(nested: a video and its sound), each of which gets noises of its own. "batch_index", if it is
+there, says which images of a larger batch these are, so that one of them can be made again alone.
+Image b is the member b mod K of the gallery b div K: a batch of 2 K is two galleries.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from coupling.law import Coupling
 from coupling.named import antithetic, equicorrelated, identical, iid, repulsive
+from coupling.validation import require_integer, require_items
 
 NAMED: dict[str, Callable[[int], Coupling]] = {
     "repulsive": repulsive,
@@ -39,13 +41,34 @@ class CoupledNoise:
     coupling: Coupling
     seed: int
 
-    def generate_noise(self, input_latent: Mapping[str, Any]) -> Tensor:
-        """Noise of the shape and dtype of the latents, on the CPU."""
-        samples = input_latent["samples"]
-        indices = input_latent.get("batch_index") or range(len(samples))
-        places = [divmod(int(index), self.coupling.size) for index in indices]
+    def generate_noise(self, input_latent: Mapping[str, Any]) -> Any:
+        """Noise of the form, shape and dtype of the latents, on the CPU.
+
+        Raises ValueError if `batch_index` does not name every image.
+        """
+        samples, indices = input_latent["samples"], input_latent.get("batch_index")
+        if isinstance(indices, Tensor):
+            indices = indices.tolist()
+        if isinstance(samples, Tensor):
+            return self._noise(samples, indices, part="")
+        # the first part has the noise that it would have alone
+        parts = [
+            self._noise(tensor, indices, part=f"/{number}" if number else "")
+            for number, tensor in enumerate(samples.unbind())
+        ]
+        return type(samples)(parts)
+
+    def _noise(self, samples: Tensor, indices: Any, *, part: str) -> Tensor:
+        count = len(samples)
+        numbers = require_items(range(count) if indices is None else indices, "batch_index")
+        if len(numbers) != count:
+            raise ValueError(f"batch_index names {len(numbers)} images; valid is all {count}")
+        if not numbers:
+            return torch.empty(samples.shape, dtype=samples.dtype)
+        whole = [require_integer(number, "batch_index", least=0) for number in numbers]
+        places = [divmod(number, self.coupling.size) for number in whole]
         galleries = {
-            number: self.coupling.sample(samples.shape[1:], seed=self.seed, job=str(number))
+            number: self.coupling.sample(samples.shape[1:], seed=self.seed, job=f"{number}{part}")
             for number in {number for number, _ in places}
         }
         noise = torch.stack([galleries[number][member] for number, member in places])

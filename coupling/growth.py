@@ -30,7 +30,7 @@ from coupling.law import Coupling
 from coupling.matrix import weighted_sums
 from coupling.noise import base_noise
 from coupling.projection import Projection, commute
-from coupling.validation import require_integer
+from coupling.validation import require_a, require_size
 
 FIRST_STREAM = 2**32  # beyond the base noises of any coupling
 
@@ -56,7 +56,11 @@ def grow(coupling: Coupling, noises: Tensor, size: int, *, seed: int, job: str =
     another), if the noises are not the leading members of `coupling`, told by their inner products,
     or if its nested projections do not commute, for then no part can be conditioned by itself.
     """
-    size = require_integer(size, "the gallery's new size", least=len(noises))
+    require_a(Coupling, coupling, "coupling")
+    require_a(Tensor, noises, "noises")
+    if noises.dim() < 2 or not len(noises) or not noises.is_floating_point():
+        raise ValueError(f"noises are {noises.dtype} {tuple(noises.shape)}; valid is (K, *shape)")
+    size = require_size(size, "the gallery's new size", least=len(noises))
     if coupling.size < size:
         raise ValueError(_no_room(coupling, size))
     _require_leading(coupling, noises)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from coupling.noise import base_noise
 from coupling.projection import Projection
+from coupling.validation import require_a
 
 
 class Coupling(ABC):
@@ -54,6 +55,7 @@ class Coupling(ABC):
         float32 and cast afterwards, for in half precision the marginals and sums are only rough.
         Raises ValueError if `base` has fewer than `base_size` rows.
         """
+        require_a(Tensor, base, "base")
         rows = len(base) if base.dim() else 0
         if rows < self.base_size:
             raise ValueError(

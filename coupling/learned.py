@@ -31,7 +31,7 @@ from torch import Tensor
 from coupling.law import Coupling
 from coupling.matrix import MatrixCoupling, from_matrix
 from coupling.named import repulsive
-from coupling.validation import require_integer
+from coupling.validation import as_number, require_integer, require_size
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8  # Adam's own defaults
 GRADIENT_SCALE = 2.0**12  # a decoder in half precision would lose a mean's small gradients
@@ -69,8 +69,8 @@ class LearningState:
 
 def random_coupling(size: int, base_size: int, *, seed: int) -> MatrixCoupling:
     """K = `size` unit vectors drawn uniformly from the sphere of R^m, m = `base_size` >= 1."""
-    size = require_integer(size, "K", least=1)
-    return _unit_rows(_gaussian(size, require_integer(base_size, "m", least=1), seed=seed))
+    size = require_size(size, "K", least=1)
+    return _unit_rows(_gaussian(size, require_size(base_size, "m", least=1), seed=seed))
 
 
 def near_repulsive(size: int, *, noise: float, seed: int) -> MatrixCoupling:
@@ -78,6 +78,7 @@ def near_repulsive(size: int, *, noise: float, seed: int) -> MatrixCoupling:
 
     Raises ValueError for a negative `noise`.
     """
+    noise = as_number(noise, "noise")
     if not noise >= 0:
         raise ValueError(f"noise = {noise} is not a standard deviation; valid is >= 0")
     matrix = repulsive(size).matrix

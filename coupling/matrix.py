@@ -128,7 +128,7 @@ def _float64_matrix(values: MatrixLike, name: str) -> Tensor:
     """A copy that the caller cannot change, on the CPU."""
     try:
         matrix = torch.as_tensor(values, dtype=torch.float64, device="cpu").detach().clone()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         raise ValueError(
             f"{name} is no matrix; valid is a 2-d tensor, or lists of numbers of equal length"
         ) from None

@@ -13,7 +13,7 @@ import math
 import torch
 
 from coupling.matrix import MatrixCoupling
-from coupling.validation import require_integer
+from coupling.validation import as_number, require_size
 
 # rho = -1/(K-1) has no exact decimal; this near to an end of the range, the end is meant.
 ENDPOINT_TOLERANCE = 1e-9
@@ -26,7 +26,7 @@ def iid(size: int) -> MatrixCoupling:
     tensor([[1., 0.],
             [0., 1.]], dtype=torch.float64)
     """
-    size = require_integer(size, "K", least=1)
+    size = require_size(size, "K", least=1)
     return MatrixCoupling(torch.eye(size, dtype=torch.float64))
 
 
@@ -39,7 +39,7 @@ def identical(size: int) -> MatrixCoupling:
     >>> torch.equal(first, second)
     True
     """
-    size = require_integer(size, "K", least=1)
+    size = require_size(size, "K", least=1)
     return MatrixCoupling(torch.ones(size, 1, dtype=torch.float64))
 
 
@@ -50,7 +50,7 @@ def antithetic(size: int) -> MatrixCoupling:
     tensor([[ 1., -1.],
             [-1.,  1.]], dtype=torch.float64)
     """
-    size = require_integer(size, "K", least=2)
+    size = require_size(size, "K", least=2)
     if size % 2:
         raise ValueError(f"K = {size} is odd; antithetic noises come in pairs: valid is an even K")
     pair = torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
@@ -68,8 +68,8 @@ def equicorrelated(size: int, rho: float) -> MatrixCoupling:
     Traceback (most recent call last):
     ValueError: rho = -0.9 is outside [-0.5, 1], the valid range at K = 3
     """
-    size = require_integer(size, "K", least=2)
-    lowest = -1 / (size - 1)
+    size = require_size(size, "K", least=2)
+    rho, lowest = as_number(rho, "rho"), -1 / (size - 1)
     if not lowest - ENDPOINT_TOLERANCE <= rho <= 1 + ENDPOINT_TOLERANCE:  # true of nan, too
         raise ValueError(f"rho = {rho} is outside [{lowest:.6g}, 1], the valid range at K = {size}")
     at_lowest = rho <= lowest + ENDPOINT_TOLERANCE
@@ -90,5 +90,5 @@ def repulsive(size: int) -> MatrixCoupling:
     >>> repulsive(3).sample((4, 8, 8), seed=7).sum(dim=0).abs().max().item() < 1e-5
     True
     """
-    size = require_integer(size, "K", least=2)
+    size = require_size(size, "K", least=2)
     return equicorrelated(size, -1 / (size - 1))

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from coupling.validation import require_integer
+from coupling.validation import require_a, require_integer, require_items, require_size
 
 KEY_BYTES = 4  # all that manual_seed uses on a CPU
 
@@ -37,6 +37,7 @@ def stream_key(*, seed: int, job: str = "", member: int) -> int:
     """
     seed = require_integer(seed, "seed")
     member = require_integer(member, "member", least=0)
+    require_a(str, job, "job")
     # The numbers come first, so that no job name can imitate another (seed, job, member).
     digest = hashlib.sha256(f"{seed}:{member}:{job}".encode()).digest()
     return int.from_bytes(digest[:KEY_BYTES], "big")
@@ -51,9 +52,14 @@ def base_noise(shape: Sequence[int], *, seed: int, job: str = "", members: Itera
     >>> torch.equal(five[[3, 1]], base_noise((4, 8, 8), seed=7, members=[3, 1]))
     True
     """
-    shape = [require_integer(side, "a side of the noise's shape", least=1) for side in shape]
+    sides = require_items(shape, "the noise's shape")
+    sides = [require_size(side, "a side of the noise's shape", least=1) for side in sides]
+    members = require_items(members, "members")
     keys = [stream_key(seed=seed, job=job, member=member) for member in members]
-    noise = torch.empty((len(keys), *shape), dtype=torch.float32, device="cpu")
+    try:
+        noise = torch.empty((len(keys), *sides), dtype=torch.float32, device="cpu")
+    except RuntimeError:
+        raise ValueError(f"{len(keys)} noises of shape {tuple(sides)} fit no memory") from None
     for row, key in zip(noise, keys, strict=True):
         row.normal_(generator=torch.Generator("cpu").manual_seed(key))
     return noise

@@ -9,11 +9,19 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from coupling.validation import require_integer
+from coupling.validation import (
+    as_number,
+    require_a,
+    require_integer,
+    require_items,
+    require_size,
+    shown,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +48,7 @@ class Projection:
 
     def __call__(self, x: Tensor) -> Tensor:
         """P x, of the shape of x. Raises ValueError if x has other trailing sizes than `shape`."""
+        require_a(Tensor, x, "x")
         trailing = tuple(x.shape[-len(self.shape) :])
         if len(trailing) < len(self.shape) or any(
             size not in (None, actual) for size, actual in zip(self.shape, trailing, strict=True)
@@ -62,7 +71,7 @@ def mask(region: Tensor) -> Projection:
     >>> mask(torch.tensor([[True, False], [False, False]])).fraction
     0.25
     """
-    region = torch.as_tensor(region)
+    region = _tensor(region, "the mask")
     if region.dim() != 2 or region.dtype != torch.bool or region.numel() == 0:
         raise ValueError(
             f"the mask is {region.dtype} of shape {tuple(region.shape)}; "
@@ -77,9 +86,9 @@ def channels(indices: Iterable[int], of: int) -> Projection:
     >>> channels([0, 2], of=4)(torch.ones(4, 1, 1)).flatten()
     tensor([1., 0., 1., 0.])
     """
-    of = require_integer(of, "the number of channels", least=1)
+    of = require_size(of, "the number of channels", least=1)
     kept = torch.zeros(of, 1, 1, dtype=torch.bool)
-    for index in indices:
+    for index in require_items(indices, "channels"):
         if not 0 <= require_integer(index, "channel") < of:
             raise ValueError(f"channel = {index} is outside [0, {of - 1}], the valid range")
         kept[index] = True
@@ -97,11 +106,13 @@ def frequency_band(low: float, high: float, *, shape: Sequence[int]) -> Projecti
     tensor([[3., 3.],
             [3., 3.]])
     """
+    low, high = as_number(low, "the band's lower end"), as_number(high, "the band's upper end")
     if not 0 <= low < high:
-        raise ValueError(f"the band [{low}, {high}) is empty; valid is 0 <= low < high")
-    if len(shape) != 2:
-        raise ValueError(f"the band's shape is {tuple(shape)}; valid is (H, W)")
-    height, width = (require_integer(size, "the band's height or width", least=1) for size in shape)
+        raise ValueError(f"the band [{low:g}, {high:g}) is empty; valid is 0 <= low < high")
+    sides = require_items(shape, "the band's shape")
+    if len(sides) != 2:
+        raise ValueError(f"the band's shape is {tuple(sides)}; valid is (H, W)")
+    height, width = (require_size(side, "the band's height or width", least=1) for side in sides)
     vertical, horizontal = (torch.fft.fftfreq(n, dtype=torch.float64) for n in (height, width))
     radius = torch.hypot(vertical[:, None], horizontal[None, :])
     # f and -f have one radius, so the band is symmetric and P x is real.
@@ -125,7 +136,7 @@ def span(vectors: Tensor) -> Projection:
     >>> line(torch.tensor([1.0, 0.0]))
     tensor([0.3600, 0.4800])
     """
-    vectors = torch.as_tensor(vectors, dtype=torch.float64, device="cpu").detach()
+    vectors = _tensor(vectors, "the vectors", dtype=torch.float64, device="cpu").detach()
     if vectors.dim() < 2 or vectors.numel() == 0 or not vectors.isfinite().all():
         raise ValueError(
             f"the vectors have the shape {tuple(vectors.shape)}; "
@@ -197,6 +208,13 @@ def product_fraction(path: Sequence[Projection]) -> float:
             x = projection(x)
         total += x.square().sum().item()
     return total / dimension
+
+
+def _tensor(values: Any, name: str, **kind: Any) -> Tensor:
+    try:
+        return torch.as_tensor(values, **kind)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name}: {shown(values)} is no tensor; valid is one of numbers") from None
 
 
 def _where(kept: Tensor, shape: tuple[int | None, ...]) -> Projection:

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from coupling.law import Coupling
 from coupling.projection import Projection, commute, product_fraction
+from coupling.validation import require_a
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,9 @@ class SubspaceCoupling(Coupling):
     outside: Coupling
 
     def __post_init__(self) -> None:
+        require_a(Projection, self.projection, "projection")
+        require_a(Coupling, self.inside, "inside")
+        require_a(Coupling, self.outside, "outside")
         if self.inside.size != self.outside.size:
             raise ValueError(
                 f"inside has K = {self.inside.size} and outside K = {self.outside.size}; "

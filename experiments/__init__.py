@@ -6,6 +6,7 @@ config -> task (gallery jobs) -> base noises -> coupling -> optimiser -> model, 
 A file directly in this folder is a command, beside `compose`, which reads configurations, and
 `errors`. Everything else lies in the room of its step, and a room imports only rooms above it:
 
+    inputs      what people hand in: text, pictures, folders, settings
     bedrooms    the bundled model's scenes: drawn, described, asked for
     tasks       what to generate: jobs, prompts, pictures of objects and their masks
     models      diffusion models behind one protocol; where they come from, how they are run

@@ -5,9 +5,12 @@ configuration is a UsageError, raised before any model is loaded.
 """
 
 import importlib
+import os
 import pkgutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
@@ -15,11 +18,14 @@ from typing import Any, cast
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments.errors import UsageError
+from experiments.errors import UsageError, command
+from experiments.inputs.overrides import told
+from experiments.inputs.settings import nearest, quoted, require
 
 HERE = Path(str(resources.files("experiments")))
 CONFIGS = next(path for path in (HERE / "configs", HERE.parent / "configs") if path.is_dir())
@@ -38,6 +44,9 @@ ROOMS = (
 )
 """The packages whose exports configurations name."""
 
+FOREIGN = "experiments.galleries.Foreign"
+MISTAKES = (HydraException, OmegaConfBaseException)
+
 Config = DictConfig
 Values = dict[str, Any]
 
@@ -50,17 +59,95 @@ def compose(overrides: Sequence[str], *, name: str = "config") -> Config:
     Raises:
         UsageError: an option or a key that does not exist.
     """
-    initialized = GlobalHydra.instance().is_initialized()
     with (
         nullcontext()
-        if initialized
-        else hydra.initialize_config_dir(str(CONFIGS), version_base="1.3")
+        if GlobalHydra.instance().is_initialized()
+        else hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"),
+        mistakes(overrides, name=name),
     ):
-        try:
-            return hydra.compose(name, overrides=list(overrides))
-        except (HydraException, OmegaConfBaseException) as error:
-            reason = str(error).splitlines()[0].rstrip(".")
-            raise UsageError(f"{reason}; --help lists the settings") from error
+        return hydra.compose(name, overrides=list(overrides))
+
+
+def start(main: Callable[[], None], *, name: str) -> None:
+    """Runs a job that `hydra.main` has made of `configs/NAME.yaml`; a mistake is told in one line.
+
+    Ends the program with status 1 where Hydra meets a mistake.
+    """
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra is to raise, and to print nothing
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    with command(), mistakes(words, name=name):
+        main()
+
+
+@contextmanager
+def mistakes(overrides: Sequence[str], *, name: str) -> Iterator[None]:
+    """Within it, what Hydra and OmegaConf raise is a UsageError of one line."""
+    try:
+        yield
+    except (*MISTAKES, ValueError) as error:
+        if not isinstance(error, MISTAKES) and not str(error).startswith("Config group"):
+            raise
+        raise UsageError(_told(error, overrides, name)) from error
+
+
+def require_kinds(config: Config, overrides: Sequence[str], *, name: str = "config") -> None:
+    """Raises UsageError where an override gives a setting a value of another kind than it has.
+
+    `configs/NAME.yaml` and the groups that were chosen say what it has.
+    """
+    parser = OverridesParser.create()
+    parsed = [
+        (word, override.key_or_group)
+        for word, override in zip(overrides, parser.parse_overrides([*overrides]), strict=True)
+        if not (override.is_delete() or override.is_add() or override.is_sweep_override())
+    ]
+    values = [(word, key) for word, key in parsed if _is_leaf(config, key)]
+    if not values:
+        return
+    set_here = {word for word, _ in values}
+    stated = compose([word for word in overrides if word not in set_here], name=name)
+    for _, key in values:
+        require(key, _at(config, key), _at(stated, key))
+
+
+def _is_leaf(config: Config, key: str) -> bool:
+    """Whether a key is a setting, and no group of the configuration."""
+    if "@" in key or (CONFIGS / key).is_dir():
+        return False
+    try:
+        return not isinstance(OmegaConf.select(config, key), DictConfig)
+    except OmegaConfBaseException:
+        return False
+
+
+def _at(config: Config, key: str) -> Any:
+    """The plain value of a key; None where it is open."""
+    try:
+        found = OmegaConf.select(config, key)
+        return OmegaConf.to_container(found) if OmegaConf.is_config(found) else found
+    except OmegaConfBaseException:
+        return None
+
+
+def _told(error: Exception, overrides: Sequence[str], name: str) -> str:
+    return told(error, keys=lambda wrong: _keys(overrides, name, wrong=wrong))
+
+
+def _keys(overrides: Sequence[str], name: str, *, wrong: str) -> list[str]:
+    """The dotted keys of a configuration, and its groups, as far as `wrong` lets them be."""
+    groups = [path.name for path in CONFIGS.iterdir() if path.is_dir()]
+    others = [word for word in overrides if not word.lstrip("+~").startswith(wrong)]
+    try:
+        return [*groups, *_dotted(compose(others, name=name))]
+    except UsageError:  # there is another mistake
+        return groups
+
+
+def _dotted(node: Config, prefix: str = "") -> Iterator[str]:
+    for key in map(str, node):
+        yield f"{prefix}{key}"
+        if isinstance(inner := node._get_node(key), DictConfig) and not inner._is_none():
+            yield from _dotted(inner, f"{prefix}{key}.")
 
 
 def plain(config: Config) -> Values:
@@ -96,9 +183,9 @@ def with_groups(config: Config, groups: Mapping[str, Any]) -> Config:
 def rows_of(config: Config, overrides: Sequence[str]) -> dict[str, Config]:
     """The configuration of every cell by its label: of each row of a table, or of one cell."""
     if config.table is None:
-        return {name_of(config.coupling): config}
+        return {_label_of(config): config}
     foreign = {
-        label: ["task=folder", f"task.path='{path}'"]
+        label: ["task=folder", f"task.path={quoted(str(path))}"]
         for label, path in config.table.get("foreign", {}).items()
     }
     return {
@@ -106,6 +193,14 @@ def rows_of(config: Config, overrides: Sequence[str]) -> dict[str, Config]:
         for label, changes in {**config.table.rows, **foreign}.items()
         if changes is not None  # a row that this model has not
     }
+
+
+def _label_of(config: Config) -> str:
+    """A cell of somebody else's is called as its folder, or listing, is."""
+    if config.task._target_ != FOREIGN:
+        return name_of(config.coupling)
+    place = Path(str(config.task.path)).absolute()
+    return place.name if place.is_dir() else place.stem
 
 
 def build(node: str, config: Config) -> Any:
@@ -128,11 +223,19 @@ def build(node: str, config: Config) -> Any:
         if isinstance(cause, UsageError):
             raise cause from None
         if isinstance(cause, ValueError | TypeError):
-            raise UsageError(f"{node}: {cause}") from error
+            raise UsageError(f"{node}: {_unexpected(cause, described)}") from error
         raise
     except OmegaConfBaseException as error:
         raise UsageError(f"{node}: {str(error).splitlines()[0]}") from error
     return None if built == {} else built
+
+
+def _unexpected(cause: Exception, described: Config) -> str:
+    """What a constructor says, in one line, with the nearest setting to one that it has not."""
+    if found := re.search("unexpected keyword argument '(.+?)'", str(cause)):
+        names = [str(name) for name in described if name != found[1]]
+        return f"there is no setting {found[1]}{nearest(found[1], names)}"
+    return " ".join(str(cause).split())
 
 
 def located(target: str) -> Any:

@@ -18,8 +18,9 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from experiments.compose import CONFIGS, build, compose, plain
+from experiments.compose import CONFIGS, build, compose, mistakes, plain, require_kinds, start
 from experiments.errors import command
+from experiments.inputs.settings import require_whole, require_writable
 
 if TYPE_CHECKING:
     from experiments.learning.card import Card
@@ -31,11 +32,16 @@ DECIDES = ("reward", "start", "estimator", "within", "learning_rate", "num_steps
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="learn")
 def main(config: DictConfig) -> None:
-    with command():
+    overrides = HydraConfig.get().overrides.task
+    with command(), mistakes(overrides, name="learn"):
+        require_kinds(config, overrides, name="learn")
+        for name in ("output_dir", "results_dir"):
+            require_writable(name, Path(config[name]))
+
         from experiments.workers.preemption import requeueable
 
         with requeueable():
-            run(config, overrides=HydraConfig.get().overrides.task)
+            run(config, overrides=overrides)
 
 
 def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
@@ -82,6 +88,7 @@ def _learning_of(config: DictConfig) -> "Learning":
     values, task = plain(config), build("task", config)
     model = model_of(config)
     held_out = config.study.held_out if config.study else 0
+    require_whole("task.num_prompts", task.num_prompts, least=1)
     jobs = replace(task, num_prompts=task.num_prompts + held_out).jobs()
     num_steps = config.num_steps
     if num_steps is None:
@@ -161,4 +168,4 @@ def _show(
 
 
 if __name__ == "__main__":
-    main()
+    start(main, name="learn")

@@ -11,9 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.compose import CONFIGS, build, compose, plain
+from experiments.compose import CONFIGS, build, compose, plain, require_kinds
 from experiments.errors import UsageError, command
+from experiments.inputs.settings import require_whole
 
+FILE = "noise.safetensors"
 USAGE = "usage: python -m experiments.noise shape=4,64,64 out=FILE.safetensors [key=value ...]"
 
 
@@ -32,28 +34,48 @@ def write(arguments: Sequence[str]) -> Path:
     Raises:
         UsageError: a setting is missing or invalid, or the file cannot be written.
     """
-    config = compose([_bracketed(text) for text in arguments], name="noise")
+    overrides = [_bracketed(text) for text in arguments]
+    config = compose(overrides, name="noise")
+    require_kinds(config, overrides, name="noise")
     settings = plain(config)
+    out, shape = _out(settings["out"]), _shape(settings["shape"])
 
-    from safetensors.torch import save_file  # and torch, when all has been said that can be
+    from safetensors.torch import save  # and torch, when all has been said that can be
 
-    law, out = build("coupling", config), Path(settings["out"])
+    from experiments.galleries.durable import replace_file
+
+    law = build("coupling", config)
+    metadata = {
+        "coupling": json.dumps(settings["coupling"]),
+        "correlation": json.dumps(law.correlation.tolist()),
+        "seed": str(settings["seed"]),
+        "job": settings["job"],
+    }
     try:
-        noise = law.sample(settings["shape"], seed=settings["seed"], job=settings["job"])
+        noise = law.sample(shape, seed=settings["seed"], job=settings["job"])
         out.parent.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {"noise": noise},
-            out,
-            metadata={
-                "coupling": json.dumps(settings["coupling"]),
-                "correlation": json.dumps(law.correlation.tolist()),
-                "seed": str(settings["seed"]),
-                "job": settings["job"],
-            },
-        )
-    except (ValueError, TypeError, RuntimeError, OSError) as error:
+        replace_file(out, save({"noise": noise.contiguous()}, metadata=metadata))
+    except (ValueError, RuntimeError, OSError) as error:
         raise UsageError(str(error).splitlines()[0]) from error
     return out
+
+
+def _out(name: str) -> Path:
+    out = Path(name)
+    if out.is_dir():
+        raise UsageError(f"out={name} is a folder; name a file, as in out={out / FILE}")
+    if out.suffix.lower() != ".safetensors":
+        raise UsageError(f"out={name} must end in .safetensors, as in out={out.with_suffix('')}"
+                         ".safetensors")  # fmt: skip
+    return out
+
+
+def _shape(sides: object) -> list[int]:
+    if not isinstance(sides, list) or not sides:
+        raise UsageError("shape is empty: write the sides of one noise, as in shape=4,64,64")
+    for side in sides:
+        require_whole("a side of shape", side, least=1)
+    return sides
 
 
 def _bracketed(override: str) -> str:

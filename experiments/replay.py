@@ -13,7 +13,8 @@ Elsewhere they may differ by a grey level or so.
 
 What a file says is checked before anything is called by it, see `experiments.cells.trust`: of the
 code of others it may name what a configuration names, in the suite's configs/, in --config-dir or
-in a folder `configs` here, and the modules of allow=MODULE. The exit status is 0 if all images are
+in a folder `configs` here, the modules of allow=MODULE and, for images in their cells, of
+PYTHONPATH. The exit status is 0 if all images are
 equal, 1 if one is not, 2 if one cannot be made again.
 """
 

@@ -15,8 +15,20 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from experiments.compose import CONFIGS, Config, build, plain, published, rows_of
+from experiments.compose import (
+    CONFIGS,
+    Config,
+    build,
+    mistakes,
+    plain,
+    published,
+    require_kinds,
+    rows_of,
+    start,
+)
 from experiments.errors import UsageError, command
+from experiments.inputs.prompts import from_file
+from experiments.inputs.settings import require_writable
 
 if TYPE_CHECKING:  # torch and the networks load when they are needed, not for --help
     import pandas as pd
@@ -26,11 +38,14 @@ if TYPE_CHECKING:  # torch and the networks load when they are needed, not for -
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="config")
 def main(config: DictConfig) -> None:
-    with command():
+    overrides = HydraConfig.get().overrides.task
+    with command(), mistakes(overrides, name="config"):
+        _check(config, overrides)
+
         from experiments.workers.preemption import requeueable
 
         with requeueable():
-            run(config, overrides=HydraConfig.get().overrides.task)
+            run(config, overrides=overrides)
 
 
 def run(config: Config, *, overrides: Sequence[str]) -> None:
@@ -139,5 +154,16 @@ def _track(
         tracker(cells, scores, configs=configs, model=config.model.name, table=table, files=files)
 
 
+def _check(config: Config, overrides: Sequence[str]) -> None:
+    """Raises UsageError for what can be told before torch is imported."""
+    require_kinds(config, overrides)
+    if not config.plan:
+        require_writable("output_dir", Path(config.output_dir))
+        require_writable("results_dir", Path(config.results_dir))
+    if (prompts := dict(config.prompts)).pop("_target_", "") == "experiments.tasks.from_file":
+        prompts.pop("_partial_", None)
+        from_file(config.task.get("num_prompts"), **prompts)
+
+
 if __name__ == "__main__":
-    main()
+    start(main, name="config")

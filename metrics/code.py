@@ -49,6 +49,14 @@ def source_hash(code: type | Callable[..., Any]) -> str | None:
     module = code.__module__
     if module == "__main__" and _file(module) is None:
         raise ValueError(f"{code.__qualname__} is defined in no file: put it into a module")
+    return module_hash(module)
+
+
+def module_hash(module: str) -> str | None:
+    """`source_hash` of whatever a module defines; without importing it, unless it is in a package.
+
+    None, too, of a module that is not here.
+    """
     sources: dict[str, bytes] = {}
     _collect(module, sources)
     if module not in sources:

@@ -19,11 +19,13 @@ class Scorer(ABC):
     """One score of a gallery.
 
     convention: what the number means, in a line; version: of that convention as it is computed
-    here, raised with whatever changes the number, for no table mixes two.
+    here, raised with whatever changes the number, for no table mixes two; least: how many images a
+    gallery must have, two for a score that compares them.
     """
 
     convention: ClassVar[str]
     version: ClassVar[int] = 1
+    least: ClassVar[int] = 1
 
     @abstractmethod
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
@@ -35,6 +37,7 @@ class PairwiseL2(Scorer):
     """`diversity.pairwise_l2`"""
 
     convention = "mean over pairs of the mean squared difference, RGB in [0, 1]"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         return diversity.pairwise_l2(batch.unit)
@@ -46,6 +49,7 @@ class MeanPairwiseSimilarity(Scorer):
 
     features: str
     convention = "mean cosine over pairs, diagonal excluded"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         return diversity.mean_pairwise_similarity(features.images(self.features))
@@ -94,6 +98,7 @@ class PairwiseLPIPS(Scorer):
 
     features: str
     convention = "mean over pairs, version 0.1"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         network = features.network(self.features, LPIPSFeatures)
@@ -120,6 +125,7 @@ class BackgroundL2(Scorer):
     """`regions.l2_background`"""
 
     convention = "mean over pairs of the mean squared difference outside the mask"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         _, masks = batch.regions
@@ -132,6 +138,7 @@ class BackgroundLPIPS(Scorer):
 
     features: str
     convention = "mean over pairs of the spatial map, version 0.1, outside the mask"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         _, masks = batch.regions
@@ -167,6 +174,7 @@ class BrightnessGap(Scorer):
     """`brightness.gap`"""
 
     convention = "mean value channel, first half of the gallery against the second, absolute"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         return brightness.gap(batch.unit)
@@ -178,6 +186,7 @@ class BrightnessContrast(Scorer):
 
     weight: float
     convention = "gap and weighted standard deviations within the halves"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         return brightness.contrast(batch.unit, weight=self.weight)
@@ -188,6 +197,7 @@ class BrightnessMargin(Scorer):
     """`brightness.margin`"""
 
     convention = "between the brighter and the darker half of the sorted gallery"
+    least = 2
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         return brightness.margin(batch.unit)

@@ -11,13 +11,14 @@ losses are summed and Adam is elementwise, so a gallery's result does not depend
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from coupling.law import Coupling
+from coupling.validation import require_number, require_size
 
 
 class Denoiser(Protocol):
@@ -68,6 +69,13 @@ class Refinement(NoiseOptimizer):
     @abstractmethod
     def refine(self, noise: Tensor, first: Denoiser) -> Iterator[State]:
         """Yields a state a step, from coupled noises (G, K, C, h, w)."""
+
+
+def require_descent(optimizer: Any) -> None:
+    """Raises ValueError unless it has numbers for Adam and for pooling."""
+    require_size(optimizer.num_steps, "num_steps", least=0)
+    require_number(optimizer.learning_rate, "learning_rate")
+    require_size(optimizer.window, "window", least=1)
 
 
 def couple(base: Tensor, coupling: Coupling) -> Tensor:

@@ -19,7 +19,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from coupling.optimizers.base import Denoiser, Refinement, State, descend, pooled
+from coupling.optimizers.base import (
+    Denoiser,
+    Refinement,
+    State,
+    descend,
+    pooled,
+    require_descent,
+)
+from coupling.validation import require_a, require_number
 
 
 def balanced_gamma(temperature: float, size: int) -> float:
@@ -95,6 +103,15 @@ class Contrastive(Refinement):
     checkpointed: bool
     shifted: bool
     epsilon: float
+
+    def __post_init__(self) -> None:
+        require_descent(self)
+        require_number(self.temperature, "temperature", open_end=True)
+        require_number(self.epsilon, "epsilon")
+        if self.gamma is not None:
+            require_number(self.gamma, "gamma", open_end=True)
+        for name in ("through_network", "checkpointed", "shifted"):
+            require_a(bool, getattr(self, name), name)
 
     @property
     def shifts(self) -> bool:

@@ -21,6 +21,7 @@ from torch import Tensor
 from coupling.law import Coupling
 from coupling.optimizers.base import Denoiser, NoiseOptimizer, Refinement, State, couple
 from coupling.optimizers.reward import of_pairs, squared_distances
+from coupling.validation import require_a, require_size, shown
 
 MAX_SUBSETS = 20_000
 """Up to this many subsets the search is exhaustive: N = 20 for K = 3, N = 20 for K = 5."""
@@ -69,7 +70,7 @@ class Preview(NoiseOptimizer):
     candidates: N, at least the number of base noises that the coupling needs; window: w, the side
     that the estimates are pooled to; spread: "sum" of squared pairwise distances, or the "least" of
     them; then: what refines the coupled noises, None for nothing.
-    Raises ValueError: an unknown spread.
+    Raises ValueError: an unknown spread, or no such number.
     """
 
     candidates: int
@@ -78,8 +79,12 @@ class Preview(NoiseOptimizer):
     then: Refinement | None
 
     def __post_init__(self) -> None:
-        if self.spread not in SPREADS:
-            raise ValueError(f"spread = {self.spread!r} must be one of {', '.join(SPREADS)}")
+        require_size(self.candidates, "candidates", least=2)
+        require_size(self.window, "window", least=1)
+        if not isinstance(self.spread, str) or self.spread not in SPREADS:
+            raise ValueError(f"spread = {shown(self.spread)} must be one of {', '.join(SPREADS)}")
+        if self.then is not None:
+            require_a(Refinement, self.then, "then")
 
     @property
     def shifts(self) -> bool:

@@ -16,7 +16,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from coupling.optimizers.base import Denoiser, Refinement, State, descend, pooled
+from coupling.optimizers.base import (
+    Denoiser,
+    Refinement,
+    State,
+    descend,
+    pooled,
+    require_descent,
+)
+from coupling.validation import require_number
 
 
 def squared_distances(x: Tensor, window: int) -> Tensor:
@@ -54,6 +62,10 @@ class PairwiseDistance(Refinement):
     learning_rate: float
     window: int
     norm_weight: float
+
+    def __post_init__(self) -> None:
+        require_descent(self)
+        require_number(self.norm_weight, "norm_weight")
 
     def refine(self, noise: Tensor, first: Denoiser) -> Iterator[State]:
         size = noise.shape[1]

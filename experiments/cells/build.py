@@ -27,6 +27,7 @@ from experiments.models.source import ModelSource
 from experiments.tasks.making import Making
 from experiments.workers.batch import Recipe
 from experiments.workers.dispatch import Workers
+from metrics import MetricSuite
 
 
 def cells_of(rows: Mapping[str, Config]) -> list[Cell]:
@@ -77,8 +78,29 @@ def _foreign(label: str, config: Config, task: Foreign) -> Cell:
     place = Path(task.path)
     name = f"{place.stem}-{cell_key({'path': str(place.resolve())})}"
     file = Path(config.results_dir) / "scores" / f"{name}.jsonl"
-    suite = build("metrics", config)
-    return Cell(label, config.seed, task.jobs(), task, place, suite=suite, score_file=file)
+    suite, notes = _suite(config, task.gallery_size)
+    return Cell(
+        label,
+        config.seed,
+        task.jobs(),
+        task,
+        place,
+        suite=suite,
+        score_file=file,
+        notes=(*task.notes, *notes),
+    )
+
+
+def _suite(config: Config, size: int) -> tuple[MetricSuite, tuple[str, ...]]:
+    """The scores of galleries of `size` images, and a note of those that would need more."""
+    suite: MetricSuite = build("metrics", config)
+    others = [name for name, scorer in suite.scores.items() if scorer.least > size]
+    for name in others:
+        del suite.scores[name]
+    if not suite.scores:
+        raise UsageError(f"metrics: all of them compare images, and galleries have {size}")
+    note = f"Galleries of {size} are scored without {', '.join(others)}: they compare images."
+    return suite, (note,) if others else ()
 
 
 def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
@@ -103,6 +125,7 @@ def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
         workers[crew] = build("workers", config)
     jobs = task.jobs()
     folder = CellFolder(Path(config.output_dir) / name, inputs, gallery_size=making.gallery_size)
+    suite, notes = _suite(config, making.keep or making.gallery_size)
     production = Production(
         label=f"{label}, seed {config.seed}" if config.get("seeds") else label,
         jobs=jobs,
@@ -117,10 +140,10 @@ def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
         jobs=jobs,
         galleries=_shown(folder, making),
         place=folder.path,
-        suite=build("metrics", config),
+        suite=suite,
         score_file=Path(config.results_dir) / "scores" / f"{name}{making.selection}.jsonl",
         production=production,
-        notes=task.notes,
+        notes=(*task.notes, *notes),
     )
 
 

@@ -202,7 +202,10 @@ def _attempt(
 ) -> Mapping[str, torch.Tensor | Exception]:
     """A value for each gallery by metric, or what went wrong."""
     try:
-        images = np.stack([galleries.read(entry) for entry in entries])
+        read = [galleries.read(entry) for entry in entries]
+        if len({images.shape for images in read}) > 1:
+            raise UsageError("galleries of several sizes are scored one by one")
+        images = np.stack(read)
         pictures = [known[entry.job] for entry in entries if known]
         references = [torch.from_numpy(picture.image).movedim(-1, 0) / 255 for picture in pictures]
         masks = [torch.from_numpy(picture.mask) for picture in pictures]

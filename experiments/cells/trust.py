@@ -3,8 +3,12 @@
 Known is what the package `coupling` exports, and what the YAML of couplings and optimisers names,
 the suite's and the user's own. Whoever knows better allows a module. Nothing else that an image
 names is even imported. Code that is not the suite's must be the very code that made the image.
+
+Where an image still lies in its cell, a module that the user has put into a folder of PYTHONPATH is
+known, too, if its source, read before it is imported, is the one that made the image.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import getfile
@@ -17,7 +21,8 @@ import coupling
 from experiments.cells.identity import SOURCE, edited
 from experiments.compose import located
 from experiments.errors import UsageError
-from metrics.code import door
+from experiments.galleries.folder import Archive
+from metrics.code import door, module_hash
 
 GROUPS = ("coupling", "optimizer")
 """The groups of a configuration that an image restates with their code."""
@@ -67,7 +72,12 @@ class Trust:
         settings = {key: value for key, value in made["model"].items() if key != "_target_"}
         unknown = {family} - {model} | set(targets([settings, made["batch"]]))
         noise = {group: made[group] for group in GROUPS}
-        unknown |= {name for name in targets(noise) if not self.covers(name)}
+        sources = dict(_sources(noise)) if _in_its_cell(path, made) else {}
+        unknown |= {
+            name
+            for name in targets(noise)
+            if not self.covers(name) and not _is_yours(name, sources.get(name))
+        }
         if unknown:
             raise UsageError(
                 f"{path} names {', '.join(sorted(unknown))}, which is not of this suite and in no "
@@ -86,6 +96,33 @@ def targets(values: Any) -> Iterator[str]:
         values = list(values.values())
     for value in values if isinstance(values, list) else ():
         yield from targets(value)
+
+
+def _in_its_cell(path: Path, made: Mapping[str, Any]) -> bool:
+    """Whether an image lies where it was committed, in a cell of the inputs that it states."""
+    inputs = (
+        Archive.at(path.absolute().parents[2]).inputs if len(path.absolute().parents) > 2 else {}
+    )
+    return bool(inputs) and all(made.get(key) == value for key, value in inputs.items())
+
+
+def _is_yours(target: str, source: str | None) -> bool:
+    """Whether it is of a module in a folder of PYTHONPATH, and of this source; imports nothing."""
+    module, _, name = target.partition(".")
+    folders = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    if not source or "." in name or not any((Path(f) / f"{module}.py").is_file() for f in folders):
+        return False
+    return module_hash(module) == source
+
+
+def _sources(values: Any) -> Iterator[tuple[str, str]]:
+    """Every `_target_` in JSON values that has the hash of its source beside it."""
+    if isinstance(values, Mapping):
+        if "_target_" in values and SOURCE in values:
+            yield str(values["_target_"]), str(values[SOURCE])
+        values = list(values.values())
+    for value in values if isinstance(values, list) else ():
+        yield from _sources(value)
 
 
 def _named(file: Path) -> set[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from PIL import Image
+from PIL import Image, ImageOps
 
 from experiments.figures.style import DPI, canvas, save, style
 from experiments.tables.results import Results
@@ -38,8 +38,9 @@ def gallery_board(
     first = results.jobs[:num_prompts]
     jobs = [job for job in first if all(job.id in there for there in committed)]
     columns = {label: results.images(label, jobs) for label in labels}
+    shape = columns[labels[0]][0].shape[1:3] if jobs else (1, 1)
     galleries = [
-        (job.prompt, {label: images[k] for label, images in columns.items()})
+        (job.prompt, {label: _fitted(images[k], shape) for label, images in columns.items()})
         for k, job in enumerate(jobs)
     ]
     return comparison_board(galleries, path, framed=framed)
@@ -97,6 +98,16 @@ def comparison_board(
                     _frame(figure, start + left, bottom - height, right - left, height)
             top += row_height + ROW_GAP
         return save(figure, path)
+
+
+def _fitted(images: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Images (K, H, W, 3) at the height and width `shape`, on white where proportions differ."""
+    if images.shape[1:3] == shape:
+        return images
+    return np.stack([
+        np.asarray(ImageOps.pad(Image.fromarray(image), shape[::-1], color="white"))
+        for image in images
+    ])  # fmt: skip
 
 
 def _tile(image: np.ndarray) -> np.ndarray:

@@ -37,9 +37,13 @@ class Published:
         return Results(self.table, self.scores)
 
 
+TEXTS = dict.fromkeys(("prompt", "job", "row"), str)
+"""Columns of scores that are taken as they are: a prompt may be nan, a job's id 1e10."""
+
+
 def read_scores(path: Path) -> pd.DataFrame:
     """The published scores of a table, a line each, with every digit of their file."""
-    wide = pd.read_csv(path)
+    wide = pd.read_csv(path, converters=TEXTS, float_precision="round_trip")
     of = [name for name in ("prompt", "job", "row", "seed") if name in wide]
     return wide.melt(of, var_name="metric").dropna(subset=["value"])
 
@@ -53,12 +57,20 @@ def published(folder: Path) -> list[Published]:
     """The tables in the folders of `folder`, by their paths.
 
     Raises:
-        UsageError: there is no such folder, or a table's scores are not beside it.
+        UsageError: there is no such folder, a file in it is no JSON, or a table's scores are not
+            beside it.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder; set results_dir to where tables were written")
-    found = ((path, json.loads(path.read_text())) for path in sorted(folder.glob("*/*.json")))
+    found = [(path, _document(path)) for path in sorted(folder.glob("*/*.json"))]
     return [_read(path, document) for path, document in found if "spec" in document]
+
+
+def _document(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as JSON: {error}; restore or remove it") from None
 
 
 def _read(path: Path, document: dict) -> Published:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.errors import UsageError
+from experiments.inputs.settings import require_whole
 from experiments.tasks.job import Job, jobs_of
 from experiments.tasks.making import Making
 
@@ -13,29 +14,46 @@ from experiments.tasks.making import Making
 class Diversity:
     """Galleries of `gallery_size` images, one for each of `num_prompts` prompts (paper, 4.1).
 
+    `num_prompts` None takes all that there are.
+
     `keep` of them are shown and scored, the most diverse; None for all.
     """
 
-    num_prompts: int
+    num_prompts: int | None
     gallery_size: int
     keep: int | None
-    prompts: Callable[[int], list[str]]
+    prompts: Callable[[int | None], list[str]]
 
     made_elsewhere = False
     notes = ()
 
     def __post_init__(self) -> None:
-        for name in ("num_prompts", "gallery_size"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"task.{name} = {getattr(self, name)} must be at least 1")
-        if self.keep is not None and not 2 <= self.keep <= self.gallery_size:
+        require_whole("task.gallery_size", self.gallery_size, least=1)
+        if self.num_prompts is not None:
+            require_whole("task.num_prompts", self.num_prompts, least=1)
+        if self.keep is None:
+            return
+        require_whole("task.keep", self.keep, least=1)
+        if not 2 <= self.keep <= self.gallery_size:
             raise UsageError(
                 f"task.keep = {self.keep} must be from 2 to task.gallery_size = "
                 f"{self.gallery_size}; null keeps all"
             )
 
     def jobs(self) -> list[Job]:
-        return jobs_of(self.prompts(self.num_prompts))
+        """Raises UsageError if the source has too few prompts, no end, or something else in it."""
+        try:
+            prompts = self.prompts(self.num_prompts)
+        except TypeError:  # a source of somebody's own takes numbers alone
+            if self.num_prompts is not None:
+                raise
+            raise UsageError(
+                "this source of prompts needs a number: set task.num_prompts"
+            ) from None
+        for prompt in prompts:
+            if not isinstance(prompt, str):
+                raise UsageError(f"prompts: their source gives {prompt!r}, which is no text")
+        return jobs_of(prompts)
 
     def making(self, method: Any) -> Making:
         """How `method` (see `experiments.methods`) answers these jobs.

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from experiments.errors import UsageError
+from experiments.inputs.settings import require_whole
 from experiments.tasks.job import Job
 from experiments.tasks.making import Making
 from experiments.tasks.masks import latent_mask
@@ -62,8 +63,7 @@ class Objects:
 
     def __post_init__(self) -> None:
         for name in ("num_pictures", "gallery_size", "patch"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"task.{name} = {getattr(self, name)} must be at least 1")
+            require_whole(f"task.{name}", getattr(self, name), least=1)
 
     def jobs(self) -> list[ObjectJob]:
         """Raises UsageError if no picture can be used."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from experiments.errors import UsageError
+from experiments.inputs import pictures, text
 
 CARD = "card.json"
 # Training draws its scenes from stream 0, the bundled model's assessment from 1 and 2.
@@ -76,14 +76,14 @@ def from_folder(
         UsageError: no card, or too few pictures.
     """
     folder = Path(path)
+    if not (folder / CARD).is_file():
+        raise UsageError(f"{folder / CARD} does not exist: {remedy}")
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        card = json.loads("\n".join(text.lines(folder / CARD)))
         made_by = card["segmenter"]
         segmenter = ", ".join(made_by[k] for k in ("segmenter", "implementation") if k in made_by)
         rows = [(row["id"], folder / row["image"], folder / row["mask"]) for row in card["images"]]
         failures = [Unusable(name, f"{segmenter} found no object") for name in card["failures"]]
-    except OSError:
-        raise UsageError(f"{folder / CARD} does not exist: {remedy}") from None
     except (ValueError, KeyError, TypeError):
         raise UsageError(f"{folder / CARD} is no card of object images: {remedy}") from None
     if (there := len(rows) + len(failures)) < count:
@@ -91,23 +91,19 @@ def from_folder(
             f"{path} has {there} object images, {count} were asked for: "
             f"ask for {there}, or prepare more"
         )
-    pictures: list[ObjectImage | Unusable] = []
+    found: list[ObjectImage | Unusable] = []
     for name, image, mask in rows[:count]:
         try:
-            pixels, object_mask = _read(image, "RGB", image_size), _read(mask, "L", image_size)
+            pixels = _sized(image, pictures.read(image, of=path).pixels, image_size)
+            object_mask = _sized(mask, pictures.read(mask, of=path).grey, image_size)
         except UsageError as error:
-            pictures.append(Unusable(name, str(error)))
+            found.append(Unusable(name, str(error)))
         else:
-            pictures.append(ObjectImage(name, prompt, pixels, object_mask > 127, segmenter))
-    return [*pictures, *failures][:count]
+            found.append(ObjectImage(name, prompt, pixels, object_mask > 127, segmenter))
+    return [*found, *failures][:count]
 
 
-def _read(path: Path, mode: str, size: int) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            pixels = np.array(image.convert(mode))
-    except (UnidentifiedImageError, OSError) as error:
-        raise UsageError(f"{path.name} cannot be read ({error})") from None
+def _sized(path: Path, pixels: np.ndarray, size: int) -> np.ndarray:
     if pixels.shape[:2] != (size, size):
         height, width = pixels.shape[:2]
         raise UsageError(f"{path.name} is {height} x {width}, the model's images {size} x {size}")

@@ -15,6 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+DISABLED = (
+    "W&B is disabled here, so nothing was logged; unset WANDB_MODE or set tracking.mode=offline"
+)
+
 
 def main(file: Path) -> str:
     """Tells all runs of the file; returns what to say about it."""
@@ -27,9 +31,13 @@ def main(file: Path) -> str:
     mode = (
         settings["mode"] or os.environ.get("WANDB_MODE") or ("online" if has_key() else "offline")
     )
+    if mode == "disabled":
+        return DISABLED
     if mode != "online":
         os.environ["WANDB_ERROR_REPORTING"] = "false"  # or the client reports on itself even so
     places = [send(run, settings, mode) for run in document["runs"]]
+    if DISABLED in places:
+        return DISABLED
     if mode == "online":
         return f"{len(places)} run(s), {places[-1]}"
     return f"{len(places)} run(s), kept offline; wandb sync {folder}/wandb/offline-run-*"
@@ -48,7 +56,7 @@ def has_key() -> bool:
 
 
 def send(run: Mapping, settings: Mapping, mode: Any) -> str | None:
-    """Tells one run; returns its address, if it has one."""
+    """Tells one run; returns its address, if it has one, or DISABLED."""
     import wandb
 
     with wandb.init(
@@ -67,6 +75,8 @@ def send(run: Mapping, settings: Mapping, mode: Any) -> str | None:
             console="off", silent=True, disable_git=True, disable_code=True, x_disable_stats=True
         ),
     ) as live:
+        if getattr(live, "disabled", False):
+            return DISABLED
         live.summary.update(run["summary"])
         media: dict[str, Any] = {name: wandb.Image(path) for name, path in run["figures"].items()}
         if run["lines"]:

@@ -60,6 +60,44 @@ def test_an_image_of_a_batch_is_made_again_alone():
     assert torch.equal(alone, whole[[6, 1]])
 
 
+def test_a_batch_index_may_be_a_tensor_and_must_name_every_image():
+    noise = execute("CoupleToControlNoise", gallery_size=2)["NOISE"]
+    whole = noise.generate_noise(latent(4))
+    alone = noise.generate_noise(latent(2, batch_index=torch.tensor([3, 0])))
+    assert torch.equal(alone, whole[[3, 0]])
+    for wrong in ([], [1], [0, -1], [0, 1.0], torch.tensor(1)):
+        with pytest.raises(ValueError, match="batch_index"):
+            noise.generate_noise(latent(2, batch_index=wrong))
+
+
+def test_an_empty_batch_has_empty_noise():
+    noise = execute("CoupleToControlNoise")["NOISE"]
+    assert noise.generate_noise(latent(0)).shape == (0, *SHAPE)
+    assert noise.generate_noise(latent(0, batch_index=[])).shape == (0, *SHAPE)
+
+
+class Nested:
+    """ComfyUI's nested latents: several tensors that it unbinds."""
+
+    is_nested = True
+
+    def __init__(self, tensors):
+        self.tensors = list(tensors)
+
+    def unbind(self):
+        return self.tensors
+
+
+def test_nested_latents_get_nested_noises_of_their_own():
+    noise = execute("CoupleToControlNoise", gallery_size=2)["NOISE"]
+    samples = Nested([torch.zeros(2, *SHAPE), torch.zeros(2, *SHAPE), torch.zeros(2, 8, 16)])
+    parts = noise.generate_noise({"samples": samples}).unbind()
+    assert [part.shape for part in parts] == [tensor.shape for tensor in samples.tensors]
+    assert torch.equal(parts[0], noise.generate_noise(latent(2)))
+    assert (parts[0] - parts[1]).std() > 1  # one noise for both would be no gallery's law
+    assert all(part.sum(dim=0).abs().max() < 1e-5 for part in parts)
+
+
 def test_the_noise_is_on_the_cpu_in_the_dtype_of_the_latents():
     noise = execute("CoupleToControlNoise")["NOISE"]
     half = {"samples": torch.zeros(4, *SHAPE, dtype=torch.float16)}

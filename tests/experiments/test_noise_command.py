@@ -1,6 +1,7 @@
 """The noise command writes exactly what the library draws, with what it takes to draw it again."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -38,6 +39,15 @@ def test_the_file_is_what_the_library_draws(tmp_path):
     assert torch.equal(redrawn, noise)
 
 
+def test_the_file_is_as_open_as_the_umask_lets_it(tmp_path):
+    before = os.umask(0o027)
+    try:
+        main(["shape=1,2", f"out={tmp_path / 'noise.safetensors'}"])
+    finally:
+        os.umask(before)
+    assert (tmp_path / "noise.safetensors").stat().st_mode & 0o777 == 0o640
+
+
 def test_the_command_loads_no_model(tmp_path):
     out = tmp_path / "noise.safetensors"
     command = [sys.executable, "-c", SCRIPT, "shape=[4,64,64]", f"out={out}"]
@@ -51,13 +61,17 @@ def test_the_command_loads_no_model(tmp_path):
     [
         (["shape=4,8,8"], "out"),
         (["out=OUT"], "shape"),
-        (["shape=4,8,x", "out=OUT"], "a side of the noise's shape = 'x' is not an integer >= 1"),
-        (["shape=4,-8", "out=OUT"], "shape = -8 is not an integer >= 1"),
+        (["shape=4,8,x", "out=OUT"], "a side of shape=x is no whole number"),
+        (["shape=4,-8", "out=OUT"], "shape = -8 must be at least 1"),
         (["shape=4,8,8", "out=OUT", "K=1"], "coupling: K = 1 is not an integer >= 2"),
-        (["shape=4,8,8", "out=OUT", "seed=1.5"], "seed = 1.5 is not an integer"),
+        (["shape=4,8,8", "out=OUT", "seed=1.5"], "seed=1.5 is no whole number"),
         (["shape=4,8,8", "out=OUT", "coupling=gone"], "gone"),
         (["shape=4,8,8", "out=OUT", "size=3"], "size"),
         (["shape=4,8,8", "out=OUT", "coupling=low_frequency"], "(16, 16)"),
+        (["shape=", "out=OUT"], "shape is empty"),
+        (["shape=4,8,8", "out=OUT.npy"], "must end in .safetensors, as in out="),
+        (["shape=4,8,8", "out=/tmp"], "out=/tmp is a folder; name a file"),
+        (["shape=4,8,8", "out=OUT", "job=7"], "job=7 is no text"),
         (["shape=4,8,8", "out=/proc/none/noise.safetensors"], "/proc"),
     ],
 )

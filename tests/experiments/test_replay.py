@@ -136,6 +136,21 @@ def test_an_image_of_a_law_of_ours_is_made_again_where_it_is_known(
     assert capsys.readouterr().out == f"{image}: equal to the bit\n"
 
 
+def test_a_law_in_a_folder_of_pythonpath_is_ours_for_an_image_in_its_cell(
+    of_a_law_of_ours, tmp_path, monkeypatch, capsys
+):
+    image, folder = of_a_law_of_ours
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    assert main([str(image)]) == 0
+    alone = shutil.copy(image, tmp_path / "alone.png")
+    assert "not of this suite" in refused(alone, capsys=capsys)
+    law = image_metadata(image)["coupling"] | {"_source_": "0" * 16}
+    altered(image, image.with_name("9.png"), coupling=law)
+    assert "not of this suite" in refused(image.with_name("9.png"), capsys=capsys)
+    image.with_name("9.png").unlink()
+
+
 def test_it_is_not_called_where_nobody_names_it(of_a_law_of_ours, tmp_path, monkeypatch, capsys):
     image, _ = of_a_law_of_ours
     monkeypatch.chdir(tmp_path)

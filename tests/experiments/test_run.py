@@ -114,6 +114,15 @@ def test_images_do_not_depend_on_what_was_left_to_do(start, tmp_path_factory):
     assert galleries(other) == at_once
 
 
+def test_a_gallery_of_one_image_is_scored_without_pairs(start, capsys):
+    start("task.num_prompts=1", "task.gallery_size=1", "coupling=iid")
+    printed = capsys.readouterr().out
+    assert "Galleries of 1 are scored without l2, mss: they compare images." in printed
+    (scores,) = start.folder.glob("results/scores/*.jsonl")
+    rows = [json.loads(line) for line in scores.read_text().splitlines()]
+    assert {row["metric"] for row in rows} == {"vendi", "clip"}
+
+
 def test_methods_share_their_base_noises(start):
     """At rho = 0 the equicorrelated coupling is the iid one, in another cell."""
     start("task.num_prompts=1", "coupling=iid")

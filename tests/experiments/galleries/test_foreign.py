@@ -104,5 +104,5 @@ def test_a_listing_of_missing_files(tmp_path):
     with pytest.raises(UsageError, match=r"x\.png, which does not exist"):
         _ = folder(listing).entries
     listing.write_text("not json")
-    with pytest.raises(UsageError, match="must have lines like"):
+    with pytest.raises(UsageError, match=r"galleries\.jsonl, line 1 is not JSON"):
         _ = folder(listing).entries

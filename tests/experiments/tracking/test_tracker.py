@@ -12,7 +12,7 @@ from PIL import Image
 
 from experiments.errors import UsageError
 from experiments.tracking import WeightsAndBiases
-from experiments.tracking.send import has_key
+from experiments.tracking.send import has_key, main
 
 
 def test_offline_runs_hold_config_summary_table_and_images(start, offline, tmp_path, capsys):
@@ -123,3 +123,12 @@ def test_nothing_is_imported_without_tracking(start, monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     start()
     assert "experiments.tracking" not in sys.modules
+
+
+def test_a_service_that_is_disabled_says_so(tmp_path, monkeypatch):
+    settings = {"project": "x", "entity": None, "mode": None, "folder": str(tmp_path)}
+    runs = tmp_path / "runs.json"
+    runs.write_text(json.dumps({"settings": settings, "runs": [{}]}))
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path))
+    assert "disabled here, so nothing was logged" in main(runs)
