@@ -32,12 +32,13 @@ True
 Source: "Couple to Control: Joint Initial Noise Design in Diffusion Models", arXiv:2605.11311.
 """
 
+from coupling import diffusers as diffusers  # a plug-in; kept out of __all__, `diffusers` is theirs
 from coupling.growth import grow
 from coupling.law import Coupling
 from coupling.learned import full_gradient, near_repulsive, random_coupling, skip_gradient
 from coupling.matrix import MatrixCoupling, from_correlation, from_matrix
 from coupling.named import antithetic, equicorrelated, identical, iid, repulsive
-from coupling.noise import base_noise, stream_key
+from coupling.noise import base_noise, stream_key, torch_noise
 from coupling.optimizers import Contrastive, NoiseOptimizer, PairwiseDistance, Preview
 from coupling.projection import Projection, channels, frequency_band, mask, span
 from coupling.subspaces import SubspaceCoupling, subspace
@@ -70,4 +71,5 @@ __all__ = [
     "span",
     "stream_key",
     "subspace",
+    "torch_noise",
 ]

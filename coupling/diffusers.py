@@ -5,22 +5,24 @@
 
 Pipelines differ in the shape that they draw in, in the shape that `latents=` takes, and in who
 scales by the scheduler's sigma. None of it is written down here: the pipeline is asked. It is
-called as it would be, up to the denoiser, which is not run, and what it drew is answered with
+called as it would be, up to the denoiser, which is not run, and what it draws is answered with
 coupled noises. So a mask, a band or a channel means what it means in the drawn shape; packing is
-the pipeline's own. A second call is then given the latents, and the denoiser must be handed what
-it was handed before, else they are refused. The text encoders run in both.
+the pipeline's own. Then it is given what it made of them as `latents=`, and its denoiser must be
+handed what it was handed before. The text encoders run in each of these two or three calls.
 
-This module knows diffusers by its interface alone: a pipeline has `components`, a `unet` or
-`transformer`, a `scheduler`, and draws by the function `randn_tensor` of its module.
+This module knows diffusers by its interface alone: a pipeline has `components`, of which the
+denoisers are named `transformer...` or `unet...`, and a `scheduler`; both draw by the function
+`randn_tensor` of their module.
 """
 
 import copy
 import inspect
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from unittest.mock import patch
 
@@ -30,8 +32,8 @@ from torch import Tensor
 from coupling.law import Coupling
 from coupling.noise import base_noise
 
-DENOISERS = ("transformer", "unet", "transformer_2")
 COUNTS = ("num_images_per_prompt", "num_videos_per_prompt", "num_waveforms_per_prompt")
+INSTEAD = "call it within coupling.diffusers.draws, without latents"
 
 
 class BaseNoise(Protocol):
@@ -58,34 +60,34 @@ def latents(
     what the pipeline will be called with (height, num_frames, guidance_scale, ...). The gallery of
     a prompt is `coupling.sample(shape, seed=seed, job=prompt)` in the shape that is drawn, whatever
     stands beside it; `jobs`, one a prompt, names it otherwise. `base` is where its independent
-    noises come from.
+    noises come from. No global generator is moved.
 
-    Raises ValueError where the pipeline takes no latents, draws more or less than once, or makes
-    of the latents something else than of what it drew. Warns where its scheduler draws again in
-    every step: then `draws` couples those, too.
+    Raises ValueError where the coupling does not fit the drawn shape, or the pipeline takes no
+    latents, draws more or less than once, or makes of latents something else than of what it
+    drew. Warns where its scheduler draws again in every step: then `draws` couples those, too.
     """
-    galleries = Galleries(coupling, _jobs(prompt, jobs), seed, base)
-    if "latents" not in inspect.signature(pipe.__call__).parameters:
-        raise ValueError(f"{_name(pipe)} takes no latents; call it within coupling.diffusers.draws")
+    answer = _Galleries(_name(pipe), coupling, _jobs(prompt, jobs), seed, base)
     arguments = _arguments(pipe, prompt, coupling.size, call)
-    drawn = _start(pipe, arguments, galleries)
+    if "latents" not in inspect.signature(pipe.__call__).parameters:
+        raise ValueError(f"{_name(pipe)} takes no latents; {INSTEAD}")
+    drawn = _start(pipe, arguments, answer)
     if len(drawn.noises) != 1:
         shapes = ", ".join(str(tuple(noise.shape[1:])) for noise in drawn.noises) or "nothing"
         raise ValueError(
-            f"{_name(pipe)} draws {shapes} before its first step; "
-            "latents can stand for one draw alone: call it within coupling.diffusers.draws"
+            f"{_name(pipe)} draws {shapes} before its first step, and latents can stand for "
+            f"one draw alone; {INSTEAD}"
         )
     for candidate in drawn.candidates():
         try:
-            given = _start(pipe, arguments | {"latents": candidate.clone()}, galleries)
+            given = _start(pipe, arguments | {"latents": candidate.clone()}, answer)
         except (ValueError, RuntimeError, TypeError, IndexError):  # a shape that it does not take
             continue
         if not given.noises and _equal(given.denoised, drawn.denoised):
-            _warn_of_later_draws(pipe, arguments)
+            _warn_of_later_draws(pipe.scheduler, arguments.get("eta", 0.0))
             return candidate
     raise ValueError(
         f"{_name(pipe)} makes something else of latents than of what it draws, "
-        f"{tuple(drawn.noises[0].shape[1:])}; call it within coupling.diffusers.draws"
+        f"{tuple(drawn.noises[0].shape[1:])}; {INSTEAD}"
     )
 
 
@@ -97,42 +99,45 @@ def draws(
     *,
     seed: int,
     jobs: Sequence[str] | None = None,
-    base: BaseNoise = base_noise,
 ) -> Iterator[None]:
-    """Within it, every draw of `pipe(prompt, num_images_per_prompt=K)` is coupled, step by step.
+    """Within it, every draw of one `pipe(prompt, num_images_per_prompt=K)` is coupled.
 
-    The draw that it starts from is that of `latents`; the n-th draw of its scheduler is a gallery
-    of its own, independent of all others, coupled by the same law. Each path keeps its law, since
-    each of its draws does. For schedulers that draw at each step (LCM, ancestral, SDE) and for
-    pipelines that take no latents. Not for threads: it answers for the modules of the pipeline's
-    and the scheduler's class.
+    What it starts from is what `latents` gives; given that, or others, it starts from them. The
+    n-th draw after the denoiser first ran is a gallery of its own, independent of the start and of
+    all others, coupled by the same law. Each path keeps its law, since each of its draws does. For
+    schedulers that draw at each step (LCM, ancestral, SDE) and for pipelines that take no latents.
+    The pipeline's `generator` is not used. Not for threads: it answers for all pipelines and
+    schedulers of these classes.
 
-    Raises ValueError, within, at a draw that is not of G * K rows.
+    Raises ValueError if the scheduler draws by torchsde; and, within, at a draw that is not of
+    G * K noises or that the coupling does not fit.
     """
     names = _jobs(prompt, jobs)
+    scheduler = getattr(pipe, "scheduler", None)
+    if _draws_by_itself(scheduler):
+        raise ValueError(f"{_name(scheduler)} draws by torchsde; valid is a scheduler that does not")
+    made: Counter[str] = Counter()
+    stage = "start"
 
-    def numbered(what: str) -> Callable[..., Tensor]:
-        made = 0
+    def run(*_: Any) -> None:
+        nonlocal stage
+        stage = "step"
 
-        def answer(*args: Any, **kwargs: Any) -> Tensor:
-            nonlocal made
-            suffix = f"\n{what} {made}" if what == "step" or made else ""
-            made += 1
-            return Galleries(coupling, [n + suffix for n in names], seed, base)(*args, **kwargs)
+    def answer(*args: Any, **kwargs: Any) -> Tensor:
+        suffix = f"\n{stage} {made[stage]}" if stage == "step" or made[stage] else ""
+        made[stage] += 1
+        jobs = [name + suffix for name in names]
+        return _Galleries(_name(pipe), coupling, jobs, seed, base_noise)(*args, **kwargs)
 
-        return answer
-
-    with (
-        _answering(pipe, numbered("draw")),
-        _answering(pipe.scheduler, numbered("step")),
-    ):
+    with _answering(pipe, answer), _answering(scheduler, answer), _before_denoisers(pipe, run):
         yield
 
 
 @dataclass(frozen=True)
-class Galleries:
+class _Galleries:
     """Stands in for `randn_tensor`: answers each draw with the galleries of `jobs`."""
 
+    drawer: str
     coupling: Coupling
     jobs: Sequence[str]
     seed: int
@@ -147,90 +152,90 @@ class Galleries:
         layout: torch.layout | None = None,
     ) -> Tensor:
         """(G * K, *shape), coupled in float32 on the CPU and cast; `generator` is not used."""
-        rows = len(self.jobs) * self.coupling.size
-        if shape[0] != rows:
+        rows, *one = shape
+        if rows != len(self.jobs) * self.coupling.size:
             raise ValueError(
-                f"the pipeline draws {shape[0]} noises of {tuple(shape[1:])}; "
-                f"valid is {rows}: {len(self.jobs)} prompts with K = {self.coupling.size} each"
+                f"{self.drawer} draws {rows} noises of {tuple(one)}; valid is "
+                f"K = {self.coupling.size} for each prompt, of which there are {len(self.jobs)}"
             )
         members = range(self.coupling.base_size)
-        noise = [
-            self.coupling.couple(
-                self.base(tuple(shape[1:]), seed=self.seed, job=job, members=members)
-            )
-            for job in self.jobs
-        ]
-        return torch.cat(noise).to(device=device, dtype=dtype)
+        bases = (self.base(one, seed=self.seed, job=job, members=members) for job in self.jobs)
+        try:
+            noise = torch.cat([self.coupling.couple(base) for base in bases])
+        except ValueError as error:
+            raise ValueError(
+                f"{self.drawer} draws noises of {tuple(one)}; make the coupling for these: {error}"
+            ) from error
+        return noise.to(device=device, dtype=dtype)
 
 
 class _Reached(Exception):
     """The denoiser is about to run: all that comes before it is known."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Start:
     """What a pipeline does before its denoiser first runs."""
 
-    noises: list[Tensor]
-    prepared: list[Tensor]
-    denoised: list[Tensor]
+    noises: list[Tensor] = field(default_factory=list)
+    prepared: list[Tensor] = field(default_factory=list)
+    denoised: list[Tensor] = field(default_factory=list)
 
     def candidates(self) -> Iterator[Tensor]:
-        """What `latents=` may take: as drawn, as packed, as packed and scaled."""
-        noise = self.noises[0]
+        """What `latents=` may take: as drawn, as prepared (packed), as prepared but not scaled."""
+        (noise,) = self.noises
         yield noise
         for tensor in self.prepared:
-            if tensor.numel() == noise.numel() and tensor.shape != noise.shape:
-                scale = tensor.double().norm() / noise.double().norm()
-                yield (tensor if torch.isclose(scale, torch.ones_like(scale)) else tensor / scale)
+            if tensor.numel() == noise.numel():
                 yield tensor
+                yield tensor * (noise.double().norm() / tensor.double().norm()).item()
 
 
-def _start(pipe: Any, arguments: dict[str, Any], galleries: Galleries) -> _Start:
+def _start(pipe: Any, arguments: dict[str, Any], galleries: _Galleries) -> _Start:
     """Call the pipeline up to its denoiser, its draws answered by `galleries`."""
-    start = _Start([], [], [])
+    start = _Start()
+    prepare = getattr(pipe, "prepare_latents", lambda: None)
 
     def answer(*args: Any, **kwargs: Any) -> Tensor:
         start.noises.append(galleries(*args, **kwargs))
         return start.noises[-1].clone()
 
+    def prepared(*args: Any, **kwargs: Any) -> Any:
+        result = prepare(*args, **kwargs)
+        start.prepared.extend(tensor.clone() for tensor in _tensors(result))
+        return result
+
     def reached(module: Any, args: Any, kwargs: Any) -> None:
         start.denoised.extend(_tensors((args, kwargs)))
         raise _Reached
 
-    with ExitStack() as stack:
-        stack.enter_context(_quiet(pipe))
-        stack.enter_context(_answering(pipe, answer))
-        if prepare := getattr(pipe, "prepare_latents", None):
-
-            def prepared(*args: Any, **kwargs: Any) -> Any:
-                result = prepare(*args, **kwargs)
-                start.prepared.extend(tensor.clone() for tensor in _tensors(result))
-                return result
-
-            stack.enter_context(patch.object(pipe, "prepare_latents", prepared))
-        for name in DENOISERS:
-            if isinstance(module := getattr(pipe, name, None), torch.nn.Module):
-                handle = module.register_forward_pre_hook(reached, with_kwargs=True)
-                stack.callback(handle.remove)
-        try:
-            pipe(**arguments)
-        except _Reached:
-            return start
-    raise ValueError(f"{_name(pipe)} ran no {' or '.join(DENOISERS[:2])}; its draws are unknown")
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+    try:
+        with (
+            torch.random.fork_rng(devices),  # a VAE that encodes an image draws, too
+            patch.object(pipe, "_progress_bar_config", {"disable": True}, create=True),
+            patch.object(pipe, "prepare_latents", prepared, create=True),
+            _answering(pipe, answer),
+            _before_denoisers(pipe, reached),
+        ):
+            # Copies of lists, for Z-Image writes into the prompts that it is given.
+            pipe(**{k: list(v) if isinstance(v, list) else v for k, v in arguments.items()})
+    except _Reached:
+        return start
+    finally:
+        pipe.maybe_free_model_hooks()  # offloaded networks go back, as after a whole call
+    raise ValueError(f"{_name(pipe)} ran no transformer and no unet, so its draws are unknown")
 
 
 @contextmanager
-def _quiet(pipe: Any) -> Iterator[None]:
-    """No progress bar; offloaded networks are sent back, as they are after a whole call."""
-    before = dict(getattr(pipe, "_progress_bar_config", {}))
-    pipe.set_progress_bar_config(**before | {"disable": True})
-    try:
+def _before_denoisers(pipe: Any, hook: Callable[..., None]) -> Iterator[None]:
+    """`hook(module, args, kwargs)` is called whenever a denoiser is about to run."""
+    with ExitStack() as stack:
+        for name, module in pipe.components.items():
+            if name.startswith(("transformer", "unet")) and isinstance(module, torch.nn.Module):
+                handle = module.register_forward_pre_hook(hook, with_kwargs=True)
+                stack.callback(handle.remove)
         yield
-    finally:
-        pipe.set_progress_bar_config(**before)
-        if free := getattr(pipe, "maybe_free_model_hooks", None):
-            free()
 
 
 @contextmanager
@@ -246,15 +251,15 @@ def _answering(drawer: Any, answer: Callable[..., Tensor]) -> Iterator[None]:
 def _arguments(
     pipe: Any, prompt: str | Sequence[str], size: int, call: dict[str, Any]
 ) -> dict[str, Any]:
-    """What the pipeline is called with. Raises ValueError where `call` says it, too."""
+    """What the pipeline is called with. Raises ValueError where `call` is not its, or says more."""
     taken = inspect.signature(pipe.__call__).parameters
-    counts = [count for count in COUNTS if count in taken]
-    if twice := sorted({"prompt", "latents", "generator", *COUNTS} & call.keys()):
-        raise ValueError(f"{', '.join(twice)} is said by the prompt, the coupling and the seed")
-    if unknown := sorted(call.keys() - taken.keys()):
-        raise ValueError(f"{_name(pipe)} takes no {', '.join(unknown)}; {', '.join(taken)} it does")
-    if counts:
-        return call | {"prompt": prompt, counts[0]: size}
+    if twice := sorted({"generator", *COUNTS} & call.keys()):
+        raise ValueError(f"{', '.join(twice)} is said by the coupling and the seed; leave it out")
+    if unknown := sorted({"prompt", *call} - taken.keys()):
+        raise ValueError(f"{_name(pipe)} takes no {', '.join(unknown)}; it takes {', '.join(taken)}")
+    for count in COUNTS:
+        if count in taken:
+            return call | {"prompt": prompt, count: size}
     prompts = [prompt] if isinstance(prompt, str) else prompt
     return call | {"prompt": [text for text in prompts for _ in range(size)]}
 
@@ -269,31 +274,37 @@ def _jobs(prompt: str | Sequence[str], jobs: Sequence[str] | None) -> list[str]:
     return names
 
 
-def _warn_of_later_draws(pipe: Any, arguments: dict[str, Any]) -> None:
+def _warn_of_later_draws(scheduler: Any, eta: float) -> None:
     """Step twice from one state, under two seeds: a scheduler that draws differs.
 
-    The second dry call has set the scheduler's steps as the pipeline sets them.
+    The dry calls have set its steps as the pipeline sets them.
     """
-    scheduler = pipe.scheduler
-    parameters = inspect.signature(scheduler.step).parameters
-    extra = {"eta": arguments["eta"]} if {"eta"} <= arguments.keys() & parameters.keys() else {}
-    sample = torch.linspace(-1, 1, 64).reshape(1, 1, 8, 8)
+    takes_eta = "eta" in inspect.signature(scheduler.step).parameters
+    sample = torch.linspace(-1, 1, 64, device="cpu").reshape(1, 1, 8, 8)
     outcomes = []
     for seed in range(2):
         stepper = copy.deepcopy(scheduler)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with torch.random.fork_rng([]):
+            torch.default_generator.manual_seed(seed)
             try:
                 time = stepper.timesteps[0]
+                extra = {"eta": eta} if takes_eta else {}
                 outcomes.append(stepper.step(sample / 2, time, sample, **extra)[0])
-            except Exception:  # noqa: BLE001 - a scheduler of another interface tells nothing
+            except Exception:  # a scheduler of another interface tells nothing
                 return
     if not torch.equal(*outcomes):
+        remedy = "within coupling.diffusers.draws every draw is coupled"
+        if _draws_by_itself(scheduler):
+            remedy = "by torchsde, which nothing here can couple"
         warnings.warn(
-            f"{type(scheduler).__name__} draws again at every step, which leaves only the start "
-            "coupled; within coupling.diffusers.draws every draw is",
+            f"{_name(scheduler)} draws again at every step, which leaves only the start coupled; "
+            f"{remedy}",
             stacklevel=3,
         )
+
+
+def _draws_by_itself(scheduler: Any) -> bool:
+    return hasattr(scheduler, "noise_sampler")
 
 
 def _equal(given: list[Tensor], drawn: list[Tensor]) -> bool:
@@ -321,5 +332,5 @@ def _tensors(nested: Any) -> list[Tensor]:
     return []
 
 
-def _name(pipe: Any) -> str:
-    return type(pipe).__name__
+def _name(thing: Any) -> str:
+    return type(thing).__name__
