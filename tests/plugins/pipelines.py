@@ -2,7 +2,13 @@
 
 import diffusers
 from diffusers import FlowMatchEulerDiscreteScheduler
-from transformers import CLIPTextModelWithProjection
+from transformers import (
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    Qwen2VLImageProcessor,
+    Qwen2VLProcessor,
+    Qwen2VLVideoProcessor,
+)
 
 from tests.experiments.models.conftest import clip, clip_tokenizer, vae
 from tests.plugins import texts
@@ -206,4 +212,33 @@ def hidream() -> diffusers.HiDreamImagePipeline:
         ).eval(),
     )
     pipe.default_sample_size = 8  # it rescales to this area
+    return pipe
+
+
+def kandinsky5() -> diffusers.Kandinsky5T2IPipeline:
+    words = clip(CLIPTextModel, 16).config
+    words.max_position_embeddings = 77  # which the pipeline states itself
+    pipe = diffusers.Kandinsky5T2IPipeline(
+        transformer=diffusers.Kandinsky5Transformer3DModel(
+            in_visual_dim=4,
+            out_visual_dim=4,
+            in_text_dim=WIDTH,
+            in_text_dim2=16,
+            time_dim=16,
+            model_dim=16,
+            ff_dim=32,
+            num_text_blocks=1,
+            num_visual_blocks=1,
+            axes_dims=(4, 2, 2),
+        ).eval(),
+        vae=plain_vae(),
+        text_encoder=texts.qwen2_vl(),
+        tokenizer=Qwen2VLProcessor(
+            Qwen2VLImageProcessor(), bytes_tokenizer(), Qwen2VLVideoProcessor()
+        ),
+        text_encoder_2=CLIPTextModel(words).eval(),
+        tokenizer_2=clip_tokenizer(),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+    )
+    pipe.resolutions = [(64, 64)]  # 8 x 8 latents
     return pipe

@@ -76,9 +76,7 @@ def t5():
 
 def umt5() -> PreTrainedModel:
     size = len(t5()[1])
-    config = UMT5Config(
-        vocab_size=size, d_model=WIDTH, d_ff=32, d_kv=8, num_layers=1, num_heads=2
-    )
+    config = UMT5Config(vocab_size=size, d_model=WIDTH, d_ff=32, d_kv=8, num_layers=1, num_heads=2)
     return UMT5EncoderModel(config).eval()
 
 
