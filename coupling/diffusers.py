@@ -114,8 +114,8 @@ def draws(
     names, made, stage = _jobs(prompt, jobs), Counter[str](), "start"
     if hasattr(pipe.scheduler, "noise_sampler"):
         raise ValueError(
-            f"{_name(pipe.scheduler)} draws by torchsde, which cannot be coupled; valid is another, "
-            "such as DPMSolverMultistepScheduler"
+            f"{_name(pipe.scheduler)} draws by torchsde, which cannot be coupled; valid is another "
+            "scheduler, such as DPMSolverMultistepScheduler"
         )
 
     def begun(*_: Any) -> None:
@@ -135,7 +135,9 @@ def draws(
 def _galleries(name: str, coupling: Coupling, jobs: Sequence[str], seed: int, base: Draw) -> Draw:
     """What stands in for the `randn_tensor` of `name`: each draw is the galleries of `jobs`."""
 
-    def answer(shape: Any, *_: Any, device: Any = None, dtype: Any = None, **__: Any) -> Tensor:
+    def answer(
+        shape: Any, _: Any = None, device: Any = None, dtype: Any = None, **__: Any
+    ) -> Tensor:
         rows, one = shape[0], tuple(shape[1:])
         if rows != len(jobs) * coupling.size:
             valid = f"K = {coupling.size} for each of {len(jobs)} prompts"
@@ -223,19 +225,21 @@ def _jobs(prompt: str | Sequence[str], jobs: Sequence[str] | None) -> list[str]:
 
 
 def _draws_again(scheduler: Any, extra: dict[str, Any]) -> bool:
-    """Whether it draws in its first step: taken from one state under two seeds, that differs.
+    """Whether its steps draw: taken from one state under two seeds, they lead apart.
 
     The dry calls have set its timesteps. False for a scheduler of another interface.
     """
     extra = {k: extra[k] for k in extra.keys() & inspect.signature(scheduler.step).parameters}
-    sample = torch.linspace(-1, 1, 64, device="cpu").reshape(1, 1, 8, 8)
-    outcomes = []
+    ends = set()
     with torch.random.fork_rng([]), suppress(Exception):
         for seed in range(2):
             torch.default_generator.manual_seed(seed)
-            stepper = copy.deepcopy(scheduler)
-            outcomes += stepper.step(sample / 2, stepper.timesteps[0], sample, **extra)[:1]
-    return len({tuple(x.flatten().nan_to_num().tolist()) for x in outcomes}) == 2
+            stepper, x = copy.deepcopy(scheduler), torch.linspace(-1, 1, 64, device="cpu")
+            x = x.reshape(1, 1, 8, 8)
+            for time in stepper.timesteps:
+                x = stepper.step(x / 2, time, x, **extra)[0]
+            ends.add(tuple(x.flatten().nan_to_num().tolist()))
+    return len(ends) == 2
 
 
 def _tensors(nested: Any) -> list[Tensor]:
