@@ -3,11 +3,13 @@
 import sys
 import warnings
 
+import diffusers
 import pytest
 import torch
 from torch import Tensor
 
 import coupling
+from tests.experiments.models.conftest import stable_diffusion
 from tests.plugins.cases import CASES, built, made, new
 
 ALIKE = ["a bed", "a cot"]
@@ -141,6 +143,33 @@ def test_they_are_of_the_precision_that_the_pipeline_draws_in(name, dtype):
     half = latents(new(case.build).to(torch.bfloat16), "a bed", coupling.repulsive(3), **case.call)
     whole = latents(built(name), "a bed", coupling.repulsive(3), **case.call)
     assert half.dtype == dtype and torch.equal(half, whole.to(dtype))
+
+
+def test_what_else_the_pipeline_is_called_with_is_what_it_will_be_called_with():
+    """Stable Diffusion wants a negative prompt of the prompt's type, and eta for its scheduler."""
+    pipe, call = built("stable_diffusion"), CASES["stable_diffusion"].call
+    more = call | {"negative_prompt": "dark", "guidance_scale": 5.0, "num_inference_steps": 3}
+    assert torch.equal(
+        latents(pipe, "a bed", coupling.iid(2), **more),
+        latents(pipe, ("a bed",), coupling.iid(2), **more | {"negative_prompt": ["dark"]}),
+    )
+
+
+class CountsPrompts(diffusers.StableDiffusionPipeline):
+    """As the pipelines that make one image a prompt, however often it stands there."""
+
+    def __call__(self, prompt, latents=None, **call):
+        return super().__call__(prompt, latents=latents, **call)
+
+
+def test_where_no_count_is_taken_prompts_are_repeated():
+    parts, call = new(stable_diffusion).components, CASES["stable_diffusion"].call
+    pipe = CountsPrompts(**parts, requires_safety_checker=False)
+    for prompt in ("a bed", ALIKE):
+        assert torch.equal(
+            latents(pipe, prompt, coupling.repulsive(3), **call),
+            latents(built("stable_diffusion"), prompt, coupling.repulsive(3), **call),
+        )
 
 
 def test_seeds_of_other_programs_are_imported():
