@@ -8,7 +8,7 @@ scales by the scheduler's sigma. None of it is written down here: the pipeline i
 called as it would be, up to the denoiser, which is not run, and what it draws is answered with
 coupled noises. So a mask, a band or a channel means what it means in the drawn shape; packing is
 the pipeline's own. Then it is given what it made of them as `latents=`, and its denoiser must be
-handed what it was handed before. The text encoders run in each of these two or three calls.
+handed what it was handed before. The text encoders run in each of these few calls.
 
 What is known of diffusers is its interface: a pipeline has `components`, of which the denoisers
 are called `transformer...` or `unet...`, and a `scheduler`; these draw by the function
@@ -27,7 +27,6 @@ from unittest.mock import patch
 
 import torch
 from torch import Tensor
-from torch.testing import assert_close
 
 from coupling.law import Coupling
 from coupling.noise import base_noise
@@ -65,13 +64,11 @@ def latents(
         raise ValueError(f"the coupling and the seed say {', '.join(twice)}; leave it out")
     if "latents" not in taken:
         raise ValueError(f"{name} takes no latents; {INSTEAD}")
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
     if counts := [count for count in COUNTS if count in taken]:
-        call |= {counts[0]: coupling.size}
-    elif isinstance(prompt, str):
-        prompt = [prompt] * coupling.size
+        call |= {"prompt": prompt if prompts == [prompt] else prompts, counts[0]: coupling.size}
     else:
-        prompt = [text for text in prompt for _ in range(coupling.size)]
-    call |= {"prompt": prompt if isinstance(prompt, str) else list(prompt)}
+        call |= {"prompt": [text for text in prompts for _ in range(coupling.size)]}
 
     drawn, prepared, denoised = _start(pipe, call, answer)
     shapes = ", ".join(str(tuple(noise.shape[1:])) for noise in drawn) or "nothing"
@@ -80,11 +77,14 @@ def latents(
     for candidate in _candidates(drawn[0], prepared):
         with suppress(Exception):  # whatever it says to a shape that it does not take
             again, _, given = _start(pipe, call | {"latents": candidate.clone()}, answer)
-            assert_close((again, given), ([], denoised), equal_nan=True)  # but for rounding
+            torch.testing.assert_close(
+                (again, given), ([], denoised), equal_nan=True
+            )  # but for rounding
             break
     else:
         raise ValueError(f"{name} makes something else of latents than of its {shapes}; {INSTEAD}")
-    if _draws_again(pipe.scheduler, {k: call.get(k, taken[k].default) for k in {"eta"} & {*taken}}):
+    eta = {"eta": call.get("eta", taken["eta"].default)} if "eta" in taken else {}
+    if _draws_again(pipe.scheduler, **eta):
         warnings.warn(
             f"{_name(pipe.scheduler)} draws again at every step, so only the start is coupled; "
             "within coupling.diffusers.draws every draw is",
@@ -137,9 +137,7 @@ def draws(
 def _galleries(name: str, coupling: Coupling, jobs: Sequence[str], seed: int, base: Draw) -> Draw:
     """What stands in for the `randn_tensor` of `name`: each draw is the galleries of `jobs`."""
 
-    def answer(
-        shape: Any, _: Any = None, device: Any = None, dtype: Any = None, **__: Any
-    ) -> Tensor:
+    def draw(shape: Any, _: Any = None, device: Any = None, dtype: Any = None, **__: Any) -> Tensor:
         rows, one = shape[0], tuple(shape[1:])
         if rows != len(jobs) * coupling.size:
             valid = f"K = {coupling.size} for each of {len(jobs)} prompts"
@@ -152,7 +150,7 @@ def _galleries(name: str, coupling: Coupling, jobs: Sequence[str], seed: int, ba
             raise ValueError(f"{name} draws {one}; make the coupling for that: {error}") from error
         return noise.to(device=device, dtype=dtype)
 
-    return answer
+    return draw
 
 
 class _Reached(Exception):
@@ -226,18 +224,15 @@ def _jobs(prompt: str | Sequence[str], jobs: Sequence[str] | None) -> list[str]:
     return names
 
 
-def _draws_again(scheduler: Any, extra: dict[str, Any]) -> bool:
-    """Whether its steps draw: from one state, under two seeds, they lead apart.
-
-    The dry calls have set its timesteps. False for a scheduler of another interface.
-    """
+def _draws_again(scheduler: Any, **extra: float) -> bool:
+    """Whether its steps, which the dry calls have set, lead apart from one state under two seeds."""
     extra = {k: extra[k] for k in extra.keys() & inspect.signature(scheduler.step).parameters}
     ends = set()
     with torch.random.fork_rng([]):
         for seed in range(2):
             torch.default_generator.manual_seed(seed)
             stepper, x = copy.deepcopy(scheduler), torch.ones(1, 1, 8, 8, device="cpu")
-            with suppress(Exception):  # some have one timestep more than they take
+            with suppress(Exception):  # one timestep more than it takes, or another interface
                 for time in stepper.timesteps:
                     x = stepper.step(x / 2, time, x, **extra)[0]
             ends.add(tuple(x.flatten().nan_to_num().tolist()))
