@@ -9,7 +9,11 @@ package holds such laws. It needs torch and nothing else, and plugs into whateve
 >>> latents.shape, latents.dtype
 (torch.Size([4, 4, 64, 64]), torch.float32)
 
-    pipe(prompt, num_images_per_prompt=4, latents=latents)        # any diffusers pipeline
+
+A diffusers pipeline is asked for the shape itself, see `coupling.diffusers`:
+
+    latents = coupling.diffusers.latents(pipe, prompt, coupling.repulsive(4), seed=7)
+    images = pipe(prompt, num_images_per_prompt=4, latents=latents).images
 
 The four noises push one another away as far as the law allows:
 

@@ -10,9 +10,8 @@ coupled noises. So a mask, a band or a channel means what it means in the drawn 
 the pipeline's own. Then it is given what it made of them as `latents=`, and its denoiser must be
 handed what it was handed before. The text encoders run in each of these few calls.
 
-What is known of diffusers is its interface: a pipeline has `components`, of which the denoisers
-are called `transformer...` or `unet...`, and a `scheduler`; these draw by the function
-`randn_tensor` of their modules.
+Of diffusers it is known that denoisers are components called `transformer...` or `unet...`, and
+that a pipeline and its `scheduler` draw by the `randn_tensor` of their modules.
 """
 
 import copy
@@ -115,10 +114,7 @@ def draws(
     """
     names, made, stage = _jobs(prompt, jobs), Counter[str](), "start"
     if hasattr(pipe.scheduler, "noise_sampler"):
-        raise ValueError(
-            f"{_name(pipe.scheduler)} draws by torchsde, which cannot be coupled; valid is another "
-            "scheduler, such as DPMSolverMultistepScheduler"
-        )
+        raise ValueError(f"{_name(pipe.scheduler)} draws by torchsde; valid is one that does not")
 
     def begun(*_: Any) -> None:
         nonlocal stage
@@ -225,7 +221,7 @@ def _jobs(prompt: str | Sequence[str], jobs: Sequence[str] | None) -> list[str]:
 
 
 def _draws_again(scheduler: Any, **extra: float) -> bool:
-    """Whether its steps, which the dry calls have set, lead apart from one state under two seeds."""
+    """Whether its steps, set by the dry calls, lead apart from one state under two seeds."""
     extra = {k: extra[k] for k in extra.keys() & inspect.signature(scheduler.step).parameters}
     ends = set()
     with torch.random.fork_rng([]):
