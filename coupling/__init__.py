@@ -9,7 +9,6 @@ package holds such laws. It needs torch and nothing else, and plugs into whateve
 >>> latents.shape, latents.dtype
 (torch.Size([4, 4, 64, 64]), torch.float32)
 
-
 A diffusers pipeline is asked for the shape itself, see `coupling.diffusers`:
 
     latents = coupling.diffusers.latents(pipe, prompt, coupling.repulsive(4), seed=7)

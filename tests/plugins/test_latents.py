@@ -127,11 +127,17 @@ def _is_module(part) -> bool:
 
 
 def test_offloaded_networks_go_back_after_each_dry_call(monkeypatch):
-    calls = []
-    pipe = new(CASES["flux"].build)
-    monkeypatch.setattr(pipe, "maybe_free_model_hooks", lambda: calls.append("back"))
-    latents(pipe, "a bed", coupling.iid(2), **CASES["flux"].call)
+    pipe, call = new(CASES["flux"].build), CASES["flux"].call
+    pipe.enable_model_cpu_offload(device="cpu")
+    calls, offload = [], pipe.enable_model_cpu_offload
+    monkeypatch.setattr(
+        pipe, "enable_model_cpu_offload", lambda **where: calls.append(where) or offload(**where)
+    )
+    given = latents(pipe, "a bed", coupling.repulsive(3), **call)
     assert len(calls) == 3  # the draw, latents as drawn, latents as packed
+    assert torch.equal(given, latents(built("flux"), "a bed", coupling.repulsive(3), **call))
+    offloaded = made(pipe, ["a bed"], 3, latents=given, **call)
+    assert torch.equal(offloaded, made(built("flux"), ["a bed"], 3, latents=given, **call))
 
 
 @pytest.mark.parametrize(
