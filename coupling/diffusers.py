@@ -26,6 +26,7 @@ from unittest.mock import patch
 
 import torch
 from torch import Tensor
+from torch.testing import assert_close
 
 from coupling.law import Coupling
 from coupling.noise import base_noise
@@ -73,12 +74,11 @@ def latents(
     shapes = ", ".join(str(tuple(noise.shape[1:])) for noise in drawn) or "nothing"
     if len(drawn) != 1:
         raise ValueError(f"{name} draws {shapes} at its start, not one noise; {INSTEAD}")
-    for candidate in _candidates(drawn[0], prepared):
+    fitting = [drawn[0], *(tensor for tensor in prepared if tensor.numel() == drawn[0].numel())]
+    for candidate in sorted(fitting, key=lambda x: x.shape == drawn[0].shape):  # packed first
         with suppress(Exception):  # whatever it says to a shape that it does not take
             again, _, given = _start(pipe, call | {"latents": candidate.clone()}, answer)
-            torch.testing.assert_close(
-                (again, given), ([], denoised), equal_nan=True
-            )  # but for rounding
+            assert_close((again, given), ([], denoised), equal_nan=True)  # but for rounding
             break
     else:
         raise ValueError(f"{name} makes something else of latents than of its {shapes}; {INSTEAD}")
@@ -114,7 +114,10 @@ def draws(
     """
     names, made, stage = _jobs(prompt, jobs), Counter[str](), "start"
     if hasattr(pipe.scheduler, "noise_sampler"):
-        raise ValueError(f"{_name(pipe.scheduler)} draws by torchsde; valid is one that does not")
+        raise ValueError(
+            f"{_name(pipe.scheduler)} draws by torchsde, which cannot be coupled; valid is another "
+            "scheduler, such as DPMSolverMultistepScheduler"
+        )
 
     def begun(*_: Any) -> None:
         nonlocal stage
@@ -187,13 +190,6 @@ def _start(pipe: Any, call: dict[str, Any], galleries: Draw) -> tuple[list[Tenso
     finally:
         pipe.maybe_free_model_hooks()  # offloaded networks go back, as after a whole call
     raise ValueError(f"{_name(pipe)} ran no transformer and no unet, so its draws are unknown")
-
-
-def _candidates(noise: Tensor, prepared: Sequence[Tensor]) -> list[Tensor]:
-    """What `latents=` may take: as drawn, as prepared (packed), as prepared but not scaled."""
-    packed = [tensor for tensor in prepared if tensor.numel() == noise.numel()]
-    scales = [(tensor.double().norm() / noise.double().norm()).item() for tensor in packed]
-    return [noise, *packed, *(x / scale for x, scale in zip(packed, scales, strict=True))]
 
 
 @contextmanager
