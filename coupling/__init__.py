@@ -9,7 +9,10 @@ package holds such laws. It needs torch and nothing else, and plugs into whateve
 >>> latents.shape, latents.dtype
 (torch.Size([4, 4, 64, 64]), torch.float32)
 
-    pipe(prompt, num_images_per_prompt=4, latents=latents)        # any diffusers pipeline
+A diffusers pipeline is asked for the shape itself, see `coupling.diffusers`:
+
+    latents = coupling.diffusers.latents(pipe, prompt, coupling.repulsive(4), seed=7)
+    images = pipe(prompt, num_images_per_prompt=4, latents=latents).images
 
 The four noises push one another away as far as the law allows:
 
@@ -32,12 +35,13 @@ True
 Source: "Couple to Control: Joint Initial Noise Design in Diffusion Models", arXiv:2605.11311.
 """
 
+from coupling import diffusers as diffusers  # a plug-in; kept out of __all__, `diffusers` is theirs
 from coupling.growth import grow
 from coupling.law import Coupling
 from coupling.learned import full_gradient, near_repulsive, random_coupling, skip_gradient
 from coupling.matrix import MatrixCoupling, from_correlation, from_matrix
 from coupling.named import antithetic, equicorrelated, identical, iid, repulsive
-from coupling.noise import base_noise, stream_key
+from coupling.noise import base_noise, stream_key, torch_noise
 from coupling.optimizers import (
     Contrastive,
     NoiseOptimizer,
@@ -77,4 +81,5 @@ __all__ = [
     "span",
     "stream_key",
     "subspace",
+    "torch_noise",
 ]

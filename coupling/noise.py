@@ -52,10 +52,35 @@ def base_noise(shape: Sequence[int], *, seed: int, job: str = "", members: Itera
     >>> torch.equal(five[[3, 1]], base_noise((4, 8, 8), seed=7, members=[3, 1]))
     True
     """
+    members = require_items(members, "members")
+    return _drawn(shape, [stream_key(seed=seed, job=job, member=member) for member in members])
+
+
+def torch_noise(
+    shape: Sequence[int], *, seed: int, job: str = "", members: Iterable[int]
+) -> Tensor:
+    """The noises that other programs draw for the seeds `seed`, `seed` + 1, ...; else `base_noise`.
+
+    Member m is what `torch.randn` draws in float32 on the CPU for the seed `seed` + m, and so what
+    a diffusers pipeline starts from when it is given such a generator an image:
+
+    >>> second = torch.Generator().manual_seed(7 + 1)
+    >>> expected = torch.randn((1, 4, 8, 8), generator=second)
+    >>> torch.equal(torch_noise((4, 8, 8), seed=7, members=[1]), expected)
+    True
+
+    `job` is not used, as a torch seed knows of none: galleries that are to be independent need
+    seeds that are K apart.
+    """
+    seed = require_integer(seed, "seed")
+    members = require_items(members, "members")
+    return _drawn(shape, [seed + require_integer(m, "member", least=0) for m in members])
+
+
+def _drawn(shape: Sequence[int], keys: Sequence[int]) -> Tensor:
+    """A standard normal noise of `shape` for each key of a generator."""
     sides = require_items(shape, "the noise's shape")
     sides = [require_size(side, "a side of the noise's shape", least=1) for side in sides]
-    members = require_items(members, "members")
-    keys = [stream_key(seed=seed, job=job, member=member) for member in members]
     try:
         noise = torch.empty((len(keys), *sides), dtype=torch.float32, device="cpu")
     except RuntimeError:

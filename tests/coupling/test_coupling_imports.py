@@ -23,3 +23,15 @@ def test_coupling_imports_torch_and_the_standard_library_alone(pytestconfig):
     )
     imported = set(json.loads(answer.stdout))
     assert imported - set(sys.stdlib_module_names) <= {"coupling", "torch"}
+
+
+def test_the_plug_in_is_there_and_stands_for_no_other_diffusers(pytestconfig):
+    script = (
+        "from coupling import *\n"
+        "import coupling, sys\n"
+        "assert callable(coupling.diffusers.latents) and 'diffusers' not in vars()\n"
+        "assert 'diffusers' not in sys.modules\n"
+        "import diffusers\n"
+        "assert diffusers is not coupling.diffusers and hasattr(diffusers, '__version__')\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=pytestconfig.rootpath, check=True)

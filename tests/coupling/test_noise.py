@@ -5,7 +5,7 @@ import hashlib
 import pytest
 import torch
 
-from coupling import base_noise, iid, repulsive, stream_key
+from coupling import base_noise, iid, repulsive, stream_key, torch_noise
 
 PINNED_KEYS = [957344444, 3149268386, 981107192]
 PINNED_VALUES = [1.2375772, -1.0020528, 0.9411469, -0.2566626]
@@ -32,6 +32,27 @@ def test_fields_of_a_key_cannot_run_into_one_another():
         stream_key(seed=1, job="4:2:3", member=4),
     }
     assert len(keys) == 4
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 8, 8), (16, 3, 5, 7)])
+def test_torch_noise_is_what_torch_draws_for_consecutive_seeds(shape):
+    drawn = [
+        torch.randn((1, *shape), generator=torch.Generator().manual_seed(2**32 - 2 + member))
+        for member in range(4)  # the third seed is above 32 bits
+    ]
+    noise = torch_noise(shape, seed=2**32 - 2, members=range(4))
+    assert torch.equal(noise, torch.cat(drawn))
+    assert torch.equal(
+        torch_noise(shape, seed=2**32 - 2, job="a bed", members=[2, 0]), noise[[2, 0]]
+    )
+    coupled = repulsive(4).couple(noise)
+    assert coupled.sum(dim=0).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(("seed", "members"), [(1.5, [0]), (1, [-1]), (1, [0.5])])
+def test_torch_noise_takes_integers(seed, members):
+    with pytest.raises(ValueError, match="is not an integer"):
+        torch_noise((4,), seed=seed, members=members)
 
 
 def test_keys_are_pinned():
