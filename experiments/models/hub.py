@@ -52,7 +52,7 @@ def _cached(
     cached = huggingface_hub.try_to_load_from_cache(source, "model_index.json", revision=revision)
     if isinstance(cached, str):
         with contextlib.suppress(snapshot.Incomplete):
-            snapshot.check(Path(cached).parent, parts, variant)
+            snapshot.check(Path(cached).parent, parts, variant, snapshot.OPENED.get(source))
             return Path(cached).parent
     return None
 
@@ -78,12 +78,13 @@ def _fetch(source: str, *, revision: str | None, variant: str | None, parts: Seq
     info = ask(HfApi().model_info, source, revision=revision, timeout=REQUEST_SECONDS)
     files = [file.rfilename for file in info.siblings or []]
     try:
-        names = snapshot.needed(files, parts, variant)
+        pickle = snapshot.OPENED.get(source)
+        names = snapshot.needed(files, parts, variant, pickle)
         # A gated repository shows its file list to everybody, but not its files.
         url = hf_hub_url(source, "model_index.json", revision=info.sha)
         ask(get_hf_file_metadata, url, timeout=REQUEST_SECONDS)
         folder = Path(ask(snapshot_download, source, revision=info.sha, allow_patterns=names))
-        snapshot.check(folder, parts, variant)
+        snapshot.check(folder, parts, variant, pickle)
     except snapshot.Incomplete as lack:
         raise UsageError(f"model.source={source} {lack}") from None
     return folder

@@ -16,7 +16,10 @@ from experiments.errors import UsageError
 
 WEIGHTS = ("diffusion_pytorch_model", "model")
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
-
+OPENED = {"google/ddpm-bedroom-256": "diffusion_pytorch_model.bin"}
+"""The one repository whose pickle is opened, for it holds nothing else: of it tensors alone are read
+(`torch.load(weights_only=True)`), and only if the file is the one that the hub has at that commit.
+"""
 
 FETCH = "fetch it again whole, or set model.source and model.revision to one that is"
 CONVERT = (
@@ -32,8 +35,12 @@ class Incomplete(Exception):
         super().__init__(f"{lack}: {remedy}")
 
 
-def needed(files: Iterable[str], parts: Iterable[str], variant: str | None) -> list[str]:
+def needed(
+    files: Iterable[str], parts: Iterable[str], variant: str | None, pickle: str | None = None
+) -> list[str]:
     """The names among `files`, relative to the pipeline's folder, that `parts` are loaded from.
+
+    `pickle` is the one that may be among them.
 
     Raises:
         Incomplete: a part lacks its configuration, its vocabulary or (some of) its safetensors.
@@ -56,12 +63,16 @@ def needed(files: Iterable[str], parts: Iterable[str], variant: str | None) -> l
             chosen += sorted(name for name in own if name.endswith((".json", ".txt", ".model")))
         else:
             chosen.append(_required(own, f"{prefix}config.json"))
-            chosen += weights(own, prefix, variant)
+            chosen += weights(own, prefix, variant, pickle)
     return chosen
 
 
-def weights(files: set[str], prefix: str, variant: str | None) -> list[str]:
-    """The safetensors under `prefix` in the variant, or in none where it is not published so."""
+def weights(
+    files: set[str], prefix: str, variant: str | None, pickle: str | None = None
+) -> list[str]:
+    """The safetensors under `prefix` in the variant, or in none where it is not published so; only
+    where there are none, `pickle`.
+    """
     for infix in [f".{variant}", ""] if variant else [""]:
         for stem in WEIGHTS:
             whole = f"{prefix}{stem}{infix}.safetensors"
@@ -78,6 +89,8 @@ def weights(files: set[str], prefix: str, variant: str | None) -> list[str]:
                     raise Incomplete(f"has {len(shards)} of {count} shards in {prefix}")
                 return [_required(files, index), *sorted(shards)]
     pickles = sorted(name for name in files if name.endswith(PICKLES))
+    if pickle in pickles:
+        return [pickle]
     if pickles:
         lack = f"has only pickled weights ({pickles[0]}), which are never opened here"
         raise Incomplete(lack, CONVERT)
@@ -90,11 +103,13 @@ def _required(files: set[str], name: str) -> str:
     return name
 
 
-def check(folder: Path, parts: Iterable[str], variant: str | None) -> None:
+def check(
+    folder: Path, parts: Iterable[str], variant: str | None, pickle: str | None = None
+) -> None:
     """Raises Incomplete unless every needed file of the folder is there and whole."""
     parts = tuple(parts)
     files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    for name in needed(files, parts, variant):
+    for name in needed(files, parts, variant, pickle):
         if name.endswith(".safetensors"):
             _check_length(folder / name, name)
 

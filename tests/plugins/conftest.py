@@ -6,14 +6,8 @@ import torch
 from transformers import CLIPTextModel
 
 from experiments.models.quiet import quiet
-from tests.experiments.models.conftest import (
-    clip,
-    clip_tokenizer,
-    sd3,
-    sdxl,
-    stable_diffusion,
-    vae,
-)
+from scripts.rehearsal.networks import clip, clip_tokenizer, vae
+from tests.experiments.models.conftest import SIZE, sd3, sdxl, stable_diffusion
 
 TEXT_WIDTH = 48  # of the small T5 that comes with sd3
 
@@ -29,7 +23,7 @@ def flux() -> diffusers.FluxPipeline:
     text_encoder_2, tokenizer_2 = t5()
     return diffusers.FluxPipeline(
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
-        vae=vae(shift_factor=0.1, scaling_factor=0.4, use_quant_conv=False),
+        vae=vae(SIZE, shift_factor=0.1, scaling_factor=0.4, use_quant_conv=False),
         text_encoder=clip(CLIPTextModel, 16),
         tokenizer=clip_tokenizer(),
         text_encoder_2=text_encoder_2,
