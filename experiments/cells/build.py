@@ -14,6 +14,7 @@ from experiments.cells.cell import Cell
 from experiments.cells.identity import identified
 from experiments.cells.production import Production
 from experiments.cells.score import Galleries
+from experiments.cells.trial import tried
 from experiments.cells.views import View, most_spread
 from experiments.compose import Config, build, located, name_of, plain
 from experiments.errors import UsageError
@@ -100,7 +101,7 @@ def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
         jobs=jobs,
         galleries=_shown(folder, making),
         place=folder.path,
-        suite=build("metrics", config),
+        suite=tried(build("metrics", config), jobs[0], size=making.keep or task.gallery_size),
         score_file=Path(config.results_dir) / "scores" / f"{name}{making.selection}.jsonl",
         production=production,
         notes=task.notes,

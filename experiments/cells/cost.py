@@ -37,6 +37,9 @@ def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.Da
     Raises:
         UsageError: the model cannot be had.
     """
+    for cell in cells:
+        if cell.production:
+            cell.production.check()
     recipes = {cell.label: cell.production.recipe for cell in cells if cell.production}
     jobs = cells[0].jobs
     for job in jobs[:warm_up]:

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from coupling import base_noise
 from coupling.optimizers.base import NoiseOptimizer, couple
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.methods.method import Method, Stopwatch, base_noises
 from experiments.models.model import Condition, Model, repeat_rows, to_uint8
+from experiments.models.process import Process
 from experiments.tasks.job import Job
 
 
@@ -33,6 +35,21 @@ class Coupled(Method[Job]):
         try:
             if self.optimizer:
                 self.optimizer.base_size(self.coupling)
+        except ValueError as error:
+            raise UsageError(f"optimizer: {error}") from error
+
+    def check(self, model: Model, jobs: Sequence[Job]) -> None:
+        """Raises UsageError, too, for an optimiser that this model or gallery size is not for: it
+        is tried on a gallery of a network that always says 0.
+        """
+        super().check(model, jobs)
+        if not self.optimizer:
+            return
+        count = self.optimizer.base_size(self.coupling)
+        base = base_noise(model.noise_shape, seed=0, members=range(count)).unsqueeze(0)
+        try:
+            for _ in self.optimizer.optimize(base, self.coupling, Untrained(model.process)):
+                pass
         except ValueError as error:
             raise UsageError(f"optimizer: {error}") from error
 
@@ -71,6 +88,19 @@ class Coupled(Method[Job]):
             seconds=timed.seconds,
             passes={"sample": model.process.num_steps * len(members), **passes},
         )
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """The first step of a sampler as noise optimisers see it, with a network that always says 0."""
+
+    process: Process
+
+    def output(self, noise: Tensor, *, checkpointed: bool = False) -> Tensor:
+        return torch.zeros_like(noise)
+
+    def clean(self, noise: Tensor, output: Tensor, *, shifted: bool = False) -> Tensor:
+        return (self.process.shifted() if shifted else self.process).clean(noise, output, 0)
 
 
 class FirstStep:

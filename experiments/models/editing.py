@@ -23,8 +23,18 @@ def sdedit(
 ) -> Tensor:
     """Clean latents and noise, both (N, C, h, w) -> edited latents (N, C, h, w).
 
-    Of the model's steps the last int(num_steps * strength) are taken, which is how diffusers rounds
-    (0.58 of 50 steps, in floating point, are 28). Strength 1 still holds what q keeps of x*.
+    Of the model's steps the last are taken (`steps_taken`). Strength 1 still holds what q keeps of
+    x*. Raises UsageError as that does.
+    """
+    start = model.process.num_steps - steps_taken(model, strength)
+    clean, noise = _placed(model, clean, noise)
+    x = model.process.diffuse(clean, noise, start)
+    return model.sample(x, condition, start=start)
+
+
+def steps_taken(model: Model, strength: float) -> int:
+    """int(num_steps * strength), which is how diffusers rounds (0.58 of 50 steps, in floating point,
+    are 28).
 
     Raises:
         UsageError: a strength outside (0, 1], or too small for a single step.
@@ -36,10 +46,7 @@ def sdedit(
             f"SDEdit's strength = {strength} must be at most 1, and at least {1 / num_steps:g} "
             f"for one of {num_steps} steps"
         )
-    start = num_steps - taken
-    clean, noise = _placed(model, clean, noise)
-    x = model.process.diffuse(clean, noise, start)
-    return model.sample(x, condition, start=start)
+    return taken
 
 
 def blend(

@@ -28,7 +28,11 @@ from experiments.models.quiet import no_progress_bars, quiet
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole pipeline folder, and how its parts are to be loaded."""
+    """A whole pipeline folder, and how its parts are to be loaded.
+
+    Attributes:
+        weights: whether networks have theirs, or stand on the meta device, for their shapes alone.
+    """
 
     folder: Path
     source: str
@@ -37,6 +41,7 @@ class Checkpoint:
     index: dict[str, Any]
     dtype: torch.dtype
     device: torch.device
+    weights: bool
 
     @classmethod
     def open(
@@ -49,6 +54,7 @@ class Checkpoint:
         pipelines: Sequence[str],
         dtype: str,
         device: str,
+        weights: bool,
     ) -> "Checkpoint":
         """Fetches what is not here yet, and checks that every part is whole.
 
@@ -61,7 +67,8 @@ class Checkpoint:
         """
         place = select_device(device)
         precision = select_dtype(dtype, place)
-        folder = resolve(source, revision=revision, variant=variant, parts=parts)
+        wanted = {"revision": revision, "variant": variant, "parts": parts}
+        folder = resolve(source, **wanted, weights=weights)
         index = snapshot.read_index(folder)
         if index.get("_class_name") not in pipelines:
             raise UsageError(
@@ -78,11 +85,14 @@ class Checkpoint:
             index=index,
             dtype=precision,
             device=place,
+            weights=weights,
         )
 
     def model(self, part: str, kind: Any) -> Any:
         """A network of class `kind` (diffusers or transformers) on the device."""
         where = self._where(part)
+        if not self.weights:
+            return _shaped(where, kind)
         files = {path.name for path in where.iterdir()}
         opened = snapshot.OPENED.get(self.source)
         first, *_ = snapshot.weights(files, "", self.variant, opened)
@@ -121,6 +131,14 @@ class Checkpoint:
 
     def _where(self, part: str) -> Path:
         return self.folder / part if (self.folder / part).is_dir() else self.folder
+
+
+def _shaped(where: Path, kind: Any) -> Any:
+    """A network of class `kind` (diffusers or transformers) that has shapes and no weights."""
+    with quiet(), torch.device("meta"):
+        if hasattr(kind, "load_config"):
+            return kind.from_config(kind.load_config(where)).to("meta")
+        return kind(kind.config_class.from_pretrained(where)).to("meta")
 
 
 def _unpickle(path: Path, folder: Path) -> None:

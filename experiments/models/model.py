@@ -48,6 +48,7 @@ class Model(ABC):
     parts: ClassVar[tuple[str, ...]]  # of a pipeline folder in diffusers' layout
     pipelines: ClassVar[tuple[str, ...]]  # diffusers' classes whose parts mean the same here
     sampler: ClassVar[type[Process]] = DDIM
+    fills_in: ClassVar[bool] = False  # it needs a picture and a mask to fill in
 
     def __init__(
         self,
@@ -60,8 +61,6 @@ class Model(ABC):
         identity: dict[str, str],
     ) -> None:
         """The first of `modules` is the network: its device and dtype are the model's."""
-        if guidance < 1:
-            raise UsageError(f"model.guidance = {guidance} must be at least 1, which is none")
         for module in modules:
             module.eval().requires_grad_(False)
         self.modules = tuple(modules)
@@ -84,11 +83,14 @@ class Model(ABC):
         guidance: float,
         dtype: str,
         device: str,
+        weights: bool = True,
         **own: Any,
     ) -> Self:
         """Loads the model from a local folder or a hub repository in diffusers' layout.
 
         Args:
+            weights: False for a model that has the shapes and the sampler of the real one, but no
+                weights, which are not fetched either.
             own: the settings that `networks` of this family takes.
 
         Raises:
@@ -103,6 +105,7 @@ class Model(ABC):
             pipelines=cls.pipelines,
             dtype=dtype,
             device=device,
+            weights=weights,
         )
         return cls(
             process=cls.sampler.from_scheduler(checkpoint.scheduler(cls.sampler), num_steps),
@@ -129,6 +132,8 @@ class Model(ABC):
     @classmethod
     def check_settings(cls, *, guidance: float, **own: Any) -> None:
         """Raises UsageError for settings that are invalid, missing or unknown."""
+        if guidance < 1:
+            raise UsageError(f"model.guidance = {guidance} must be at least 1, which is none")
         taken = set(inspect.signature(cls.networks).parameters) - {"checkpoint"}
         for name in sorted(taken ^ own.keys()):
             lack = "lacks its setting" if name in taken else "has no setting"

@@ -45,14 +45,27 @@ def needed(
     Raises:
         Incomplete: a part lacks its configuration, its vocabulary or (some of) its safetensors.
     """
+    files, parts = set(files), tuple(parts)
+    chosen = described(files, parts)
+    for part in parts:
+        if part != "scheduler" and not part.startswith("tokenizer"):
+            prefix, own = _of(part, files)
+            chosen += weights(own, prefix, variant, pickle)
+    return chosen
+
+
+def described(files: Iterable[str], parts: Iterable[str]) -> list[str]:
+    """Those of them that hold no weights: configurations and vocabularies.
+
+    Raises:
+        Incomplete: a part lacks one.
+    """
     files = set(files)
     if "model_index.json" not in files:
         raise Incomplete("has no model_index.json")
     chosen = ["model_index.json"]
     for part in parts:
-        foldered = "config.json" not in files or any(name.startswith(f"{part}/") for name in files)
-        prefix = f"{part}/" if foldered else ""
-        own = {name for name in files if name.rpartition("/")[0] == prefix.rstrip("/")}
+        prefix, own = _of(part, files)
         if part == "scheduler":
             chosen.append(_required(own, f"{prefix}scheduler_config.json"))
         elif part.startswith("tokenizer"):
@@ -63,8 +76,14 @@ def needed(
             chosen += sorted(name for name in own if name.endswith((".json", ".txt", ".model")))
         else:
             chosen.append(_required(own, f"{prefix}config.json"))
-            chosen += weights(own, prefix, variant, pickle)
     return chosen
+
+
+def _of(part: str, files: set[str]) -> tuple[str, set[str]]:
+    """The prefix of a part's files, and those that have it."""
+    foldered = "config.json" not in files or any(name.startswith(f"{part}/") for name in files)
+    prefix = f"{part}/" if foldered else ""
+    return prefix, {name for name in files if name.rpartition("/")[0] == prefix.rstrip("/")}
 
 
 def weights(
@@ -104,12 +123,19 @@ def _required(files: set[str], name: str) -> str:
 
 
 def check(
-    folder: Path, parts: Iterable[str], variant: str | None, pickle: str | None = None
+    folder: Path,
+    parts: Iterable[str],
+    variant: str | None,
+    pickle: str | None = None,
+    *,
+    weights: bool = True,
 ) -> None:
-    """Raises Incomplete unless every needed file of the folder is there and whole."""
+    """Raises Incomplete unless every needed file of the folder is there and whole; without
+    `weights`, every one that describes the parts.
+    """
     parts = tuple(parts)
     files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    for name in needed(files, parts, variant, pickle):
+    for name in needed(files, parts, variant, pickle) if weights else described(files, parts):
         if name.endswith(".safetensors"):
             _check_length(folder / name, name)
 

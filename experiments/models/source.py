@@ -18,6 +18,7 @@ ADDRESS = ("source", "revision", "device")
 """Settings that say where weights lie or run, and nothing about the images."""
 
 _loaded: dict[str, Model] = {}  # the one model of this process; two might not fit the device
+_sketched: dict[str, Model] = {}
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,17 @@ class ModelSource:
             _loaded.clear()
             _loaded[key] = self.execution(self.family.load(**self.settings))
         return _loaded[key]
+
+    def sketch(self) -> Model:
+        """The model without its weights, for what it would refuse; once a process.
+
+        Raises:
+            UsageError: a setting does not fit its configuration, or that is not to be had.
+        """
+        key = repr(self)
+        if key not in _sketched:
+            _sketched[key] = self.family.load(**self.settings, weights=False)
+        return _sketched[key]
 
     def fetch(self) -> None:
         """Downloads the weights that are not on this machine; loads nothing. Raises UsageError."""

@@ -29,7 +29,9 @@ def main() -> int:
         for target, model in _pairs(asked.targets, asked.models):
             outcomes.append(walk(target, model))
             last = outcomes[-1]
-            print(f"{target:12}{model:6}{last.state:20}{last.seconds:6.1f} s  {last.line}", flush=True)
+            print(
+                f"{target:12}{model:6}{last.state:20}{last.seconds:6.1f} s  {last.line}", flush=True
+            )
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(report(outcomes, asked.targets or []), encoding="utf-8")
     return int(any(outcome.state == "failed" for outcome in outcomes))

@@ -38,9 +38,7 @@ def clip_tokenizer(pad: str = "<|endoftext|>") -> CLIPTokenizer:
     bytes_ = byte_characters()
     words = [*bytes_, *(f"{one}</w>" for one in bytes_), "<|startoftext|>", "<|endoftext|>"]
     vocabulary = {word: index for index, word in enumerate(words)}
-    return CLIPTokenizer(
-        vocab=vocabulary, merges=[], model_max_length=CLIP_TOKENS, pad_token=pad
-    )
+    return CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=CLIP_TOKENS, pad_token=pad)
 
 
 def t5_tokenizer() -> T5TokenizerFast:
@@ -81,9 +79,7 @@ def clip_model(width: int) -> CLIPModel:
         "image_size": 224,
         "patch_size": 32,
     }
-    config = CLIPConfig(
-        text_config=text_config(width), vision_config=vision, projection_dim=width
-    )
+    config = CLIPConfig(text_config=text_config(width), vision_config=vision, projection_dim=width)
     return CLIPModel(config).eval()
 
 

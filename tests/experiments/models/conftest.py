@@ -163,7 +163,10 @@ FAMILIES = {
     "inpainting": (StableDiffusionInpainting.load, inpainting),
     "sdxl": (SDXL.load, sdxl),
     "sd3": (partial(SD3.load, t5=True, t5_length=T5_LENGTH), sd3),
-    "sd3_without_t5": (partial(SD3.load, t5=False, t5_length=T5_LENGTH), partial(sd3, with_t5=False)),
+    "sd3_without_t5": (
+        partial(SD3.load, t5=False, t5_length=T5_LENGTH),
+        partial(sd3, with_t5=False),
+    ),
     "ddpm": (DDPM.load, ddpm),
 }
 
