@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
+from threading import Lock
 from typing import Any
 
 import torch
@@ -18,6 +19,8 @@ ADDRESS = ("source", "revision", "device")
 """Settings that say where weights lie or run, and nothing about the images."""
 
 _loaded: dict[str, Model] = {}  # the one model of this process; two might not fit the device
+_one_at_a_time = Lock()
+"""Lanes ask at once, and diffusers changes torch itself for as long as it loads."""
 _sketched: dict[str, Model] = {}
 
 
@@ -52,10 +55,11 @@ class ModelSource:
             UsageError: the files, the device or a setting is not to be had; says the remedy.
         """
         key = repr(self)
-        if key not in _loaded:
-            _loaded.clear()
-            _loaded[key] = self.execution(self.family.load(**self.settings))
-        return _loaded[key]
+        with _one_at_a_time:
+            if key not in _loaded:
+                _loaded.clear()
+                _loaded[key] = self.execution(self.family.load(**self.settings))
+            return _loaded[key]
 
     def sketch(self) -> Model:
         """The model without its weights, for what it would refuse; once a process.
@@ -64,9 +68,10 @@ class ModelSource:
             UsageError: a setting does not fit its configuration, or that is not to be had.
         """
         key = repr(self)
-        if key not in _sketched:
-            _sketched[key] = self.family.load(**self.settings, weights=False)
-        return _sketched[key]
+        with _one_at_a_time:
+            if key not in _sketched:
+                _sketched[key] = self.family.load(**self.settings, weights=False)
+            return _sketched[key]
 
     def fetch(self) -> None:
         """Downloads the weights that are not on this machine; loads nothing. Raises UsageError."""
