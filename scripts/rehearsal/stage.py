@@ -12,10 +12,11 @@ from types import ModuleType
 import numpy as np
 
 from scripts.rehearsal.hub import Repository, serve
+from scripts.rehearsal.targets import ROOT
 
-ROOT = Path(__file__).parents[2]
 BEDROOMS = ROOT / "tests" / "scripts" / "bedrooms.zip"
-CAPTIONS = 80
+CAPTIONS = 2000
+SIZES = (64, 512, 1024)  # of the rehearsal's images, and of the models' own
 COCO, LSUN, SSCD = "/coco.zip", "/bedrooms.zip", "/sscd.pt"
 
 
@@ -95,7 +96,7 @@ def _fill(stage: Stage, folder: Path) -> None:
     )
 
 
-def prepare_data(stage: Stage, size: int) -> None:
+def prepare_data(stage: Stage) -> None:
     """COCO captions and LSUN bedrooms, by the scripts that a user runs."""
     import pooch
 
@@ -114,7 +115,8 @@ def prepare_data(stage: Stage, size: int) -> None:
     call(prepare_coco, "--count", str(CAPTIONS))
     prepare_lsun.URL = f"{stage.endpoint}{LSUN}"
     prepare_lsun.SEGMENTERS["mask_rcnn"] = _red(prepare_lsun)
-    call(prepare_lsun, "--size", str(size), "--count", "8")
+    for size in SIZES:
+        call(prepare_lsun, "--size", str(size), "--count", "8")
 
 
 def _red(lsun: ModuleType) -> type:

@@ -5,8 +5,9 @@ import shlex
 import subprocess
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
-from scripts.rehearsal.stage import ROOT
+ROOT = Path(__file__).parents[2]
 
 UNWALKED = {
     "help": "the list of targets",

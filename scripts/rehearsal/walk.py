@@ -1,8 +1,9 @@
 """The walk: every target with every model, and what came of it.
 
-A target that generates is planned, run, started again, which must make nothing, and an image of it
-is replayed; the files that it promises must be there. All of it in one process, by the commands'
-own `main` and the arguments that make would give them, so that libraries load once.
+A target that generates is planned at its own scale, then, small, it is planned, run, started again,
+which must make nothing, and an image of it is replayed; the files that it names must be there, and a
+page or figure among them. All of it in one process, by the commands' own `main` and the arguments
+that make would give them, so that libraries load once.
 """
 
 import importlib
@@ -10,27 +11,31 @@ import io
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from types import ModuleType
 
+from coupling import iid
+from experiments.learning.card import Card
 from scripts.rehearsal.repositories import SIZE
 from scripts.rehearsal.targets import Line, Refused, lines
 
-RUN, LEARN = "experiments.run", "experiments.learn"
-SMALL = ("scale=rehearsal", "model.num_steps=2", "cno.window=8")
+GENERATING = ("experiments.run", "experiments.learn")
+TIMED = ("table4",)  # of which no gallery is kept
+SMALL = "scale=rehearsal model.num_steps=2 cno.window=8"
+LEARNING = "num_steps=2 prompts_per_step=2"
 OBJECTS = ("table2", "table8", "table9")
-"""Whose rows take down to a fifth of the sampler's steps, which must be one."""
-OWN = {
-    "weights": ("paper",),
-    "bench": ("--galleries=2", "--rounds=1", "--out=results/bench"),
+FEW = "scale.objects=6"  # as many pictures as the stage has
+ARGUMENTS = {
+    "weights": "paper",
+    "bench": f"--galleries=2 --rounds=1 --out=results/bench {SMALL}",
+    **dict.fromkeys(OBJECTS, f"{SMALL} model.num_steps=5"),  # rows take down to a fifth of them
+    **dict.fromkeys(("table3", "theory", "report", "figures", "verify", "calibrate"), ""),
 }
-"""Arguments of targets that take no settings of a run."""
-PLAIN = ("table3", "theory", "report", "figures", "verify", "calibrate")
-"""Targets that take no arguments here."""
+"""What a target is told; SMALL, where it is not here."""
 
 
 class Failed(Exception):
@@ -39,7 +44,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a target with a model: done, not for this model, or failed."""
+    """What came of a target with a model: done, not for this model, or failed; and a line."""
 
     target: str
     model: str
@@ -48,26 +53,34 @@ class Outcome:
     seconds: float
 
 
-def settings(target: str, model: str) -> list[str]:
-    """What make is told, so that a target is small."""
-    if target in PLAIN:
-        return []
-    size = () if model == "tiny" else (f"model.image_size={SIZE}",)
-    steps = ("model.num_steps=5",) if target in OBJECTS else ()
-    small = " ".join(OWN.get(target, (*SMALL, *size, *steps)))
-    told = [f"ARGS={small}"]
-    if target in ("learn", "table7"):
-        told.append(f"LEARN_ARGS={small} num_steps=2 prompts_per_step=2")
-    if target == "bench":
-        told = [f"ARGS={small} {' '.join((*SMALL, *size))}"]
-    return told
+def plan(target: str, model: str) -> Outcome:
+    """Plans a target at its own scale, and the paper's where that is its own."""
+    card = Path(f"results/learn/cards/{model}-brightness.safetensors")
+    Card.begin(iid(4), {"within": None}).write(card)  # table7's plan learns none
+    own = f"model.image_size={SIZE}" if (target, model) == ("table9", "sd15") else ""
+    told = f"plan=true {own} {FEW if target in OBJECTS else ''}"
+    outcome = _outcome(target, model, {"ARGS": told, "LEARN_ARGS": "plan=true"}, _plan)
+    card.unlink()  # a walk is to learn its own
+    return outcome
 
 
 def walk(target: str, model: str) -> Outcome:
-    """Walks a target with a model; whatever happens is told."""
+    """Walks a target, small."""
+    arguments = ARGUMENTS.get(target, SMALL)
+    if model != "tiny" and SMALL in arguments:
+        arguments += f" model.image_size={SIZE}"
+    return _outcome(
+        target, model, {"ARGS": arguments, "LEARN_ARGS": f"{arguments} {LEARNING}"}, _walk
+    )
+
+
+def _outcome(
+    target: str, model: str, told: Mapping[str, str], make: Callable[[str, Sequence[Line]], str]
+) -> Outcome:
     start = perf_counter()
     try:
-        state, line = "done", _walk(lines(target, model, *settings(target, model)))
+        todo = lines(target, model, *(f"{name}={value}" for name, value in told.items()))
+        state, line = "done", make(target, todo)
     except Refused as refusal:
         state, line = "not for this model", str(refusal)
     except Failed as failure:
@@ -75,32 +88,37 @@ def walk(target: str, model: str) -> Outcome:
     return Outcome(target, model, state, line, perf_counter() - start)
 
 
-def _walk(todo: Sequence[Line]) -> str:
-    """Walks the lines of a target; says what was made."""
+def _plan(target: str, todo: Sequence[Line]) -> str:
+    generating = [line for line in todo if line.module in GENERATING]
+    said = [call(line.module, *line.arguments) for line in generating]
+    if unchecked := re.search(r"not held against its model.*", "\n".join(said)):
+        raise Failed(unchecked[0])
+    return "; ".join(text.splitlines()[0] for text in said)
+
+
+def _walk(target: str, todo: Sequence[Line]) -> str:
     told = []
     for line in todo:
-        module = importlib.import_module(line.module)
-        if line.module not in (RUN, LEARN):
-            call(module, *line.arguments)
+        if line.module not in GENERATING:
+            call(line.module, *line.arguments)
             continue
-        planned = call(module, *line.arguments, "plan=true")
-        before = _images()
-        said = call(module, *line.arguments)
-        made = _images()
-        _require_files(said)
-        call(module, *line.arguments)
-        if _images() != made:
-            raise Failed("a second start made images again")
-        new = sorted(set(made) - set(before))
-        told.append(f"{len(new)} images")
-        if "to generate" in planned and not new and "timing" not in said and "time:" not in said:
-            pass
-        for path in _replayable(new):
-            call(importlib.import_module("experiments.replay"), str(path), *_size(line))
+        call(line.module, *line.arguments, "plan=true")
+        before = _written()
+        _require_files(call(line.module, *line.arguments))
+        made = _written()
+        call(line.module, *line.arguments)
+        if target not in TIMED and _written() != made:
+            raise Failed("a second start generated again")
+        images = sorted(path for path in set(made) - set(before) if path.suffix == ".png")
+        told.append(f"{len(images)} images")
+        for path in images[:1]:
+            if _is_replayed(path):
+                call("experiments.replay", str(path))
+                told.append("one replayed")
     return ", ".join(told)
 
 
-def call(module: ModuleType, *arguments: str) -> str:
+def call(module: str | ModuleType, *arguments: str) -> str:
     """What a command prints, run in this process with these arguments.
 
     Raises:
@@ -109,11 +127,12 @@ def call(module: ModuleType, *arguments: str) -> str:
     from hydra.core.global_hydra import GlobalHydra
 
     GlobalHydra.instance().clear()
+    command = importlib.import_module(module) if isinstance(module, str) else module
     out, before = io.StringIO(), sys.argv
-    sys.argv = [str(module.__file__), *arguments]
+    sys.argv = [str(command.__file__), *arguments]
     try:
         with redirect_stdout(out), redirect_stderr(out):
-            status = module.main()
+            status = command.main()
     except SystemExit as end:
         status = end.code
     except Exception:
@@ -128,15 +147,14 @@ def call(module: ModuleType, *arguments: str) -> str:
     return out.getvalue()
 
 
-def _images() -> dict[str, int]:
-    """Every image of a gallery under this folder, and when it was written."""
-    return {
-        str(path): path.stat().st_mtime_ns for path in Path().glob("outputs/*/galleries/*/*.png")
-    }
+def _written() -> dict[Path, int]:
+    """The images of galleries and the cards of couplings that are here, and when they were made."""
+    found = [*Path().glob("outputs/*/galleries/*/*.png"), *Path().glob("outputs/learn/*")]
+    return {path: path.stat().st_mtime_ns for path in found}
 
 
 def _require_files(said: str) -> None:
-    """Raises Failed unless every file that a run has named is there, and one of them a page."""
+    """Raises Failed unless every file that a run has named is there, and one of them to look at."""
     named = [Path(word) for word in re.findall(r"\S+\.(?:html|md|csv|tex|json|png|pdf)\b", said)]
     if missing := [str(path) for path in named if not path.is_file()]:
         raise Failed(f"{missing[0]} was named and is not there")
@@ -144,13 +162,8 @@ def _require_files(said: str) -> None:
         raise Failed("it leaves neither a page nor a figure")
 
 
-def _replayable(paths: Sequence[str]) -> Iterator[str]:
-    """The first image of those that hold all that they are made of."""
+def _is_replayed(path: Path) -> bool:
+    """Whether an image holds all that it is made of; one around an object does not."""
     from experiments.galleries.gallery import image_metadata
 
-    yield from (path for path in paths[:1] if "method" not in image_metadata(Path(path)))
-
-
-def _size(line: Line) -> list[str]:
-    """What a replay needs beside an image: nothing, for its settings are with it."""
-    return []
+    return "method" not in image_metadata(path)
