@@ -33,8 +33,8 @@ def sdedit(
 
 
 def steps_taken(model: Model, strength: float) -> int:
-    """int(num_steps * strength), which is how diffusers rounds (0.58 of 50 steps, in floating point,
-    are 28).
+    """int(num_steps * strength), which is how diffusers rounds: 0.58 of 50 steps, in floating
+    point, are 28.
 
     Raises:
         UsageError: a strength outside (0, 1], or too small for a single step.

@@ -1,8 +1,8 @@
 """The parts of a pipeline folder, loaded onto a device.
 
 What cannot work is found out in seconds, before diffusers is imported: the device, the dtype, the
-hub, the licence, every file. Nothing but safetensors is opened, but for one repository that has none
-(`snapshot.OPENED`), and no code of a repository runs.
+hub, the licence, every file. Nothing but safetensors is opened, except of the one repository that
+has none (`snapshot.OPENED`), and no code of a repository runs.
 """
 
 import hashlib

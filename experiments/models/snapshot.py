@@ -17,7 +17,7 @@ from experiments.errors import UsageError
 WEIGHTS = ("diffusion_pytorch_model", "model")
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 OPENED = {"google/ddpm-bedroom-256": "diffusion_pytorch_model.bin"}
-"""The one repository whose pickle is opened, for it holds nothing else: of it tensors alone are read
+"""The one repository whose pickle is opened, for it holds nothing else. Tensors alone are read of it
 (`torch.load(weights_only=True)`), and only if the file is the one that the hub has at that commit.
 """
 

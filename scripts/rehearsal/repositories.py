@@ -80,7 +80,8 @@ def sdxl(folder: Path) -> None:
     _network(folder / "vae", vae, ".fp16")
     _text_encoders(folder)
     schedule = {**SD_SCHEDULE, "use_karras_sigmas": False, "prediction_type": "epsilon"}
-    _scheduler(folder / "scheduler", "EulerDiscreteScheduler", clip_sample=False, **schedule)
+    schedule |= {"clip_sample": False, "set_alpha_to_one": False}
+    _scheduler(folder / "scheduler", "EulerDiscreteScheduler", **schedule)
     for part, stem in _weights_of(folder):
         (folder / part / f"{stem}.safetensors").write_bytes(UNWANTED)
 
@@ -168,9 +169,10 @@ def _network(folder: Path, network: nn.Module, variant: str, *, shards: int = 1)
     if shards == 1:
         _save(tensors, folder / f"{stem}{variant}.safetensors")
         return
+    numbers = {name: 1 + at * shards // len(tensors) for at, name in enumerate(tensors)}
     places = {
-        name: f"{stem}{variant}-{1 + index * shards // len(tensors):05d}-of-{shards:05d}.safetensors"
-        for index, name in enumerate(tensors)
+        name: f"{stem}{variant}-{number:05d}-of-{shards:05d}.safetensors"
+        for name, number in numbers.items()
     }
     for file in dict.fromkeys(places.values()):
         _save({name: tensors[name] for name in places if places[name] == file}, folder / file)

@@ -49,6 +49,7 @@ def staged(folder: Path) -> Iterator[Stage]:
             _fill(stage, folder / "hub")
             yield stage
         finally:
+            (folder / "requests.txt").write_text("\n".join(requests))
             os.environ.clear()
             os.environ.update(before)
 

@@ -1,7 +1,7 @@
 """The walk: every target with every model, and what came of it.
 
-A target that generates is planned at its own scale, then, small, it is planned, run, started again,
-which must make nothing, and an image of it is replayed; the files that it names must be there, and a
+A target that generates is planned at its own scale. Then, small, it is planned, run, started again,
+which must make nothing, and an image of it is replayed; the files that it names must be there, a
 page or figure among them. All of it in one process, by the commands' own `main` and the arguments
 that make would give them, so that libraries load once.
 """
@@ -19,7 +19,9 @@ from time import perf_counter
 from types import ModuleType
 
 from coupling import iid
+from experiments.errors import STOPPED
 from experiments.learning.card import Card
+from experiments.workers.preemption import REQUEUE
 from scripts.rehearsal.repositories import SIZE
 from scripts.rehearsal.targets import Line, Refused, lines
 
@@ -140,6 +142,8 @@ def call(module: str | ModuleType, *arguments: str) -> str:
         status = 1
     finally:
         sys.argv = before
+    if status in (REQUEUE, STOPPED):
+        raise KeyboardInterrupt
     if status:
         said = [line for line in re.split(r"[\n\r]", f"{out.getvalue()}\n{status}") if line.strip()]
         telling = [line for line in said if line.startswith("error:")] or said[:-1] or said
