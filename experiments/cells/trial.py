@@ -8,7 +8,7 @@ from experiments.tasks.job import Job
 from experiments.tasks.objects import ObjectJob
 from metrics import GalleryBatch, MetricSuite
 
-SIDE = 64  # of galleries that have no picture
+SIDE = 64
 
 
 def tried(suite: MetricSuite, job: Job, *, size: int) -> MetricSuite:
@@ -19,15 +19,15 @@ def tried(suite: MetricSuite, job: Job, *, size: int) -> MetricSuite:
     Raises:
         UsageError: one does not.
     """
-    picture = job.picture if isinstance(job, ObjectJob) else None
-    height, width = picture.image.shape[:2] if picture else (SIDE, SIDE)
-    pixels = np.random.default_rng(0).integers(256, size=(1, size, 3, height, width), dtype="uint8")
+    pixels = np.random.default_rng(0).integers(256, size=(1, size, 3, SIDE, SIDE), dtype="uint8")
+    images = torch.from_numpy(pixels)
+    has_object = isinstance(job, ObjectJob)
     batch = GalleryBatch(
-        torch.from_numpy(pixels),
+        images,
         prompts=(job.prompt,),
         names=(job.id,),
-        references=torch.from_numpy(picture.image).movedim(-1, 0)[None] / 255 if picture else None,
-        masks=torch.from_numpy(picture.mask)[None] if picture else None,
+        references=images[:, 0] / 255 if has_object else None,
+        masks=torch.ones(1, SIDE, SIDE, dtype=torch.bool).tril() if has_object else None,
     )
     on_pixels = [name for name, scorer in suite.scores.items() if not hasattr(scorer, "features")]
     for name, answer in suite.attempt(batch, on_pixels).items():

@@ -8,7 +8,8 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 
 
 def select_device(name: str) -> torch.device:
-    """`auto` is the first of cuda, mps and cpu that is there; anything else must be there.
+    """`auto` is the first of cuda, mps and cpu that is there; anything else must be there. `meta`,
+    where tensors have shapes alone, always is.
 
     Raises:
         UsageError: no such device here.

@@ -28,10 +28,8 @@ from experiments.models.quiet import no_progress_bars, quiet
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole pipeline folder, and how its parts are to be loaded.
-
-    Attributes:
-        weights: whether networks have theirs, or stand on the meta device, for their shapes alone.
+    """A whole pipeline folder, and how its parts are to be loaded: on the meta device without
+    weights, which the folder then need not hold.
     """
 
     folder: Path
@@ -41,7 +39,6 @@ class Checkpoint:
     index: dict[str, Any]
     dtype: torch.dtype
     device: torch.device
-    weights: bool
 
     @classmethod
     def open(
@@ -54,7 +51,6 @@ class Checkpoint:
         pipelines: Sequence[str],
         dtype: str,
         device: str,
-        weights: bool,
     ) -> "Checkpoint":
         """Fetches what is not here yet, and checks that every part is whole.
 
@@ -68,7 +64,7 @@ class Checkpoint:
         place = select_device(device)
         precision = select_dtype(dtype, place)
         wanted = {"revision": revision, "variant": variant, "parts": parts}
-        folder = resolve(source, **wanted, weights=weights)
+        folder = resolve(source, **wanted, weights=place.type != "meta")
         index = snapshot.read_index(folder)
         if index.get("_class_name") not in pipelines:
             raise UsageError(
@@ -85,13 +81,12 @@ class Checkpoint:
             index=index,
             dtype=precision,
             device=place,
-            weights=weights,
         )
 
     def model(self, part: str, kind: Any) -> Any:
         """A network of class `kind` (diffusers or transformers) on the device."""
         where = self._where(part)
-        if not self.weights:
+        if self.device.type == "meta":
             return _shaped(where, kind)
         files = {path.name for path in where.iterdir()}
         opened = snapshot.OPENED.get(self.source)

@@ -83,13 +83,12 @@ class Model(ABC):
         guidance: float,
         dtype: str,
         device: str,
-        weights: bool = True,
         **own: Any,
     ) -> Self:
         """Loads the model from a local folder or a hub repository in diffusers' layout.
 
         Args:
-            weights: False for a model that has the shapes and the sampler of the real one, but no
+            device: "meta" for a model that has the shapes and the sampler of the real one, but no
                 weights, which are not fetched either.
             own: the settings that `networks` of this family takes.
 
@@ -105,7 +104,6 @@ class Model(ABC):
             pipelines=cls.pipelines,
             dtype=dtype,
             device=device,
-            weights=weights,
         )
         return cls(
             process=cls.sampler.from_scheduler(checkpoint.scheduler(cls.sampler), num_steps),

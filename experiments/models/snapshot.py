@@ -17,8 +17,8 @@ from experiments.errors import UsageError
 WEIGHTS = ("diffusion_pytorch_model", "model")
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 OPENED = {"google/ddpm-bedroom-256": "diffusion_pytorch_model.bin"}
-"""The one repository whose pickle is opened, for it holds nothing else. Tensors alone are read of it
-(`torch.load(weights_only=True)`), and only if the file is the one that the hub has at that commit.
+"""The one repository whose pickle is opened, for it holds nothing else. Of it tensors alone are
+read (`torch.load(weights_only=True)`), if the file is the one that the hub has at that commit.
 """
 
 FETCH = "fetch it again whole, or set model.source and model.revision to one that is"

@@ -70,7 +70,7 @@ class ModelSource:
         key = repr(self)
         with _one_at_a_time:
             if key not in _sketched:
-                _sketched[key] = self.family.load(**self.settings, weights=False)
+                _sketched[key] = self.family.load(**{**self.settings, "device": "meta"})
             return _sketched[key]
 
     def fetch(self) -> None:

@@ -95,7 +95,8 @@ def _plan(target: str, todo: Sequence[Line]) -> str:
     said = [call(line.module, *line.arguments) for line in generating]
     if unchecked := re.search(r"not held against its model.*", "\n".join(said)):
         raise Failed(unchecked[0])
-    return "; ".join(text.splitlines()[0] for text in said)
+    heads = re.findall(r"^.*(?:galleries to make|steps of learning).*$", "\n".join(said), re.M)
+    return "; ".join(heads)
 
 
 def _walk(target: str, todo: Sequence[Line]) -> str:

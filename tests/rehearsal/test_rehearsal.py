@@ -1,4 +1,4 @@
-"""All plans of all targets, one full run of each family from a hub, and, if slow, the whole walk."""
+"""All plans of all targets, a full run of each family from a hub, and, if slow, the whole walk."""
 
 import re
 import subprocess
