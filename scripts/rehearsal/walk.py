@@ -147,6 +147,7 @@ def call(module: str | ModuleType, *arguments: str) -> str:
         raise KeyboardInterrupt
     if status:
         said = [line for line in re.split(r"[\n\r]", f"{out.getvalue()}\n{status}") if line.strip()]
+        said = [line for line in said if not line.startswith("Set the environment variable HYDRA")]
         telling = [line for line in said if line.startswith("error:")] or said[:-1] or said
         raise Failed(telling[-1])
     return out.getvalue()
