@@ -94,7 +94,8 @@ def headline(name: str, cells: Sequence[Cell]) -> str:
     what = "{name}, {image_size} px, {num_steps} steps".format(**settings)
     missing = {id(each): len(each.missing()) for each in productions}
     images = sum(missing[id(each)] * each.folder.gallery_size for each in productions)
-    head = f"{name} of {what}: {len(cells)} rows, {sum(missing.values())} galleries to make"
+    rows = f"{len(cells)} rows" if len(cells) > 1 else "a row"
+    head = f"{name} of {what}: {rows}, {sum(missing.values())} galleries to make"
     if not images:
         return head
     costs = [_cost(each, missing[id(each)]) for each in productions if missing[id(each)]]
