@@ -42,7 +42,8 @@ def resolve(
         UsageError: the folder is not whole, or the hub does not give the files (Unfetched); says
             the remedy.
     """
-    wanted = {"revision": revision, "variant": variant, "parts": parts, "weights": weights}
+    wanted: dict[str, Any] = {"revision": revision, "variant": variant, "parts": parts}
+    wanted["weights"] = weights
     folder = local_folder(source)
     if folder is not None:
         try:

@@ -63,8 +63,13 @@ class Checkpoint:
         """
         place = select_device(device)
         precision = select_dtype(dtype, place)
-        wanted = {"revision": revision, "variant": variant, "parts": parts}
-        folder = resolve(source, **wanted, weights=place.type != "meta")
+        folder = resolve(
+            source,
+            revision=revision,
+            variant=variant,
+            parts=parts,
+            weights=place.type != "meta",
+        )
         index = snapshot.read_index(folder)
         if index.get("_class_name") not in pipelines:
             raise UsageError(

@@ -21,7 +21,9 @@ def planned(tmp_path, capsys):
         with hydra.initialize_config_dir(str(configs), version_base="1.3"):
             run(hydra.compose("config", overrides=everything), overrides=everything)
         head, *lines = capsys.readouterr().out.splitlines()
-        assert re.fullmatch(r"repulsive of tiny, 64 px, \d steps: a row, \d galleries to make.*", head)
+        assert re.fullmatch(
+            r"repulsive of tiny, 64 px, \d steps: a row, \d galleries to make.*", head
+        )
         assert ("about 0:00:0" in head or "unknown" in head) == ("generate, " in lines[0])
         return lines
 
