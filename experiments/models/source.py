@@ -21,7 +21,7 @@ ADDRESS = ("source", "revision", "device")
 _loaded: dict[str, Model] = {}  # the one model of this process; two might not fit the device
 _one_at_a_time = Lock()
 """Lanes ask at once, and diffusers changes torch itself for as long as it loads."""
-_sketched: dict[str, Model] = {}
+_sketched: dict[str, Model | UsageError] = {}
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,14 @@ class ModelSource:
         key = repr(self)
         with _one_at_a_time:
             if key not in _sketched:
-                _sketched[key] = self.family.load(**{**self.settings, "device": "meta"})
-            return _sketched[key]
+                try:
+                    _sketched[key] = self.family.load(**{**self.settings, "device": "meta"})
+                except UsageError as error:  # a hub that does not answer is not asked again
+                    _sketched[key] = error
+            found = _sketched[key]
+        if isinstance(found, UsageError):
+            raise found
+        return found
 
     def fetch(self) -> None:
         """Downloads the weights that are not on this machine; loads nothing. Raises UsageError."""

@@ -13,7 +13,7 @@ from experiments.cells.build import model_of
 from experiments.compose import compose
 from experiments.errors import UsageError
 from experiments.models import Execution
-from experiments.models.hub import resolve
+from experiments.models.hub import Unfetched, resolve
 from experiments.models.source import ModelSource
 
 
@@ -100,7 +100,23 @@ def test_lanes_that_ask_at_once_load_one_at_a_time(source, monkeypatch):
 def test_a_sketch_has_the_shape_and_the_sampler_of_the_model_and_no_weights(source):
     sketch, model = source.sketch(), source.load()
     assert sketch.noise_shape == model.noise_shape and sketch.process == model.process
+    assert source.sketch() is sketch
     assert {p.device.type for m in sketch.modules for p in m.parameters()} == {"meta"}
     shapes = [[tuple(p.shape) for m in each.modules for p in m.parameters()]
               for each in (sketch, model)]  # fmt: skip
     assert shapes[0] == shapes[1]
+
+
+def test_a_hub_that_does_not_answer_is_asked_once_for_a_sketch(source, monkeypatch):
+    asked = []
+
+    def refuse(**settings):
+        asked.append(settings["source"])
+        raise Unfetched("no hub here")
+
+    monkeypatch.setattr(source.family, "load", refuse)
+    away = replace(source, settings={**source.settings, "source": "owner/away"})
+    for _ in range(2):
+        with pytest.raises(Unfetched, match="no hub here"):
+            away.sketch()
+    assert asked == ["owner/away"]
