@@ -1,6 +1,6 @@
 """The repositories that the suite names, as they are published: files, variants, shards, names.
 
-Networks are small, and images have SIZE pixels. Beside what the suite needs lie files that it must
+Networks are small, and images have SIZE pixels, PIXELS those of the pixel model. Beside what the suite needs lie files that it must
 not want, full precisions and pickles: they hold no network, so who fetches one does not load it.
 """
 
@@ -19,7 +19,7 @@ from experiments.models.quiet import quiet
 from scripts.rehearsal import networks
 from scripts.rehearsal.networks import NOISE, SD_SCHEDULE
 
-SIZE = 64
+SIZE, PIXELS = 64, 32
 LATENT = SIZE // 8
 UNWANTED = b"nobody needs this file"
 BLOCKS = (*["CrossAttnDownBlock2D"] * 3, "DownBlock2D")
@@ -109,7 +109,7 @@ def sd3(folder: Path) -> None:
 def ddpm_bedroom(folder: Path) -> None:
     """ddpm-bedroom-256: no folders, and a pickle alone."""
     _index(folder, "DDPMPipeline", unet=UNET2D, scheduler=("diffusers", "DDPMScheduler"))
-    network = networks.pixel_unet(SIZE, downsample_padding=0, flip_sin_to_cos=False, freq_shift=1)
+    network = networks.pixel_unet(PIXELS, downsample_padding=0, flip_sin_to_cos=False, freq_shift=1)
     network.save_config(folder)
     torch.save(_published(network), folder / "diffusion_pytorch_model.bin")
     schedule = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}

@@ -16,7 +16,7 @@ from scripts.rehearsal.targets import ROOT
 
 BEDROOMS = ROOT / "tests" / "scripts" / "bedrooms.zip"
 CAPTIONS = 2000
-SIZES = (64, 512, 1024)  # of the rehearsal's images, and of the models' own
+SIZES = (32, 64, 512, 1024)  # of the rehearsal's images, and of the models' own
 COCO, LSUN, SSCD = "/coco.zip", "/bedrooms.zip", "/sscd.pt"
 
 

@@ -22,10 +22,11 @@ from coupling import iid
 from experiments.errors import STOPPED
 from experiments.learning.card import Card
 from experiments.workers.preemption import REQUEUE
-from scripts.rehearsal.repositories import SIZE
+from scripts.rehearsal.repositories import PIXELS, SIZE
 from scripts.rehearsal.targets import Line, Refused, lines
 
 GENERATING = ("experiments.run", "experiments.learn")
+PIXEL_MODEL = ("table9", "sd15")  # the target and MODEL that run the unconditional one
 TIMED = ("table4",)  # of which no gallery is kept
 SMALL = "scale=rehearsal model.num_steps=2 cno.window=8"
 LEARNING = "num_steps=2 prompts_per_step=2"
@@ -59,7 +60,7 @@ def plan(target: str, model: str) -> Outcome:
     """Plans a target at its own scale, and the paper's where that is its own."""
     card = Path(f"results/learn/cards/{model}-brightness.safetensors")
     Card.begin(iid(4), {"within": None}).write(card)  # table7's plan learns none
-    own = f"model.image_size={SIZE}" if (target, model) == ("table9", "sd15") else ""
+    own = f"model.image_size={PIXELS}" if (target, model) == PIXEL_MODEL else ""
     told = f"plan=true {own} {FEW if target in OBJECTS else ''}"
     outcome = _outcome(target, model, {"ARGS": told, "LEARN_ARGS": "plan=true"}, _plan)
     card.unlink()  # a walk is to learn its own
@@ -70,7 +71,7 @@ def walk(target: str, model: str) -> Outcome:
     """Walks a target, small."""
     arguments = ARGUMENTS.get(target, SMALL)
     if model != "tiny" and SMALL in arguments:
-        arguments += f" model.image_size={SIZE}"
+        arguments += f" model.image_size={PIXELS if (target, model) == PIXEL_MODEL else SIZE}"
     told = {"ARGS": arguments, "LEARN_ARGS": f"{arguments} {LEARNING}"}
     if (target, model) == ("table7", "sd15"):
         told["APPLY"] = "sd15 sdxl sd3"  # what was learned with one model, on all of the paper's

@@ -26,8 +26,10 @@ def difference(name: str) -> float:
     from experiments.compose import compose
     from experiments.models.hub import resolve
     from experiments.models.model import repeat_rows
+    from scripts.rehearsal.repositories import PIXELS, SIZE
 
-    settings = ["model.image_size=64", f"model.num_steps={STEPS}", "model.device=cpu"]
+    side = PIXELS if name == "ddpm_bedroom" else SIZE
+    settings = [f"model.image_size={side}", f"model.num_steps={STEPS}", "model.device=cpu"]
     source = model_of(compose([f"model={name}", *settings]))
     model, stated = source.load(), source.settings
     snapshot = resolve(
@@ -38,8 +40,8 @@ def difference(name: str) -> float:
     )
     drawn = torch.Generator().manual_seed(1)
     noise = torch.randn(len(PROMPTS) * K, *model.noise_shape, generator=drawn)
-    images = torch.rand(len(noise), 3, 64, 64, generator=drawn)
-    keep = torch.zeros(len(noise), 64, 64, dtype=torch.bool)
+    images = torch.rand(len(noise), 3, side, side, generator=drawn)
+    keep = torch.zeros(len(noise), side, side, dtype=torch.bool)
     keep[:, 16:48, 8:40] = True
     with torch.inference_mode():
         condition = repeat_rows(model.encode_prompts(PROMPTS), K)
