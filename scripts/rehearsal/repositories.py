@@ -1,7 +1,8 @@
 """The repositories that the suite names, as they are published: files, variants, shards, names.
 
-Networks are small, and images have SIZE pixels, PIXELS those of the pixel model. Beside what the suite needs lie files that it must
-not want, full precisions and pickles: they hold no network, so who fetches one does not load it.
+Networks are small, and images have SIZE pixels, PIXELS those of the pixel model. Beside what the
+suite needs lie files that it must not want, full precisions and pickles: they hold no network, so
+who fetches one does not load it.
 """
 
 import json
