@@ -7,6 +7,16 @@ ARGS    ?=
 LEARN_ARGS ?= $(ARGS)
 CONFIRM ?= no
 
+MODELS := tiny sd15 sdxl sd3
+# What is not for a model, and why: NOT_TARGET_MODEL, a line.
+NOT_table2_sd3 := Table 2 rests on inversion by DDIM, and sd3 is a flow; it takes tiny, sd15 or sdxl
+NOT_table8_sd3 := Table 8 rests on inversion by DDIM, and sd3 is a flow; it takes tiny, sd15 or sdxl
+NOT_table9_sdxl := Table 9 needs an unconditional model beside it, which tiny and sd15 have
+NOT_table9_sd3 := $(NOT_table9_sdxl)
+$(foreach model,$(filter-out tiny,$(MODELS)),$(eval NOT_theory_$(model) := the theory is measured with the bundled model alone))
+$(foreach model,$(filter-out tiny,$(MODELS)),$(eval NOT_tiny_$(model) := this trains the bundled model alone))
+offered = $(if $(NOT_$@_$(MODEL)),$(error $@ is not for MODEL=$(MODEL): $(NOT_$@_$(MODEL))))
+
 # What a model's tables take beside the model's own defaults.
 PROMPTS_sd15 := prompts=coco
 PROMPTS_sdxl := prompts=coco
@@ -24,7 +34,7 @@ RUN := $(BIN)/python -m experiments.run
 LEARN := $(BIN)/python -m experiments.learn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test faults verify lint tables table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets learn theory report figures dashboard weights calibrate bench tiny clean distclean
+.PHONY: help setup demo quick test faults verify lint tables table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets learn theory report figures dashboard weights calibrate bench tiny rehearsal clean distclean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -57,12 +67,17 @@ verify: setup ## hash every image again; ARGS=--repair sets aside what is damage
 lint: setup ## style and types of the code
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-tables: table1 table2 table3 table4 table5 table6 table7 table8 $(if $(PIXELS_$(MODEL)),table9) compute cno-presets learn ## every table of MODEL
+TABLES := table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets learn
+SKIPPED := $(foreach table,$(TABLES),$(if $(NOT_$(table)_$(MODEL)),$(table)))
+$(if $(filter tables,$(MAKECMDGOALS)),$(foreach table,$(SKIPPED),$(info $(table) is skipped: $(NOT_$(table)_$(MODEL)))))
+
+tables: $(filter-out $(SKIPPED),$(TABLES)) ## every table of MODEL
 
 table1: setup ## Table 1: diverse galleries, without and with noise optimisation
 	$(RUN) experiment=table1 model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
 
 table2: setup ## Table 2: new backgrounds for a given object
+	$(offered)
 	$(RUN) experiment=table2 model=$(MODEL) $(ARGS)
 
 # As one of `tables` it has no settings, whatever ARGS are for the others.
@@ -70,7 +85,7 @@ table3: setup ## Table 3: settings of noise optimisation, from the configuration
 	$(BIN)/python -m experiments.table3 $(if $(filter table3,$(MAKECMDGOALS)),$(ARGS))
 
 table4: setup ## Table 4: what a gallery costs
-	$(RUN) experiment=table4 model=$(MODEL) $(ARGS)
+	$(RUN) experiment=table4 model=$(MODEL) $(PROMPTS_$(MODEL)) $(ARGS)
 
 table5: setup ## Table 5: gallery sizes
 	$(RUN) experiment=table5 model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
@@ -89,16 +104,18 @@ table7: setup ## Table 7: a brightness split, learned; APPLY='sd15 sdxl' applies
 	$(foreach model,$(APPLY),$(RUN) experiment=table7 model=$(model) learned_on=$(MODEL) $(PROMPTS_$(model)) $(ARGS) &&) true
 
 table8: setup ## Table 8: steps of refinement of the object
+	$(offered)
 	$(RUN) experiment=table8 model=$(MODEL) $(ARGS)
 
 table9: setup ## Table 9: new backgrounds from the unconditional model beside MODEL, tiny or sd15
-	$(if $(PIXELS_$(MODEL)),,$(error MODEL=$(MODEL) has no unconditional model beside it; Table 9 takes tiny or sd15))
+	$(offered)
 	$(RUN) experiment=table9 model=$(PIXELS_$(MODEL)) $(ARGS)
 
 learn: setup ## does a coupling that is learned for diversity become the repulsive one?
 	$(LEARN) study=diversity model=$(MODEL) $(PROMPTS_$(MODEL)) $(LEARN_ARGS)
 
 theory: setup ## the paper's statements, checked by measurement
+	$(offered)
 	$(BIN)/python scripts/theory.py --scores results/table1/tiny-scores.csv --out results/theory $(ARGS)
 
 report: setup ## the book of all tables, one page each: results/index.html
@@ -120,8 +137,12 @@ bench: setup ## speed against diffusers' own loop, with the same pictures; idle 
 	$(BIN)/python scripts/bench.py --model $(MODEL) $(ARGS)
 
 tiny: setup ## train the bundled model anew and measure it
+	$(offered)
 	$(BIN)/python scripts/tiny/train.py --work outputs/train_tiny --out experiments/models/tiny
 	$(BIN)/python scripts/tiny/assess.py --model experiments/models/tiny --work outputs/train_tiny
+
+rehearsal: setup ## walk every target with every model, on small stand-ins from a hub of its own
+	$(BIN)/python -m scripts.rehearsal $(ARGS)
 
 clean: ## remove the environment and caches; galleries stay
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -19,7 +19,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from experiments.compose import CONFIGS, build, compose, mistakes, plain, require_kinds, start
-from experiments.errors import command
+from experiments.errors import UsageError, command
 from experiments.inputs.settings import require_whole, require_writable
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def main(config: DictConfig) -> None:
 def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
     """Learn the coupling, or all couplings of the study; write cards, figure and report.
 
+    With plan=true it says what would be learned, and refuses what learning would.
+
     Raises:
         UsageError: something that the user can mend.
     """
@@ -64,8 +66,10 @@ def run(config: DictConfig, *, overrides: Sequence[str]) -> None:
         group: {label: _learning_of(one) for label, one in starts.items()}
         for group, starts in configs.items()
     }
+    learnings = [learning for starts in study.values() for learning in starts.values()]
+    print(_headline(config, learnings))
     if config.plan:
-        print("\n".join(_plan(one) for starts in study.values() for one in starts.values()))
+        print(*map(_plan, learnings), sep="\n")
         return
     folder = Path(config.results_dir) / "learn"
     cards: dict[str, dict[str, Card]] = {group: {} for group in study}
@@ -83,6 +87,7 @@ def _learning_of(config: DictConfig) -> "Learning":
     from experiments.learning.card import Card, read
     from experiments.learning.problem import Problem
     from experiments.learning.study import Learning
+    from experiments.models.hub import Unfetched
     from experiments.workers.provenance import provenance
 
     values, task = plain(config), build("task", config)
@@ -120,6 +125,15 @@ def _learning_of(config: DictConfig) -> "Learning":
         learning_rate=config.learning_rate,
     )
     learning.check(image_size=config.model.image_size, device=model.device)
+    try:
+        law = learning.within(inside=learning.card.coupling)
+        law.sample(model.sketch().noise_shape, seed=0)
+    except ValueError as error:
+        raise UsageError(f"within: {error}") from error
+    except Unfetched as error:
+        if not config.plan:
+            raise
+        print(f"{name}: not held against its model: {error}")
     return learning
 
 
@@ -135,6 +149,16 @@ def _plan(learning: "Learning") -> str:
         f"{learning.name}: {learning.num_steps - learning.card.steps} of {learning.num_steps} "
         f"steps to learn, each of {images} images in {model['num_steps']} sampler steps; "
         f"{learning.problem.prompts['count']} prompts; {memory or 'memory unknown'}"
+    )
+
+
+def _headline(config: DictConfig, learnings: Sequence["Learning"]) -> str:
+    """What is about to be learned, and with which model."""
+    left = sum(learning.num_steps - learning.card.steps for learning in learnings)
+    model = f"{config.model.name}, {config.model.image_size} px, {config.model.num_steps} steps"
+    return (
+        f"learning with {model}: {len(learnings)} couplings, {left} steps of learning to take, "
+        f"each from {config.prompts_per_step} galleries"
     )
 
 

@@ -61,10 +61,11 @@ def run(config: Config, *, overrides: Sequence[str]) -> None:
     """
     from experiments.cells.build import cells_of
     from experiments.cells.measure import unfinished
-    from experiments.cells.plan import plan
+    from experiments.cells.plan import headline, plan
 
     rows = rows_of(config, overrides)
     cells = cells_of(rows)
+    print(headline(config.table.name if config.table else cells[0].label, cells))
     notes = tuple(dict.fromkeys(note for cell in cells for note in cell.notes))
     for note in notes:
         print(note)

@@ -34,11 +34,29 @@ def test_all_tables_are_of_the_model_and_none_is_without(model):
     assert "seed=1" not in table3  # it takes none
 
 
+def test_all_tables_say_which_a_model_has_not():
+    said = make("tables", "MODEL=sd3").stdout.splitlines()
+    skipped = [line.partition(" ")[0] for line in said if " is skipped: " in line]
+    assert skipped == ["table2", "table8", "table9"]
+    assert not any(f"experiment={table} " in line for table in skipped for line in said)
+
+
+def test_every_table_of_a_model_with_prompts_of_its_own_takes_them():
+    runs = [line for line in make("tables", "MODEL=sd15").stdout.splitlines() if "-m exp" in line]
+    without = {"table2", "table3", "table8", "table9"}  # pictures, or no model
+    lacking = [line for line in runs if "prompts=coco" not in line]
+    assert len(lacking) == len(without)
+    assert all(any(table in line for table in without) for line in lacking)
+
+
 def test_a_demo_is_of_the_model_that_is_named():
     assert "model=sd15" in make("demo", "MODEL=sd15").stdout
 
 
-@pytest.mark.parametrize("words", [("table9", "MODEL=sdxl"), ("distclean",)])
+@pytest.mark.parametrize(
+    "words",
+    [("table9", "MODEL=sdxl"), ("table2", "MODEL=sd3"), ("theory", "MODEL=sd15"), ("distclean",)],
+)
 def test_what_cannot_or_must_not_be_is_refused_in_one_line(words):
     done = make(*words)
     assert done.returncode != 0 and done.stdout == "" and done.stderr.count("\n") == 1

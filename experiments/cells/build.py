@@ -16,6 +16,7 @@ from experiments.cells.cell import Cell
 from experiments.cells.identity import identified
 from experiments.cells.production import Production
 from experiments.cells.score import Galleries
+from experiments.cells.trial import tried
 from experiments.cells.views import View, most_spread
 from experiments.compose import Config, build, located, name_of, plain, with_groups
 from experiments.errors import UsageError
@@ -125,7 +126,8 @@ def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
         workers[crew] = build("workers", config)
     jobs = task.jobs()
     folder = CellFolder(Path(config.output_dir) / name, inputs, gallery_size=making.gallery_size)
-    suite, notes = _suite(config, making.keep or making.gallery_size)
+    size = making.keep or task.gallery_size
+    suite, notes = _suite(config, size)
     production = Production(
         label=f"{label}, seed {config.seed}" if config.get("seeds") else label,
         jobs=jobs,
@@ -140,7 +142,7 @@ def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
         jobs=jobs,
         galleries=_shown(folder, making),
         place=folder.path,
-        suite=suite,
+        suite=tried(suite, jobs[0], size=size),
         score_file=Path(config.results_dir) / "scores" / f"{name}{making.selection}.jsonl",
         production=production,
         notes=(*task.notes, *notes),

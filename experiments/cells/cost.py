@@ -44,6 +44,9 @@ def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.Da
     """
     if len({cell.label for cell in cells}) < len(cells):
         raise UsageError("what a gallery costs is timed with one seed: leave seeds out")
+    for cell in cells:
+        if cell.production:
+            cell.production.check()
     recipes = {cell.label: cell.production.recipe for cell in cells if cell.production}
     jobs = cells[0].jobs
     for job in jobs[:warm_up]:

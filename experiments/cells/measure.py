@@ -24,6 +24,8 @@ def make(cells: Sequence[Cell], *, scored: bool = True) -> None:
         print(f"{cell.name}: {len(cell.jobs)} galleries, {todo}")
     productions = [cell.production for cell in cells if cell.production]
     for production in productions:
+        production.check()
+    for production in productions:
         production.prepare()
     try:
         for cell in cells if scored else ():

@@ -5,7 +5,8 @@ Times and memory are those of galleries that were made here before, with the sam
 kind of device; where there are none, nobody can tell.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
 from typing import Any
@@ -17,19 +18,30 @@ from experiments.cells.scorerow import ScoreRow
 from experiments.galleries.folder import Archive
 from experiments.galleries.manifest import Entry
 from experiments.models.footprint import told
+from experiments.models.hub import Unfetched
 from experiments.workers.batch import Recipe
 from experiments.workers.provenance import provenance
 
+UNKNOWN = "unknown, as none was made here with this model"
 LONG = 40  # characters of a value that is told
 
 
 def plan(cell: Cell) -> Iterator[str]:
-    """The lines that tell of a cell."""
+    """The lines that tell of a cell.
+
+    Raises:
+        UsageError: a run would refuse it, too.
+    """
     production = cell.production
+    try:
+        if production:
+            production.check()
+    except Unfetched as error:
+        yield f"{cell.name}: not held against its model: {error}"
     if production and (missing := production.missing()):
         count = f"{len(missing)} of {len(cell.jobs)} galleries"
         yield f"{cell.name}: {count} to generate, {_why(production)}"
-        yield f"{cell.name}: {_cost(production, len(missing))}"
+        yield f"{cell.name}: {_told_cost(_cost(production, len(missing)), _gradient(production))}"
     else:
         yield f"{cell.name}: {len(cell.jobs)} galleries, nothing to generate"
     there = cell.galleries.committed()
@@ -71,22 +83,64 @@ def _why_scored(entry: Scorable, row: ScoreRow | None, identity: Mapping[str, An
     return ", ".join(_changes({key: row.identity.get(key) for key in identity}, identity))
 
 
-def _cost(production: Production, missing: int) -> str:
-    """Time and memory of the galleries that are missing."""
+def headline(name: str, cells: Sequence[Cell]) -> str:
+    """What a run is about to make, with which model, and how long that takes if anybody can tell.
+
+    `name` is of the table, or of the one cell.
+    """
+    productions = [cell.production for cell in cells if cell.production]
+    if not productions:
+        return f"{name}: {len(cells)} rows of galleries that something else made"
+    settings = productions[0].recipe.model.settings
+    what = "{name}, {image_size} px, {num_steps} steps".format(**settings)
+    missing = {id(each): len(each.missing()) for each in productions}
+    images = sum(missing[id(each)] * each.folder.gallery_size for each in productions)
+    rows = f"{len(cells)} rows" if len(cells) > 1 else "a row"
+    head = f"{name} of {what}: {rows}, {sum(missing.values())} galleries to make"
+    if not images:
+        return head
+    costs = [_cost(each, missing[id(each)]) for each in productions if missing[id(each)]]
+    known = [cost.seconds for cost in costs if cost]
+    time = (
+        f"about {timedelta(seconds=round(sum(known)))}"
+        if len(known) == len(costs)
+        else f"time {UNKNOWN}"
+    )
+    return f"{head}, {images} images; {time}"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds that galleries take, MiB at the peak (None: unknown), and who has made such before:
+    the same method, or others with the same model.
+    """
+
+    seconds: float
+    peak: float | None
+    same: bool
+
+
+def _cost(production: Production, missing: int) -> Cost | None:
+    """Of the galleries that are missing; None where none was made here with this model."""
     folder, recipe = production.folder, production.recipe
     model, method = recipe.inputs["model"], {**recipe.inputs, "seed": None}
     alike = [cell for cell in _siblings(folder) if cell.inputs["model"] == model]
     same = [cell for cell in alike if {**cell.inputs, "seed": None} == method]
     entries = list(_made_here(same, recipe)) or list(_made_here(alike, recipe))
     if not entries:
-        unknown = "unknown, as none was made here with this model"
-        gradient = _gradient(production)
-        return f"time {unknown}; {gradient}" if gradient else f"time and memory {unknown}"
+        return None
     seconds = median(sum(entry.seconds.values()) / len(entry.images) for entry in entries)
     seconds *= missing * folder.gallery_size / production.workers.at_once(recipe)
-    told = f"about {timedelta(seconds=round(seconds))}{'' if same else ', by other methods'}"
-    peaks = [entry.peak for entry in entries if entry.peak]
-    return f"{told}; {max(peaks):.0f} MiB at the peak" if peaks else f"{told}; memory unknown"
+    return Cost(seconds, max((e.peak for e in entries if e.peak), default=None), same=bool(same))
+
+
+def _told_cost(cost: Cost | None, gradient: str) -> str:
+    """Time and memory in words; `gradient` is the memory that arithmetic knows, if any."""
+    if cost is None:
+        return f"time {UNKNOWN}; {gradient}" if gradient else f"time and memory {UNKNOWN}"
+    others = "" if cost.same else ", by other methods"
+    told = f"about {timedelta(seconds=round(cost.seconds))}{others}"
+    return f"{told}; {cost.peak:.0f} MiB at the peak" if cost.peak else f"{told}; memory unknown"
 
 
 def _gradient(production: Production) -> str:

@@ -51,6 +51,14 @@ class Production:
         given_up = {f.job: f for f in self.folder.failures() if f.job in missing and f.final}
         return list(given_up.values())
 
+    def check(self) -> None:
+        """Raises UsageError for what a run would refuse, before any weights are fetched.
+
+        Of a model on a hub, the files that describe it are fetched: some kilobytes.
+        """
+        if self.missing():
+            self.recipe.method.check(self.recipe.model.sketch(), self.jobs)
+
     def prepare(self) -> None:
         """Downloads and checks the model, so that no run fails halfway. Raises UsageError."""
         if self.missing():

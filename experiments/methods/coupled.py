@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from coupling import base_noise
 from coupling.optimizers.base import NoiseOptimizer, couple
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.methods.method import Method, Stopwatch, base_noises
 from experiments.models.model import Condition, Model, repeat_rows, to_uint8
+from experiments.models.process import Process
 from experiments.tasks.job import Job
 
 
@@ -40,9 +42,21 @@ class Coupled(Method[Job]):
         through = getattr(self.optimizer, "through_network", False)
         return galleries * self.coupling.size if through else 0
 
-    def check(self, model: Model) -> None:
-        """Raises UsageError if the method and the model do not fit together."""
-        super().check(self._seen(model))
+    def check(self, model: Model, jobs: Sequence[Job]) -> None:
+        """Raises UsageError, too, for an optimiser that this model or gallery size is not for: it
+        is tried on a gallery of a network that always says 0.
+        """
+        seen = self._seen(model)
+        super().check(seen, jobs)
+        if not self.optimizer:
+            return
+        count = self.optimizer.base_size(self.coupling)
+        base = base_noise(model.noise_shape, seed=0, members=range(count)).unsqueeze(0)
+        try:
+            for _ in self.optimizer.optimize(base, self.coupling, Untrained(seen.process)):
+                pass
+        except ValueError as error:
+            raise UsageError(f"optimizer: {error}") from error
 
     def _seen(self, model: Model) -> Model:
         return model.shifted() if self.optimizer and self.optimizer.shifts else model
@@ -82,6 +96,19 @@ class Coupled(Method[Job]):
             seconds=timed.seconds,
             passes={"sample": model.process.num_steps * len(members), **passes},
         )
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """The first step of a sampler as noise optimisers see it, with a network that always says 0."""
+
+    process: Process
+
+    def output(self, noise: Tensor, *, checkpointed: bool = False) -> Tensor:
+        return torch.zeros_like(noise)
+
+    def clean(self, noise: Tensor, output: Tensor) -> Tensor:
+        return self.process.clean(noise, output, 0)
 
 
 class FirstStep:

@@ -35,6 +35,7 @@ class Method(ABC, Generic[J]):
     coupling: Coupling
 
     around_objects: ClassVar[bool]
+    fills_in: ClassVar[bool] = False  # gives the model a picture and a mask to fill in
 
     @property
     def size(self) -> int:
@@ -45,8 +46,16 @@ class Method(ABC, Generic[J]):
         """How many images are in a network call that is differentiated, of a batch; 0 for none."""
         return 0
 
-    def check(self, model: Model) -> None:
-        """Raises UsageError if the method and the model do not fit together."""
+    def check(self, model: Model, jobs: Sequence[J]) -> None:
+        """Raises UsageError if method, model and jobs do not fit together.
+
+        It needs no weights: the model may be a sketch (`ModelSource.sketch`).
+        """
+        if model.fills_in and not self.fills_in:
+            raise UsageError(
+                "an inpainting model needs an image and a mask: use method=inpainting, or choose "
+                "another model"
+            )
         try:
             self.coupling.sample(model.noise_shape, seed=0)
         except ValueError as error:

@@ -7,8 +7,8 @@ from metrics.suite import DTYPES
 
 
 def select_device(name: str) -> torch.device:
-    """`auto` is the first of cuda, mps and cpu that is there; anything else must be there.
-    Raises UsageError: no such device here.
+    """`auto` is the first of cuda, mps and cpu that is there; anything else must be there. `meta`,
+    where tensors have shapes alone, always is. Raises UsageError: no such device here.
     """
     mps = torch.backends.mps.is_available()
     if name == "auto":

@@ -23,9 +23,18 @@ def sdedit(
 ) -> Tensor:
     """Clean latents and noise, both (N, C, h, w) -> edited latents (N, C, h, w).
 
-    Of the model's steps the last int(num_steps * strength) are taken, which is how diffusers rounds
-    (0.58 of 50 steps, in floating point, are 28). Strength 1 still holds what q keeps of x*.
-    Raises UsageError: a strength outside (0, 1], or too small for a single step.
+    Of the model's steps the last are taken (`steps_taken`). Strength 1 still holds what q keeps of
+    x*. Raises UsageError as that does.
+    """
+    clean, noise = (x.to(model.device, model.dtype) for x in (clean, noise))
+    start = model.process.num_steps - steps_taken(model, strength)
+    x = model.process.diffuse(clean, noise, start)
+    return model.sample(x, condition, start=start)
+
+
+def steps_taken(model: Model, strength: float) -> int:
+    """int(num_steps * strength), which is how diffusers rounds: 0.58 of 50 steps, in floating
+    point, are 28. Raises UsageError: a strength outside (0, 1], or too small for a single step.
     """
     num_steps = model.process.num_steps
     taken = int(num_steps * strength)
@@ -34,9 +43,7 @@ def sdedit(
             f"SDEdit's strength = {strength} must be at most 1, and at least {1 / num_steps:g} "
             f"for one of {num_steps} steps"
         )
-    clean, noise = (x.to(model.device, model.dtype) for x in (clean, noise))
-    x = model.process.diffuse(clean, noise, num_steps - taken)
-    return model.sample(x, condition, start=num_steps - taken)
+    return taken
 
 
 def blend(

@@ -20,40 +20,56 @@ from metrics.weights.hub import ATTEMPTS, REQUEST_SECONDS, TRANSIENT, patiently,
 T = TypeVar("T")
 
 
+class Unfetched(UsageError):
+    """The hub does not give the files: it is out of reach, busy, or wants a licence accepted."""
+
+
 def resolve(
-    source: str, *, revision: str | None, variant: str | None, parts: Sequence[str]
+    source: str,
+    *,
+    revision: str | None,
+    variant: str | None,
+    parts: Sequence[str],
+    weights: bool = True,
 ) -> Path:
     """The local folder that holds every needed file: a folder as it is, a hub snapshot from the
     cache, or fetched. A snapshot that is whole in the cache costs no request.
 
+    Args:
+        weights: whether they are needed, or only what describes the parts, some kilobytes.
+
     Raises:
-        UsageError: the folder is not whole, or the hub does not give the files; says the remedy.
+        UsageError: the folder is not whole, or the hub does not give the files (Unfetched); says
+            the remedy.
     """
+    wanted: dict[str, Any] = {"revision": revision, "variant": variant, "parts": parts}
+    wanted["weights"] = weights
     folder = local_folder(source)
     if folder is not None:
         try:
-            snapshot.check(folder, parts, variant)
+            snapshot.check(folder, parts, variant, weights=weights)
         except snapshot.Incomplete as lack:
             raise UsageError(f"model.source={source} {lack}") from None
         return folder
-    if found := _cached(source, revision, variant, parts):
+    if found := _cached(source, **wanted):
         return found
     with quiet(), _one_at_a_time(source):
-        found = _cached(source, revision, variant, parts)  # another process was faster
-        return found or _fetch(source, revision=revision, variant=variant, parts=parts)
+        # another process may have been faster
+        return _cached(source, **wanted) or _fetch(source, **wanted)
 
 
 def _cached(
-    source: str, revision: str | None, variant: str | None, parts: Sequence[str]
+    source: str, *, revision: str | None, variant: str | None, parts: Sequence[str], weights: bool
 ) -> Path | None:
     """The snapshot in the cache, None if it is not there or not whole. Asks nobody."""
     import huggingface_hub
 
     cached = huggingface_hub.try_to_load_from_cache(source, "model_index.json", revision=revision)
     if isinstance(cached, str):
+        folder, pickle = Path(cached).parent, snapshot.OPENED.get(source)
         with contextlib.suppress(snapshot.Incomplete):
-            snapshot.check(Path(cached).parent, parts, variant)
-            return Path(cached).parent
+            snapshot.check(folder, parts, variant, pickle, weights=weights)
+            return folder
     return None
 
 
@@ -65,7 +81,9 @@ def _one_at_a_time(source: str) -> FileLock:
     return FileLock(Path(HF_HUB_CACHE) / f"{source.replace('/', '--')}.lock")
 
 
-def _fetch(source: str, *, revision: str | None, variant: str | None, parts: Sequence[str]) -> Path:
+def _fetch(
+    source: str, *, revision: str | None, variant: str | None, parts: Sequence[str], weights: bool
+) -> Path:
     from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_url, snapshot_download
     from huggingface_hub.errors import HTTPError  # its HTTP library's, whichever that is
 
@@ -73,17 +91,20 @@ def _fetch(source: str, *, revision: str | None, variant: str | None, parts: Seq
         try:
             return patiently(lambda: request(*arguments, **options))
         except (HTTPError, OSError, ValueError) as error:  # every one is the user's to mend
-            raise UsageError(_explain(error, source, revision)) from None
+            raise Unfetched(_explain(error, source, revision)) from None
 
     info = ask(HfApi().model_info, source, revision=revision, timeout=REQUEST_SECONDS)
     files = [file.rfilename for file in info.siblings or []]
     try:
-        names = snapshot.needed(files, parts, variant)
+        pickle = snapshot.OPENED.get(source)
+        names = snapshot.needed(files, parts, variant, pickle)
+        if not weights:
+            names = snapshot.described(files, parts)
         # A gated repository shows its file list to everybody, but not its files.
         url = hf_hub_url(source, "model_index.json", revision=info.sha)
         ask(get_hf_file_metadata, url, timeout=REQUEST_SECONDS)
         folder = Path(ask(snapshot_download, source, revision=info.sha, allow_patterns=names))
-        snapshot.check(folder, parts, variant)
+        snapshot.check(folder, parts, variant, pickle, weights=weights)
     except snapshot.Incomplete as lack:
         raise UsageError(f"model.source={source} {lack}") from None
     return folder

@@ -24,6 +24,7 @@ class StableDiffusionInpainting(StableDiffusion):
     """A pipeline of Stable Diffusion inpainting's shape as a model of the protocol."""
 
     pipelines: ClassVar = ("StableDiffusionInpaintPipeline",)
+    fills_in: ClassVar = True
 
     def __init__(self, *, unet: Any, vae: Any, **rest: Any) -> None:
         channels = 2 * vae.config.latent_channels + 1

@@ -1,15 +1,21 @@
 """The parts of a pipeline folder, loaded onto a device.
 
 What cannot work is found out in seconds, before diffusers is imported: the device, the dtype, the
-hub, the licence, every file. Nothing but safetensors is opened, and no code of a repository runs.
+hub, the licence, every file. Nothing but safetensors is opened, except of the one repository that
+has none (`snapshot.OPENED`), and no code of a repository runs.
 """
 
+import hashlib
+import pickle
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 
 from experiments.errors import UsageError
 from experiments.models import snapshot
@@ -22,7 +28,9 @@ from experiments.models.quiet import no_progress_bars, quiet
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole pipeline folder, and how its parts are to be loaded."""
+    """A whole pipeline folder, and how its parts are to be loaded: on the meta device without
+    weights, which the folder then need not hold.
+    """
 
     folder: Path
     source: str
@@ -55,7 +63,13 @@ class Checkpoint:
         """
         place = select_device(device)
         precision = select_dtype(dtype, place)
-        folder = resolve(source, revision=revision, variant=variant, parts=parts)
+        folder = resolve(
+            source,
+            revision=revision,
+            variant=variant,
+            parts=parts,
+            weights=place.type != "meta",
+        )
         index = snapshot.read_index(folder)
         if index.get("_class_name") not in pipelines:
             raise UsageError(
@@ -77,13 +91,24 @@ class Checkpoint:
     def model(self, part: str, kind: Any) -> Any:
         """A network of class `kind` (diffusers or transformers) on the device."""
         where = self._where(part)
+        if self.device.type == "meta":
+            return _shaped(where, kind)
         files = {path.name for path in where.iterdir()}
-        marked = self.variant and f".{self.variant}" in snapshot.weights(files, "", self.variant)[0]
+        opened = snapshot.OPENED.get(self.source)
+        first, *_ = snapshot.weights(files, "", self.variant, opened)
+        if first == opened:
+            with TemporaryDirectory() as folder:
+                _unpickle(where / first, Path(folder))
+                return self._loaded(Path(folder), kind, variant=None)
+        marked = self.variant and f".{self.variant}" in first
+        return self._loaded(where, kind, variant=self.variant if marked else None)
+
+    def _loaded(self, where: Path, kind: Any, *, variant: str | None) -> Any:
         with quiet(), no_progress_bars():
             network = kind.from_pretrained(
                 where,
                 dtype=self.dtype,
-                variant=self.variant if marked else None,
+                variant=variant,
                 use_safetensors=True,
                 local_files_only=True,
             )
@@ -112,3 +137,33 @@ class Checkpoint:
 
     def _where(self, part: str) -> Path:
         return self.folder / part if (self.folder / part).is_dir() else self.folder
+
+
+def _shaped(where: Path, kind: Any) -> Any:
+    """A network of class `kind` (diffusers or transformers) that has shapes and no weights."""
+    with quiet(), torch.device("meta"):
+        if hasattr(kind, "load_config"):
+            return kind.from_config(kind.load_config(where)).to("meta")
+        return kind(kind.config_class.from_pretrained(where)).to("meta")
+
+
+def _unpickle(path: Path, folder: Path) -> None:
+    """Puts the tensors of a pickle into `folder`, as safetensors, beside their configuration.
+
+    Raises:
+        UsageError: it is not the file that the hub's cache has stored under its SHA-256, or holds
+            anything but tensors.
+    """
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    stored = path.resolve().name
+    if len(stored) == len(found) and stored != found:
+        raise UsageError(f"{path} is not as it was fetched (sha256 {found[:12]}...): delete it")
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        why = str(error).splitlines()[0]
+        raise UsageError(f"{path} holds more than tensors, or is cut ({why}): delete it") from None
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    save_file(whole, folder / f"{path.stem}.safetensors", metadata={"format": "pt"})
+    shutil.copy(path.with_name("config.json"), folder)

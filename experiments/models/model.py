@@ -47,6 +47,7 @@ class Model(ABC):
     pipelines: ClassVar[tuple[str, ...]]  # diffusers' classes whose parts mean the same here
     sampler: ClassVar[type[Process]] = DDIM
     neutral: ClassVar[Neutral] = {}  # what its configurations may not ask for
+    fills_in: ClassVar[bool] = False  # it needs a picture and a mask to fill in
 
     def __init__(
         self,
@@ -59,8 +60,6 @@ class Model(ABC):
         identity: dict[str, str],
     ) -> None:
         """The first of `modules` is the network: its device and dtype are the model's."""
-        if guidance < 1:
-            raise UsageError(f"model.guidance = {guidance} must be at least 1, which is none")
         for module in modules:
             module.eval().requires_grad_(False)
         self.modules = tuple(modules)
@@ -87,7 +86,8 @@ class Model(ABC):
     ) -> Self:
         """Loads the model from a local folder or a hub repository in diffusers' layout.
 
-        own: the settings that `networks` of this family takes.
+        own: the settings that `networks` of this family takes. device: "meta" for a model that has
+        the shapes and the sampler of the real one, but no weights, which are not fetched either.
         Raises UsageError: the files, the device or a setting is not to be had; says the remedy.
         """
         cls.check_settings(guidance=guidance, **own)
@@ -124,6 +124,8 @@ class Model(ABC):
     @classmethod
     def check_settings(cls, *, guidance: float, **own: Any) -> None:
         """Raises UsageError for settings that are invalid, missing or unknown."""
+        if guidance < 1:
+            raise UsageError(f"model.guidance = {guidance} must be at least 1, which is none")
         taken = set(inspect.signature(cls.networks).parameters) - {"checkpoint"}
         for name in sorted(taken ^ own.keys()):
             lack = "lacks its setting" if name in taken else "has no setting"

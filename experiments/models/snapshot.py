@@ -16,7 +16,10 @@ from experiments.errors import UsageError
 
 WEIGHTS = ("diffusion_pytorch_model", "model")
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
-
+OPENED = {"google/ddpm-bedroom-256": "diffusion_pytorch_model.bin"}
+"""The one repository whose pickle is opened, for it holds nothing else. Of it tensors alone are
+read (`torch.load(weights_only=True)`), if the file is the one that the hub has at that commit.
+"""
 
 FETCH = "fetch it again whole, or set model.source and model.revision to one that is"
 CONVERT = (
@@ -32,20 +35,37 @@ class Incomplete(Exception):
         super().__init__(f"{lack}: {remedy}")
 
 
-def needed(files: Iterable[str], parts: Iterable[str], variant: str | None) -> list[str]:
+def needed(
+    files: Iterable[str], parts: Iterable[str], variant: str | None, pickle: str | None = None
+) -> list[str]:
     """The names among `files`, relative to the pipeline's folder, that `parts` are loaded from.
+
+    `pickle` is the one that may be among them.
 
     Raises:
         Incomplete: a part lacks its configuration, its vocabulary or (some of) its safetensors.
+    """
+    files, parts = set(files), tuple(parts)
+    chosen = described(files, parts)
+    for part in parts:
+        if part != "scheduler" and not part.startswith("tokenizer"):
+            prefix, own = _of(part, files)
+            chosen += weights(own, prefix, variant, pickle)
+    return chosen
+
+
+def described(files: Iterable[str], parts: Iterable[str]) -> list[str]:
+    """Those of them that hold no weights: configurations and vocabularies.
+
+    Raises:
+        Incomplete: a part lacks one.
     """
     files = set(files)
     if "model_index.json" not in files:
         raise Incomplete("has no model_index.json")
     chosen = ["model_index.json"]
     for part in parts:
-        foldered = "config.json" not in files or any(name.startswith(f"{part}/") for name in files)
-        prefix = f"{part}/" if foldered else ""
-        own = {name for name in files if name.rpartition("/")[0] == prefix.rstrip("/")}
+        prefix, own = _of(part, files)
         if part == "scheduler":
             chosen.append(_required(own, f"{prefix}scheduler_config.json"))
         elif part.startswith("tokenizer"):
@@ -56,12 +76,22 @@ def needed(files: Iterable[str], parts: Iterable[str], variant: str | None) -> l
             chosen += sorted(name for name in own if name.endswith((".json", ".txt", ".model")))
         else:
             chosen.append(_required(own, f"{prefix}config.json"))
-            chosen += weights(own, prefix, variant)
     return chosen
 
 
-def weights(files: set[str], prefix: str, variant: str | None) -> list[str]:
-    """The safetensors under `prefix` in the variant, or in none where it is not published so."""
+def _of(part: str, files: set[str]) -> tuple[str, set[str]]:
+    """The prefix of a part's files, and those that have it."""
+    foldered = "config.json" not in files or any(name.startswith(f"{part}/") for name in files)
+    prefix = f"{part}/" if foldered else ""
+    return prefix, {name for name in files if name.rpartition("/")[0] == prefix.rstrip("/")}
+
+
+def weights(
+    files: set[str], prefix: str, variant: str | None, pickle: str | None = None
+) -> list[str]:
+    """The safetensors under `prefix` in the variant, or in none where it is not published so; only
+    where there are none, `pickle`.
+    """
     for infix in [f".{variant}", ""] if variant else [""]:
         for stem in WEIGHTS:
             whole = f"{prefix}{stem}{infix}.safetensors"
@@ -78,6 +108,8 @@ def weights(files: set[str], prefix: str, variant: str | None) -> list[str]:
                     raise Incomplete(f"has {len(shards)} of {count} shards in {prefix}")
                 return [_required(files, index), *sorted(shards)]
     pickles = sorted(name for name in files if name.endswith(PICKLES))
+    if pickle in pickles:
+        return [pickle]
     if pickles:
         lack = f"has only pickled weights ({pickles[0]}), which are never opened here"
         raise Incomplete(lack, CONVERT)
@@ -90,11 +122,20 @@ def _required(files: set[str], name: str) -> str:
     return name
 
 
-def check(folder: Path, parts: Iterable[str], variant: str | None) -> None:
-    """Raises Incomplete unless every needed file of the folder is there and whole."""
+def check(
+    folder: Path,
+    parts: Iterable[str],
+    variant: str | None,
+    pickle: str | None = None,
+    *,
+    weights: bool = True,
+) -> None:
+    """Raises Incomplete unless every needed file of the folder is there and whole; without
+    `weights`, every one that describes the parts.
+    """
     parts = tuple(parts)
     files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    for name in needed(files, parts, variant):
+    for name in needed(files, parts, variant, pickle) if weights else described(files, parts):
         if name.endswith(".safetensors"):
             _check_length(folder / name, name)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
+from threading import Lock
 from typing import Any
 
 import torch
@@ -18,6 +19,9 @@ ADDRESS = ("source", "revision", "device")
 """Settings that say where weights lie or run, and nothing about the images."""
 
 _loaded: dict[str, Model] = {}  # the one model of this process; two might not fit the device
+_one_at_a_time = Lock()
+"""Lanes ask at once, and diffusers changes torch itself for as long as it loads."""
+_sketched: dict[str, Model | UsageError] = {}
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,29 @@ class ModelSource:
         Raises UsageError: the files, the device or a setting is not to be had; says the remedy.
         """
         key = repr(self)
-        if key not in _loaded:
-            _loaded.clear()
-            _loaded[key] = self.family.load(**self.settings).executed(self.execution)
-        return _loaded[key]
+        with _one_at_a_time:
+            if key not in _loaded:
+                _loaded.clear()
+                _loaded[key] = self.family.load(**self.settings).executed(self.execution)
+            return _loaded[key]
+
+    def sketch(self) -> Model:
+        """The model without its weights, for what it would refuse; once a process.
+
+        Raises:
+            UsageError: a setting does not fit its configuration, or that is not to be had.
+        """
+        key = repr(self)
+        with _one_at_a_time:
+            if key not in _sketched:
+                try:
+                    _sketched[key] = self.family.load(**{**self.settings, "device": "meta"})
+                except UsageError as error:  # a hub that does not answer is not asked again
+                    _sketched[key] = error
+            found = _sketched[key]
+        if isinstance(found, UsageError):
+            raise found
+        return found
 
     def fetch(self) -> None:
         """Downloads the weights that are not on this machine; loads nothing. Raises UsageError."""

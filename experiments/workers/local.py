@@ -33,7 +33,7 @@ class LocalWorkers(Workers):
         return max(1, cores() // self.threads) if on_cpu else 1
 
     def prepare(self, recipe: Recipe) -> None:
-        recipe.method.check(recipe.model.load())
+        recipe.model.load()
 
     def results(self, recipe: Recipe, queue: Queue) -> Iterator[tuple[Batch, Result]]:
         threads, too_large = self.threads, math.inf

@@ -73,7 +73,7 @@ def make_batch(recipe: Recipe, batch: Batch, *, threads: int) -> list[Gallery]:
         threads: that every operation has here; recorded with the images.
     """
     model = recipe.model.load()
-    recipe.method.check(model)
+    recipe.method.check(model, batch.jobs)
     memory.reset_peak(model.device)
     made = list(
         generate(

@@ -1,5 +1,6 @@
 """Fault 15: what changed decides what is made again, and the plan says so beforehand."""
 
+import re
 import shutil
 
 import hydra
@@ -12,14 +13,19 @@ from experiments.run import run
 
 @pytest.fixture
 def planned(tmp_path, capsys):
-    """What the plan says, a line each."""
+    """What the plan says, a line each, after the one that says what is about to be made."""
 
     def planned(*overrides: str, configs=CONFIGS) -> list[str]:
         everything = [*settings(tmp_path), "plan=true", *overrides]
         capsys.readouterr()
         with hydra.initialize_config_dir(str(configs), version_base="1.3"):
             run(hydra.compose("config", overrides=everything), overrides=everything)
-        return capsys.readouterr().out.splitlines()
+        head, *lines = capsys.readouterr().out.splitlines()
+        assert re.fullmatch(
+            r"repulsive of tiny, 64 px, \d steps: a row, \d galleries to make.*", head
+        )
+        assert ("about 0:00:0" in head or "unknown" in head) == ("generate, " in lines[0])
+        return lines
 
     return planned
 

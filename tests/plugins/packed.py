@@ -4,7 +4,7 @@ import diffusers
 from diffusers import FlowMatchEulerDiscreteScheduler
 from transformers import CLIPTextModel
 
-from tests.experiments.models.conftest import clip, clip_tokenizer
+from scripts.rehearsal.networks import clip, clip_tokenizer
 from tests.plugins import texts
 from tests.plugins.pipelines import plain_vae
 from tests.plugins.texts import T5_WIDTH, WIDTH, bytes_tokenizer, t5

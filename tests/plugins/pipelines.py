@@ -10,13 +10,14 @@ from transformers import (
     Qwen2VLVideoProcessor,
 )
 
-from tests.experiments.models.conftest import clip, clip_tokenizer, vae
+from scripts.rehearsal.networks import clip, clip_tokenizer, vae
+from tests.experiments.models.conftest import SIZE
 from tests.plugins import texts
 from tests.plugins.texts import T5_WIDTH, WIDTH, bytes_tokenizer, t5
 
 
 def plain_vae(**options) -> diffusers.AutoencoderKL:
-    return vae(shift_factor=0.1, scaling_factor=0.4, use_quant_conv=False, **options)
+    return vae(SIZE, shift_factor=0.1, scaling_factor=0.4, use_quant_conv=False, **options)
 
 
 def z_image() -> diffusers.ZImagePipeline:
@@ -102,7 +103,7 @@ def pixart_sigma() -> diffusers.PixArtSigmaPipeline:
     return diffusers.PixArtSigmaPipeline(
         tokenizer=tokenizer,
         text_encoder=text_encoder,
-        vae=vae(),
+        vae=vae(SIZE),
         transformer=diffusers.PixArtTransformer2DModel(
             num_attention_heads=2,
             attention_head_dim=8,
@@ -143,7 +144,7 @@ def aura_flow() -> diffusers.AuraFlowPipeline:
     return diffusers.AuraFlowPipeline(
         tokenizer=t5()[1],
         text_encoder=texts.umt5(),
-        vae=vae(),
+        vae=vae(SIZE),
         transformer=diffusers.AuraFlowTransformer2DModel(
             sample_size=8,
             num_mmdit_layers=1,

@@ -1,7 +1,9 @@
 """Baselines that edit the picture instead of its noise (see `experiments.models`)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -9,9 +11,10 @@ from torch import Tensor
 from experiments.errors import UsageError
 from experiments.methods.method import Stopwatch
 from experiments.methods.objects.method import Edit, Given, ObjectMethod, decoded
-from experiments.models.editing import blend, sdedit
+from experiments.models.editing import blend, sdedit, steps_taken
 from experiments.models.inpainting import StableDiffusionInpainting
 from experiments.models.model import Model
+from experiments.tasks.objects import ObjectJob
 
 
 @dataclass(frozen=True)
@@ -20,12 +23,17 @@ class SDEdit(ObjectMethod):
 
     strength: float
 
+    def check(self, model: Model, jobs: Sequence[ObjectJob]) -> None:
+        """Raises UsageError for a strength that this sampler cannot take."""
+        super().check(model, jobs)
+        steps_taken(model, self.strength)
+
     def edit(self, model: Model, given: Given, noise: Tensor, timed: Stopwatch) -> Edit:
         rows = given.repeated(self.size)
         start = model, rows.clean, noise, rows.condition
         images = decoded(model, partial(sdedit, *start, strength=self.strength), timed)
         pasted = torch.where(rows.masks.unsqueeze(1), rows.images, images)
-        steps = int(model.process.num_steps * self.strength)
+        steps = steps_taken(model, self.strength)
         return Edit(pasted, noise, passes={"sample": steps * self.size})
 
 
@@ -44,9 +52,11 @@ class Blending(ObjectMethod):
 class Inpainting(ObjectMethod):
     """A network trained to fill in what is masked, here all but the object, at strength 1."""
 
-    def check(self, model: Model) -> None:
+    fills_in: ClassVar[bool] = True
+
+    def check(self, model: Model, jobs: Sequence[ObjectJob]) -> None:
         """Raises UsageError if the model is no inpainting model."""
-        super().check(model)
+        super().check(model, jobs)
         if not isinstance(model, StableDiffusionInpainting):
             raise UsageError("method=inpainting needs an inpainting model: set model=sd15_inpaint")
 

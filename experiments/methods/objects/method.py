@@ -37,25 +37,7 @@ class Given:
 
     @classmethod
     def of(cls, model: Model, jobs: Sequence[ObjectJob]) -> "Given":
-        """The pictures of jobs, a row a job.
-
-        Raises:
-            UsageError: pictures of another size than the model's images, or a patch that is not
-                what a pixel of its noise stands for.
-        """
-        side = model.image_size
-        for job in jobs:
-            height, width = job.picture.image.shape[:2]
-            if (height, width) != (side, side):
-                raise UsageError(
-                    f"{job.picture.id} is {height} x {width}, the model's images are "
-                    f"{side} x {side}: prepare them at that size"
-                )
-            if job.region.shape != model.noise_shape[1:]:
-                raise UsageError(
-                    f"task.patch: a pixel of this model's noise stands for "
-                    f"{side // model.noise_shape[1]} pixels of an image to a side"
-                )
+        """The pictures of jobs, a row a job, that fit the model (`ObjectMethod.check`)."""
         pixels = torch.from_numpy(np.stack([job.picture.image for job in jobs]))
         images = pixels.to(model.device).permute(0, 3, 1, 2) / 255
         masks = torch.from_numpy(np.stack([job.picture.mask for job in jobs]))
@@ -95,6 +77,25 @@ class ObjectMethod(Method[ObjectJob]):
     """Makes galleries around objects, from the noises of a coupling."""
 
     around_objects: ClassVar[bool] = True
+
+    def check(self, model: Model, jobs: Sequence[ObjectJob]) -> None:
+        """Raises UsageError, too, for pictures of another size than the model's images, and for a
+        patch that is not what a pixel of its noise stands for.
+        """
+        super().check(model, jobs)
+        side = model.image_size
+        for job in jobs:
+            height, width = job.picture.image.shape[:2]
+            if (height, width) != (side, side):
+                raise UsageError(
+                    f"{job.picture.id} is {height} x {width}, the model's images are "
+                    f"{side} x {side}: prepare them at that size"
+                )
+            if job.region.shape != model.noise_shape[1:]:
+                raise UsageError(
+                    f"task.patch: a pixel of this model's noise stands for "
+                    f"{side // model.noise_shape[1]} pixels of an image to a side"
+                )
 
     def part(self, checkpoint: int | None) -> slice | None:
         """The images of a gallery that stand for it at a checkpoint; None for all.

@@ -72,7 +72,7 @@ def test_pictures_of_a_folder_that_cannot_be_used_are_named_and_the_others_are_m
     (folder / "card.json").write_text(json.dumps(card))
     pictures = ["objects=ddpm_bedroom", f"objects.source.path={folder}", "task.num_pictures=4"]
     start("experiment=objects", "table=null", "method=sdedit", "model=tiny_ddpm", *pictures)
-    said = capsys.readouterr().out.splitlines()
+    said = capsys.readouterr().out.splitlines()[1:]
     assert said[0] == "Masks of the objects: mask_rcnn, torchvision 1."
     assert said[1].startswith("Left out: scene-0-1: its mask is empty")
     assert said[2] == "Left out: bedless: mask_rcnn, torchvision 1 found no object."

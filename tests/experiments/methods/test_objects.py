@@ -144,12 +144,12 @@ def test_pictures_and_models_that_do_not_fit_are_named(setting):
     wrong = build("task", compose(["task=objects", "task.num_pictures=1", "task.patch=16"])).jobs()
     if model.image_size == 64:
         with pytest.raises(UsageError, match=r"task\.patch: a pixel .* stands for 4 pixels"):
-            Given.of(model, wrong)
+            ObjectInversion(iid(K)).check(model, wrong)
     else:
         with pytest.raises(UsageError, match="is 64 x 64, the model's images are 32 x 32"):
-            Given.of(model, wrong)
+            ObjectInversion(iid(K)).check(model, wrong)
     with pytest.raises(UsageError, match="set model=sd15_inpaint"):
-        Inpainting(iid(K)).check(model)
+        Inpainting(iid(K)).check(model, wrong)
 
 
 def test_checkpoints_that_do_not_exist_are_named():

@@ -1,8 +1,11 @@
 """Where a model comes from: loaded once, sent whole, named by what it is; mistakes told early."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from time import sleep
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,7 +13,7 @@ from experiments.cells.build import model_of
 from experiments.compose import compose
 from experiments.errors import UsageError
 from experiments.models import Execution
-from experiments.models.hub import resolve
+from experiments.models.hub import Unfetched, resolve
 from experiments.models.source import ModelSource
 
 
@@ -74,3 +77,46 @@ def test_a_mistake_is_one_line_before_anything_is_fetched(overrides, message):
     with pytest.raises(UsageError, match=message) as caught:
         model_of(compose(overrides))
     assert "\n" not in str(caught.value)
+
+
+def test_lanes_that_ask_at_once_load_one_at_a_time(source, monkeypatch):
+    """Two of diffusers' loads at once would leave torch without memory for weights."""
+    inside, most = [], []
+
+    def load(**_):
+        inside.append(1)
+        most.append(len(inside))
+        sleep(0.05)
+        inside.pop()
+        return SimpleNamespace(modules=())
+
+    monkeypatch.setattr(source.family, "load", load)
+    others = [replace(source, settings={**source.settings, "num_steps": n}) for n in (2, 3, 4)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda each: each.load(), others))
+    assert most == [1, 1, 1]
+
+
+def test_a_sketch_has_the_shape_and_the_sampler_of_the_model_and_no_weights(source):
+    sketch, model = source.sketch(), source.load()
+    assert sketch.noise_shape == model.noise_shape and sketch.process == model.process
+    assert source.sketch() is sketch
+    assert {p.device.type for m in sketch.modules for p in m.parameters()} == {"meta"}
+    shapes = [[tuple(p.shape) for m in each.modules for p in m.parameters()]
+              for each in (sketch, model)]  # fmt: skip
+    assert shapes[0] == shapes[1]
+
+
+def test_a_hub_that_does_not_answer_is_asked_once_for_a_sketch(source, monkeypatch):
+    asked = []
+
+    def refuse(**settings):
+        asked.append(settings["source"])
+        raise Unfetched("no hub here")
+
+    monkeypatch.setattr(source.family, "load", refuse)
+    away = replace(source, settings={**source.settings, "source": "owner/away"})
+    for _ in range(2):
+        with pytest.raises(Unfetched, match="no hub here"):
+            away.sketch()
+    assert asked == ["owner/away"]

@@ -1,0 +1,114 @@
+"""Walk every target with every model, and write what came of it to results/rehearsal.md."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.rehearsal import targets
+from scripts.rehearsal.stage import ROOT, prepare_data, staged
+
+if TYPE_CHECKING:  # the libraries load on the stage, and read there where their hub is
+    from scripts.rehearsal.walk import Outcome
+
+LAST = ("theory", "report", "figures", "verify")
+"""Targets that need what the others have made."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser("python -m scripts.rehearsal", description=__doc__)
+    parser.add_argument("--plan", nargs="*", metavar="TARGET:MODEL", help="plan these; default all")
+    parser.add_argument("--walk", nargs="*", metavar="TARGET:MODEL", help="walk these; default all")
+    parser.add_argument("--folder", type=Path, default=ROOT / "outputs" / "rehearsal")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "rehearsal.md")
+    asked = parser.parse_args()
+    folder, out = asked.folder.resolve(), asked.out.resolve()
+    shutil.rmtree(folder, ignore_errors=True)
+    with staged(folder) as stage:
+        from scripts.rehearsal import walk
+
+        prepare_data(stage)
+        planned, walked = (
+            [_told(word, make(*pair)) for pair in _pairs(wanted)]
+            for word, make, wanted in (
+                ("plan", walk.plan, asked.plan),
+                ("walk", walk.walk, asked.walk),
+            )
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(report(planned, walked), encoding="utf-8")
+    print(f"The rehearsal: {out}")
+    return int(any(outcome.state == "failed" for outcome in (*planned, *walked)))
+
+
+def _pairs(wanted: Sequence[str] | None) -> Iterator[tuple[str, str]]:
+    """What is walked, in an order in which each finds what it needs."""
+    if wanted is not None:
+        yield from (
+            (target, model) for target, _, model in (each.partition(":") for each in wanted)
+        )
+        return
+    offered = [name for name in targets.targets() if name not in targets.UNWALKED]
+    for target in [*(name for name in offered if name not in LAST), *LAST]:
+        models = targets.models() if targets.depends_on_the_model(target) else ["tiny"]
+        yield from ((target, model) for model in models)
+
+
+def _told(word: str, outcome: "Outcome") -> "Outcome":
+    name = f"{word} {outcome.target:12}{outcome.model:6}"
+    print(f"{name}{outcome.state:20}{outcome.seconds:6.1f} s  {outcome.line}", flush=True)
+    return outcome
+
+
+def report(planned: Sequence["Outcome"], walked: Sequence["Outcome"]) -> str:
+    """The walk as Markdown: a table of targets and models, and what is behind it."""
+    state = {
+        (o.target, o.model): o.state if o.state != "failed" else f"**failed**: {o.line}"
+        for o in (*planned, *walked)
+    }
+    models = list(dict.fromkeys(o.model for o in walked))
+    rows = [
+        [target, *(state.get((target, model), "") for model in models)]
+        for target in dict.fromkeys(o.target for o in walked)
+    ]
+    table = [["target", *models], ["---"] * (1 + len(models)), *rows]
+    refused = {f"- {o.line}." for o in walked if o.state == "not for this model"}
+    return "\n".join(
+        [
+            "# The rehearsal",
+            "",
+            f"Every target of the Makefile at {_commit()}, walked with small stand-ins of the "
+            "published repositories ([what this proves](../docs/rehearsal.md)): "
+            f"{len(planned)} plans, {len(walked)} walks, "
+            f"{sum(o.seconds for o in (*planned, *walked)) / 60:.0f} minutes.",
+            "",
+            *(f"| {' | '.join(row)} |" for row in table),
+            "",
+            "A target without a choice of model stands under the first. Not for a model:",
+            "",
+            *sorted(refused),
+            "",
+            "Not walked: "
+            + "; ".join(f"`{name}` ({why})" for name, why in targets.UNWALKED.items())
+            + ".",
+            "",
+        ]
+    )
+
+
+def _commit() -> str:
+    """The commit that is walked, and whether the tree differs from it."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    edited = git("status", "--porcelain", "--", ".", ":!results")
+    return f"{git('rev-parse', '--short=12', 'HEAD')}{', edited' if edited else ''}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""The stage: a hub on the loopback, stand-ins at the pinned revisions, and a folder to run in."""
+
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from scripts.rehearsal.hub import Repository, serve
+from scripts.rehearsal.targets import ROOT
+
+BEDROOMS = ROOT / "tests" / "scripts" / "bedrooms.zip"
+CAPTIONS = 2000
+SIZES = (32, 64, 512, 1024)  # of the rehearsal's images, and of the models' own
+COCO, LSUN, SSCD = "/coco.zip", "/bedrooms.zip", "/sscd.pt"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where everything is served from, and what was asked for."""
+
+    endpoint: str
+    repositories: dict[str, Repository] = field(repr=False)
+    plain: dict[str, Path] = field(repr=False)
+    requests: list[str] = field(repr=False)
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Stage]:
+    """Sets the stage in `folder`, and runs there. Must come before huggingface_hub is imported,
+    which reads where its hub is once.
+    """
+    repositories: dict[str, Repository] = {}
+    plain: dict[str, Path] = {}
+    requests: list[str] = []
+    kept = {"repositories": repositories, "plain": plain, "requests": requests}
+    before = dict(os.environ)
+    (folder / "work").mkdir(parents=True)
+    with serve(**kept) as endpoint, chdir(folder / "work"):
+        os.environ |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "cache")}
+        os.environ.pop("HF_HUB_OFFLINE", None)
+        try:
+            stage = Stage(endpoint, **kept)
+            _fill(stage, folder / "hub")
+            yield stage
+        finally:
+            (folder / "requests.txt").write_text("\n".join(requests))
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def _fill(stage: Stage, folder: Path) -> None:
+    """Builds what the suite names: each model's repository, each variant's, and the plain files."""
+    import torch
+
+    from experiments.compose import compose
+    from metrics.weights import VARIANTS, sha256
+    from metrics.weights.file import URL
+    from scripts.rehearsal import repositories
+
+    builders = {
+        "sd15": repositories.sd15,
+        "sd15_inpaint": repositories.inpainting,
+        "sdxl": repositories.sdxl,
+        "sd3": repositories.sd3,
+        "ddpm_bedroom": repositories.ddpm_bedroom,
+    }
+    pins = {name: compose([f"model={name}"]).model for name in builders}
+    places = [(pin.source, pin.revision, builders[name]) for name, pin in pins.items()]
+    places += [
+        (variant.repository, variant.revision, repositories.clip)
+        for name in ("clip_vit_l14", "pickscore_v1", "clip_h_processor")
+        for variant in [VARIANTS[name]]
+    ]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        for source, revision, build in places:
+            build(folder / source)
+            stage.repositories[source] = Repository(folder / source, revision)
+        repositories.sscd(folder / SSCD[1:])
+    stage.plain[SSCD] = folder / SSCD[1:]
+    clip = VARIANTS["clip_vit_l14"]
+    weights = folder / clip.repository / "model.safetensors"
+    VARIANTS[clip.name] = replace(clip, name="clip_stand_in", sha256=sha256(weights))
+    checksum, sscd = sha256(stage.plain[SSCD]), VARIANTS["sscd_disc_mixup"]
+    VARIANTS[sscd.name] = replace(
+        sscd,
+        name="sscd_stand_in",
+        file=str(folder / "fetched.pt"),  # an absolute path: beside, and not in, the user's cache
+        sha256=checksum,
+        sources=(URL(url=f"{stage.endpoint}{SSCD}", sha256=checksum),),
+    )
+
+
+def prepare_data(stage: Stage) -> None:
+    """COCO captions and LSUN bedrooms, by the scripts that a user runs."""
+    import pooch
+
+    from scripts import prepare_coco, prepare_lsun
+    from scripts.rehearsal.walk import call
+
+    archive = Path("coco.zip").resolve()
+    captions = [
+        {"id": 2 * k, "image_id": 10 * k, "caption": f"A picture of number {k} in a row."}
+        for k in range(CAPTIONS)
+    ]
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(prepare_coco.MEMBER, json.dumps({"annotations": captions}))
+    stage.plain.update({COCO: archive, LSUN: BEDROOMS})
+    prepare_coco.URL, prepare_coco.SHA256 = f"{stage.endpoint}{COCO}", pooch.file_hash(archive)
+    call(prepare_coco, "--count", str(CAPTIONS))
+    prepare_lsun.URL = f"{stage.endpoint}{LSUN}"
+    prepare_lsun.SEGMENTERS["mask_rcnn"] = _red(prepare_lsun)
+    for size in SIZES:
+        call(prepare_lsun, "--size", str(size), "--count", "8")
+
+
+def _red(lsun: ModuleType) -> type:
+    """A segmenter that takes red for a bed."""
+
+    class Red(lsun.Segmenter):
+        @classmethod
+        def load(cls) -> "Red":
+            return cls(None, {"segmenter": "red", "implementation": "the rehearsal's"})
+
+        def __call__(self, image: np.ndarray) -> np.ndarray:
+            return image[..., 0] > 127
+
+    return Red
