@@ -1,9 +1,11 @@
 """The wheel holds all that a run needs, and runs where there is no checkout."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import distributions as metadata_of
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,13 @@ def test_it_holds_every_file_of_the_packages_and_every_configuration(installed):
     for package in PACKAGES:
         assert files(ROOT / package) <= files(installed / package)
     assert files(ROOT / "configs") == files(installed / "experiments" / "configs")
+
+
+def test_the_couplings_alone_need_torch_numpy_and_safetensors(installed):
+    (metadata,) = metadata_of(path=[str(installed)], name="couple-to-control")
+    needed = [line for line in metadata.requires or () if "extra ==" not in line]
+    assert [re.split(r"[<>=]", line)[0] for line in needed] == ["torch", "numpy", "safetensors"]
+    assert "couple" in {script.name for script in metadata.entry_points}
 
 
 def test_a_table_is_made_in_an_empty_folder_by_the_installed_code(installed, tmp_path):

@@ -34,7 +34,38 @@ def start(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess:
 
 def test_every_command_is_here():
     files = {path.stem for path in (ROOT / "experiments").glob("*.py")}
-    assert files - {"__init__", "compose", "errors"} == {*OPTIONS, *WORDS} - {"report"}
+    assert files - {"__init__", "__main__", "compose", "errors"} == {*OPTIONS, *WORDS} - {"report"}
+
+
+def test_couple_lists_every_command_with_its_first_line():
+    done = start("-m", "experiments")
+    listed = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert listed == sorted(OPTIONS + WORDS)
+    assert "verify   Hash every image again" in done.stdout
+
+
+def test_couple_starts_a_command_with_its_words(tmp_path):
+    done = start("-m", "experiments", "verify", "gone", folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: gone has no galleries to verify")
+    assert start("-m", "experiments", "--version").stdout == "couple-to-control 0.1.0\n"
+
+
+def test_couple_says_which_commands_there_are():
+    done = start("-m", "experiments", "rnu")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no command rnu; there are learn, noise")
+
+
+def test_couple_says_what_brings_a_package_that_is_missing(tmp_path):
+    (tmp_path / "hydra.py").write_text("raise ModuleNotFoundError(name='hydra')")
+    code = "import runpy; runpy.run_module('experiments', run_name='__main__')"
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv[1:] = ['run']; {code}"
+    done = start("-c", code)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: hydra is not installed; pip install 'couple-to-control[suite]' brings it\n"
+    )
 
 
 @pytest.mark.parametrize("name", OPTIONS + WORDS)
