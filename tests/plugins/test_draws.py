@@ -137,6 +137,7 @@ AGAIN = {
 NOT_AGAIN = {
     "ddim": (diffusers.DDIMScheduler(**BETAS), {}),
     "tcd": (diffusers.TCDScheduler(**BETAS), {}),  # the pipeline says eta = 0
+    "ddim, no signal": (diffusers.DDIMScheduler(**BETAS, rescale_betas_zero_snr=True), {}),
     "euler": (diffusers.EulerDiscreteScheduler(**BETAS), {}),
     "heun": (diffusers.HeunDiscreteScheduler(**BETAS), {}),
     "dpm++ 2m": (diffusers.DPMSolverMultistepScheduler(**BETAS), {}),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import coupling
-from tests.experiments.models.conftest import stable_diffusion
+from tests.experiments.models.conftest import inpainting, stable_diffusion
 from tests.plugins.cases import CASES, built, made, new
 
 ALIKE = ["a bed", "a cot"]
@@ -99,7 +99,7 @@ def test_a_prompt_beside_another_gets_the_images_that_it_gets_alone(name):
     assert (apart(UNLIKE) > 1e-4) == case.mixes
 
 
-@pytest.mark.parametrize("name", ["stable_diffusion", "z_image", "flux", "sana"])
+@pytest.mark.parametrize("name", ["stable_diffusion", "sdxl", "z_image", "flux", "sana"])
 def test_nothing_is_left_behind(name, capfd, recwarn):
     case, pipe = CASES[name], new(CASES[name].build)
     pipe.set_progress_bar_config(desc="mine")
@@ -124,6 +124,16 @@ def _modules(pipe) -> set[str]:
 
 def _is_module(part) -> bool:
     return isinstance(part, torch.nn.Module)
+
+
+def test_an_image_that_is_encoded_moves_no_global_generator_either():
+    """The VAE of an inpainting pipeline draws its latents of the picture by itself."""
+    pipe, call = new(inpainting), CASES["stable_diffusion"].call
+    picture = {"image": torch.rand(1, 3, 16, 16), "mask_image": torch.ones(1, 1, 16, 16)}
+    state = torch.get_rng_state()
+    given = latents(pipe, "a bed", coupling.repulsive(3), **call, **picture)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(given, coupling.repulsive(3).sample((4, 8, 8), seed=7, job="a bed"))
 
 
 def test_offloaded_networks_go_back_after_each_dry_call(monkeypatch):
