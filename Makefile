@@ -13,8 +13,12 @@ NOT_table2_sd3 := Table 2 rests on inversion by DDIM, and sd3 is a flow; it take
 NOT_table8_sd3 := Table 8 rests on inversion by DDIM, and sd3 is a flow; it takes tiny, sd15 or sdxl
 NOT_table9_sdxl := Table 9 needs an unconditional model beside it, which tiny and sd15 have
 NOT_table9_sd3 := $(NOT_table9_sdxl)
-$(foreach model,$(filter-out tiny,$(MODELS)),$(eval NOT_theory_$(model) := the theory is measured with the bundled model alone))
-$(foreach model,$(filter-out tiny,$(MODELS)),$(eval NOT_tiny_$(model) := this trains the bundled model alone))
+NOT_theory_sd15 := the theory is measured with the bundled model alone
+NOT_theory_sdxl := $(NOT_theory_sd15)
+NOT_theory_sd3  := $(NOT_theory_sd15)
+NOT_tiny_sd15 := this trains the bundled model alone
+NOT_tiny_sdxl := $(NOT_tiny_sd15)
+NOT_tiny_sd3  := $(NOT_tiny_sd15)
 offered = $(if $(NOT_$@_$(MODEL)),$(error $@ is not for MODEL=$(MODEL): $(NOT_$@_$(MODEL))))
 
 # What a model's tables take beside the model's own defaults.

@@ -80,7 +80,7 @@ def near_repulsive(size: int, *, noise: float, seed: int) -> MatrixCoupling:
     """
     noise = as_number(noise, "noise")
     if not noise >= 0:
-        raise ValueError(f"noise = {noise} is not a standard deviation; valid is >= 0")
+        raise ValueError(f"noise = {noise:g} is not a standard deviation; valid is >= 0")
     matrix = repulsive(size).matrix
     return _unit_rows(matrix + noise * _gaussian(*matrix.shape, seed=seed))
 

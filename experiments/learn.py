@@ -25,6 +25,7 @@ from experiments.inputs.settings import require_whole, require_writable
 if TYPE_CHECKING:
     from experiments.learning.card import Card
     from experiments.learning.study import Learning
+    from experiments.models.source import ModelSource
 
 # What of the configuration decides what is learned, beside the model and the prompts.
 DECIDES = ("reward", "start", "estimator", "within", "learning_rate", "num_steps", "seed")
@@ -87,7 +88,6 @@ def _learning_of(config: DictConfig) -> "Learning":
     from experiments.learning.card import Card, read
     from experiments.learning.problem import Problem
     from experiments.learning.study import Learning
-    from experiments.models.hub import Unfetched
     from experiments.workers.provenance import provenance
 
     values, task = plain(config), build("task", config)
@@ -125,16 +125,23 @@ def _learning_of(config: DictConfig) -> "Learning":
         learning_rate=config.learning_rate,
     )
     learning.check(image_size=config.model.image_size, device=model.device)
+    _hold_against(model, learning, planned=config.plan)
+    return learning
+
+
+def _hold_against(model: "ModelSource", learning: "Learning", *, planned: bool) -> None:
+    """Raises UsageError where the model's noises are not those that the law is made for."""
+    from experiments.models.hub import Unfetched
+
     try:
         law = learning.within(inside=learning.card.coupling)
         law.sample(model.sketch().noise_shape, seed=0)
     except ValueError as error:
         raise UsageError(f"within: {error}") from error
     except Unfetched as error:
-        if not config.plan:
+        if not planned:
             raise
-        print(f"{name}: not held against its model: {error}")
-    return learning
+        print(f"{learning.name}: not held against its model: {error}")
 
 
 def _plan(learning: "Learning") -> str:

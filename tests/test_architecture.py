@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = re.findall(r"^    (\w+) {2,}", experiments.__doc__, flags=re.MULTILINE)
 """The rooms of `experiments/`, in the order of its map."""
 
-COMMANDS = {"learn", "noise", "redraw", "replay", "run", "table3", "verify"}
+COMMANDS = {"doctor", "learn", "noise", "redraw", "replay", "run", "table3", "verify"}
 HYDRA = {"hydra", "omegaconf"}
 
 
@@ -65,7 +65,7 @@ def test_metrics_know_no_experiment_and_no_pipeline(path):
 
 def test_a_file_directly_in_experiments_is_a_command_or_compose_or_errors():
     here = {path.stem for path in (ROOT / "experiments").glob("*.py")}
-    assert here == COMMANDS | {"__init__", "compose", "errors"}
+    assert here == COMMANDS | {"__init__", "__main__", "compose", "errors"}
     assert {path.name for path in (ROOT / "experiments").iterdir() if path.is_dir()} - {
         "__pycache__"
     } == set(ROOMS)

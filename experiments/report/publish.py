@@ -92,11 +92,9 @@ def publish(
     drawn = {name: draw(results, folder / f"{stem}-{name}") for name, draw in figures.items()}
     paths = [
         *write_table(table, folder, stem, made_by=made_by),
-        folder / f"{stem}-scores.csv",
+        _write_scores(scores, folder / f"{stem}-scores.csv"),
         *(path for paths in drawn.values() for path in paths),
     ]
-    by_prompt = scores.pivot(index=["prompt", "job", "row"], columns="metric", values="value")
-    by_prompt.to_csv(folder / f"{stem}-scores.csv", float_format="%.6g", lineterminator="\n")
     pictures = {name: paths[0] for name, paths in drawn.items()}
     digested = digest(folder / f"{stem}.json")
     shown = page(results, made_by=made_by, pictures=pictures, **report, digest=digested)

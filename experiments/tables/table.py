@@ -158,9 +158,7 @@ def build(
                 metric,
                 values[metric][row].dropna().to_numpy(),
                 comparisons=tuple(
-                    comparisons[row, baseline, metric]
-                    for baseline in spec.baselines.get(row, ())
-                    if (row, baseline, metric) in comparisons
+                    one for (r, _, m), one in comparisons.items() if (r, m) == (row, metric)
                 ),
                 reported=paper.values(spec.paper, paper_model) if spec.paper else {},
             )

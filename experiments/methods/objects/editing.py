@@ -56,9 +56,9 @@ class Inpainting(ObjectMethod):
 
     def check(self, model: Model, jobs: Sequence[ObjectJob]) -> None:
         """Raises UsageError if the model is no inpainting model."""
-        super().check(model, jobs)
         if not isinstance(model, StableDiffusionInpainting):
             raise UsageError("method=inpainting needs an inpainting model: set model=sd15_inpaint")
+        super().check(model, jobs)
 
     def edit(self, model: Model, given: Given, noise: Tensor, timed: Stopwatch) -> Edit:
         assert isinstance(model, StableDiffusionInpainting)  # see `check`

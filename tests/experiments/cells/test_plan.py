@@ -21,5 +21,4 @@ from experiments.compose import compose, rows_of
 def test_a_gradient_through_a_published_model_is_told_in_gib(overrides, told, tmp_path):
     overrides = [*overrides, "workers.galleries_per_batch=1", f"output_dir={tmp_path}"]
     (cell,) = cells_of(rows_of(compose(overrides), overrides))
-    _, cost, *_ = plan(cell)
-    assert told in cost
+    assert any(told in line for line in plan(cell))
