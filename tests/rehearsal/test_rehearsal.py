@@ -15,8 +15,8 @@ from scripts.rehearsal.targets import ROOT
 OFFERED = [target for target in targets.targets() if target not in targets.UNWALKED]
 PAIRS = [(t, m) for t in OFFERED if targets.depends_on_the_model(t) for m in targets.models()]
 DAILY = [(t, m) for t, m in PAIRS if m in ("sd15", "sd3") and t != "bench"]
-"""One of each kind of sampler; bench has no plan. SDXL's plans are like SD1.5's, and the bundled model's are made by
-many tests; the whole walk has them all.
+"""One of each kind of sampler; bench has no plan. SDXL's plans are like SD1.5's, and the bundled
+model's are made by many tests; the whole walk has them all.
 """
 REFUSED = {tuple(pair) for pair in re.findall(r"^NOT_(\w+)_(\w+) *:=", targets.makefile(), re.M)}
 FAMILIES = {"demo:sd15", "demo:sdxl", "demo:sd3", "table9:sd15"}
