@@ -1,8 +1,8 @@
 """Every command under one name: `couple run coupling=repulsive` is `python -m experiments.run ...`.
 
-    couple                  list the commands
-    couple COMMAND ...      start one
-    couple --version
+couple                  list the commands
+couple COMMAND ...      start one
+couple --version
 """
 
 import ast

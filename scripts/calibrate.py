@@ -9,6 +9,7 @@ they were made are in tests/metrics/golden.json.
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -70,8 +71,8 @@ MEASURES = {
 
 
 @command()
-def main() -> int:
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+def main(arguments: Sequence[str] | None = None) -> int:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args(arguments)
     worst = 0.0
     print(f"{'metric':<12}{'of':<20}{'golden':>12}{'ours':>12}{'deviation':>12}{'allowed':>10}")
     for metric, entry in GOLDEN["metrics"].items():

@@ -102,7 +102,7 @@ class Pictures:
     size: int = K
     around_objects: ClassVar[bool] = False
 
-    def check(self, model) -> None:
+    def check(self, model, jobs: Sequence[Job]) -> None:
         """Fits every model."""
 
     def make(self, model, jobs: Sequence[Job], *, seed: int, members: range) -> list[Gallery]:
@@ -146,6 +146,9 @@ class NoModel:
     execution = EAGER
 
     def load(self) -> "NoModel":
+        return self
+
+    def sketch(self) -> "NoModel":
         return self
 
     def fetch(self) -> None:
