@@ -67,7 +67,7 @@ def report(planned: Sequence["Outcome"], walked: Sequence["Outcome"]) -> str:
     """The walk as Markdown: a table of targets and models, and what is behind it."""
     state = {
         (o.target, o.model): o.state if o.state != "failed" else f"**failed**: {o.line}"
-        for o in (*planned, *walked)
+        for o in sorted((*planned, *walked), key=lambda o: o.state == "failed")  # it is told
     }
     models = list(dict.fromkeys(o.model for o in walked))
     rows = [
