@@ -133,6 +133,8 @@ def call(module: str | ModuleType, *arguments: str) -> str:
 
     GlobalHydra.instance().clear()
     command = importlib.import_module(module) if isinstance(module, str) else module
+    if hasattr(command, "__path__"):  # a package is started by its __main__, as python -m does
+        command = importlib.import_module(f"{command.__name__}.__main__")
     out, before = io.StringIO(), sys.argv
     sys.argv = [str(command.__file__), *arguments]
     try:
