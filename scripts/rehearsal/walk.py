@@ -23,7 +23,7 @@ from experiments.errors import STOPPED
 from experiments.learning.card import Card
 from experiments.workers.preemption import REQUEUE
 from scripts.rehearsal.repositories import PIXELS, SIZE
-from scripts.rehearsal.targets import Line, Refused, lines
+from scripts.rehearsal.targets import ROOT, Line, Refused, lines
 
 GENERATING = ("experiments.run", "experiments.learn")
 PIXEL_MODEL = ("table9", "sd15")  # the target and MODEL that run the unconditional one
@@ -36,7 +36,8 @@ ARGUMENTS = {
     "weights": "paper",
     "bench": f"--galleries=2 --rounds=1 --out=results/bench {SMALL}",
     **dict.fromkeys(OBJECTS, f"{SMALL} model.num_steps=5"),  # rows take down to a fifth of them
-    **dict.fromkeys(("table3", "theory", "report", "figures", "verify", "calibrate"), ""),
+    "theory": f"--scores={ROOT / 'results/table1/tiny-scores.csv'}",  # two prompts show nothing
+    **dict.fromkeys(("table3", "report", "figures", "verify", "calibrate"), ""),
 }
 """What a target is told; SMALL, where it is not here."""
 
