@@ -3,7 +3,8 @@
     X_i = P U_i + (I - P) V_i,   U and V two independent couplings of K noises, P a projection.
 
 The marginals stay N(0, I), because P U_i and (I - P) V_i are independent and together fill the
-space. For Z ~ N(0, I), so are P Z and (I - P) Z, so both couplings take the *same* base noises,
+space. They need not come from two sets of base noises: for Z ~ N(0, I), P Z and (I - P) Z are
+uncorrelated and jointly Gaussian, hence independent. So both couplings take the *same* base noises,
 
     X_i = P inside(Z)_i + (I - P) outside(Z)_i,
 

@@ -104,14 +104,14 @@ def _weights() -> Iterator[Line]:
 
 def _hub() -> Line:
     """Whether the hub answers within seconds, and whether it is told who asks."""
-    import httpx
+    import requests
     from huggingface_hub import constants, get_token
 
     token = "a token is set" if get_token() else "no token is set"
     try:
-        httpx.head(constants.ENDPOINT, timeout=5, follow_redirects=True)
+        requests.head(constants.ENDPOINT, timeout=5, allow_redirects=True)
         return Line("hub", f"{constants.ENDPOINT} answers, {token}")
-    except httpx.HTTPError as error:
+    except requests.RequestException as error:
         why = f"does not answer ({type(error).__name__})"
         return Line("hub", f"{constants.ENDPOINT} {why}, {token}")
 

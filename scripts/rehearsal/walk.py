@@ -143,7 +143,7 @@ def call(module: str | ModuleType, *arguments: str) -> str:
             status = command.main()
     except SystemExit as end:
         status = end.code
-    except Exception:
+    except Exception:  # a traceback of any command is what a walk is to find; its line is told
         traceback.print_exc(file=out)
         status = 1
     finally:

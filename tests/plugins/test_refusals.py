@@ -80,8 +80,18 @@ def test_an_unknown_argument_is_refused_by_the_pipeline():
 
 @pytest.mark.parametrize("kind", [Unlatent, DrawsTwice])
 def test_what_takes_no_latents_is_coupled_within_draws(kind):
-    with coupling.diffusers.draws(like(kind), "a bed", coupling.repulsive(2), seed=7):
+    drawn = []
+
+    class Repulsive(coupling.MatrixCoupling):
+        def transform(self, base):
+            drawn.append(super().transform(base))
+            return drawn[-1]
+
+    law = Repulsive(coupling.repulsive(2).matrix)
+    with coupling.diffusers.draws(like(kind), "a bed", law, seed=7):
         like(kind)("a bed", num_images_per_prompt=2, **({} if kind is Unlatent else CALL))
+    assert len(drawn) == (1 if kind is Unlatent else 2)
+    assert all(torch.equal(first, -second) for first, second in drawn)
 
 
 def test_other_counts_are_refused_within_draws():

@@ -52,7 +52,9 @@ def test_values_of_their_kind_are_taken():
         "coupling=equicorrelated", "coupling.rho=-0.1", "output_dir=out", "+model.other=x",
         "report.galleries=null", "experiment=table1", "model.revision=main",
     ]  # fmt: skip
-    require_kinds(compose(words), words)
+    config = compose(words)
+    require_kinds(config, words)
+    assert (config.seed, config.task.keep, config.coupling.rho) == (-1, 2, -0.1)
 
 
 @pytest.mark.parametrize(
