@@ -5,6 +5,9 @@ shape of its batches changes: its images one at a time, against K at a time. Oth
 often, but elsewhere, so an arm may deviate by SLACK times that, and its images by a grey level. And
 the mean of every metric over the galleries must lie in the reference's bootstrap interval.
 
+A network may be so small that the shape of its batches changes no bit. Then there is nothing to
+measure by, and a rounding of each of the N steps stands in: sqrt(N) of the precision's epsilon.
+
 As a scale for the eye, the same is measured for the reference in bfloat16: that is what a user
 accepts who turns on half precision. On a float32 model it is thousands of times further away.
 """
@@ -13,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 SLACK = 4.0
@@ -58,10 +62,16 @@ def bootstrap(values: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def step_rounding(dtype: torch.dtype, *, num_steps: int) -> float:
+    """Of latents, relative: a rounding at every step, where the roundings are independent."""
+    return float(torch.finfo(dtype).eps * num_steps**0.5)
+
+
 def failures(
     found: Deviation,
     *,
     yardstick: Deviation,
+    rounding: float,
     metrics: Mapping[str, np.ndarray],
     of_metrics: Mapping[str, np.ndarray],
 ) -> list[str]:
@@ -69,13 +79,13 @@ def failures(
 
     Args:
         yardstick: what the shape of a batch alone does to the reference.
+        rounding: what latents may deviate by if that is nothing; `step_rounding`.
         metrics: a value for each gallery (G,), of the arm; `of_metrics`: of the reference.
     """
     reasons = []
-    if not found.latents <= SLACK * yardstick.latents:
-        reasons.append(
-            f"latents deviate by {found.latents:.1e}, batch shape alone by {yardstick.latents:.1e}"
-        )
+    allowed = yardstick.latents or rounding
+    if not found.latents <= SLACK * allowed:
+        reasons.append(f"latents deviate by {found.latents:.1e}, rounding alone by {allowed:.1e}")
     if not found.images <= SLACK * yardstick.images and found.worst > 1:
         reasons.append(
             f"images deviate by {found.images:.1e} grey levels, "

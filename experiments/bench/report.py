@@ -53,8 +53,8 @@ def markdown(speed: Speed, *, title: str) -> str:
         "## The same pictures",
         _equality(speed.pictures),
         "Deviation from A: of latents, relative; of images, in grey levels of 255. The gate "
-        f"allows {SLACK:g} times what the shape of a batch alone does to A, one grey level, and "
-        "metrics within the bootstrap interval of A's.",
+        f"allows {SLACK:g} times what the shape of a batch alone does to A (a rounding a step if "
+        "that is nothing), one grey level, and metrics within the bootstrap interval of A's.",
         "## Scoring, galleries a second",
         _scoring(speed.scores),
         "Ours takes all galleries at once, the others one after another; the same images, features "

@@ -16,7 +16,7 @@ import torch
 import coupling
 from experiments.bench import compare, ladder
 from experiments.bench.arms import Arm
-from experiments.bench.gate import deviation, failures
+from experiments.bench.gate import deviation, failures, step_rounding
 from experiments.bench.overhead import overhead
 from experiments.bench.probes import arithmetic_peak, gallery_flops
 from experiments.bench.scoring import score_rates
@@ -109,7 +109,14 @@ def measure(
             flops_of_a_gallery=flops,
             arms=compare.speeds(arms, taken, compiling, flops=flops, peak=peak),
             stages=compare.stages(taken).assign(score=seconds),
-            pictures=_pictures(arms, yardsticks, images, scores, judged),
+            pictures=_pictures(
+                arms,
+                yardsticks,
+                images,
+                scores,
+                judged,
+                rounding=step_rounding(model.dtype, num_steps=model.process.num_steps),
+            ),
             overhead=overhead(LAW, model.noise_shape, images[ladder.REFERENCE][0], folder),
             scores=score_rates(images[ladder.REFERENCE]),
         )
@@ -135,6 +142,8 @@ def _pictures(
     images: Mapping[str, np.ndarray],
     scores: Mapping[str, Mapping[str, np.ndarray]],
     jobs: Sequence[Job],
+    *,
+    rounding: float,
 ) -> pd.DataFrame:
     """How far the yardsticks and the arms are from the reference; the gate judges arms of ours."""
     reference = ladder.REFERENCE
@@ -148,8 +157,13 @@ def _pictures(
     yardstick, of_metrics = found[next(iter(yardsticks))], scores[reference]
     gate = dict.fromkeys(yardsticks, "") | dict.fromkeys(arms, "equal")
     for name, arm in arms.items():
-        metrics = scores[name]
-        why = failures(found[name], yardstick=yardstick, metrics=metrics, of_metrics=of_metrics)
+        why = failures(
+            found[name],
+            yardstick=yardstick,
+            rounding=rounding,
+            metrics=scores[name],
+            of_metrics=of_metrics,
+        )
         if arm.is_ours and why:
             gate[name] = "; ".join(why)
     return pd.DataFrame(map(vars, found.values()), index=list(found)).assign(gate=gate.values())
