@@ -38,7 +38,7 @@ RUN := $(BIN)/python -m experiments.run
 LEARN := $(BIN)/python -m experiments.learn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test faults verify lint tables table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets learn theory report figures dashboard weights calibrate bench tiny rehearsal clean distclean
+.PHONY: help setup demo quick test faults walks verify lint tables table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets learn theory report figures dashboard weights calibrate bench bench-gpu tiny rehearsal clean distclean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -60,10 +60,13 @@ quick: setup ## laws, references, architecture, and every configuration: a minut
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -o addopts=--strict-markers tests/coupling tests/metrics/test_diversity.py tests/metrics/test_golden.py tests/metrics/test_similarity.py tests/test_architecture.py tests/experiments/test_configs.py $(ARGS)
 
 test: setup ## the everyday tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not faults" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not faults and not walks" $(ARGS)
 
 faults: setup ## everything that may go wrong: killed, hung, full, torn, forged; about five minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m faults tests/faults $(ARGS)
+
+walks: setup ## one run of each family of the paper's models, on small stand-ins; three minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "walks and not slow" tests/rehearsal $(ARGS)
 
 verify: setup ## hash every image again; ARGS=--repair sets aside what is damaged
 	$(BIN)/python -m experiments.verify $(ARGS)
@@ -138,7 +141,10 @@ calibrate: setup ## our metrics beside their reference values
 	$(BIN)/python scripts/calibrate.py $(ARGS)
 
 bench: setup ## speed against diffusers' own loop, with the same pictures; idle machine, minutes
-	$(BIN)/python scripts/bench.py --model $(MODEL) $(ARGS)
+	$(BIN)/python -m scripts.bench --model $(MODEL) $(ARGS)
+
+bench-gpu: setup ## the same for SD1.5, SDXL and SD3 of published size with random weights; 12 minutes of a GPU
+	for model in sd15 sdxl sd3; do $(BIN)/python -m scripts.bench --model $$model --random --budget 220 --galleries 8 --rounds 2 $(ARGS); done
 
 tiny: setup ## train the bundled model anew and measure it
 	$(offered)

@@ -6,7 +6,8 @@ often, but elsewhere, so an arm may deviate by SLACK times that, and its images 
 the mean of every metric over the galleries must lie in the reference's bootstrap interval.
 
 A network may be so small that the shape of its batches changes no bit. Then there is nothing to
-measure by, and a rounding of each of the N steps stands in: sqrt(N) of the precision's epsilon.
+measure by, and the arithmetic of the N steps stands in, whose operations round independently:
+sqrt(OPERATIONS N) of the precision's epsilon.
 
 As a scale for the eye, the same is measured for the reference in bfloat16: that is what a user
 accepts who turns on half precision. On a float32 model it is thousands of times further away.
@@ -22,6 +23,7 @@ from torch import Tensor
 SLACK = 4.0
 CONFIDENCE = 0.95
 RESAMPLES = 2000
+OPERATIONS = 9  # of a guided step of DDIM: 3 for the prediction, 3 for the estimate, 3 for the next
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ def bootstrap(values: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
 
 
 def step_rounding(dtype: torch.dtype, *, num_steps: int) -> float:
-    """Of latents, relative: a rounding at every step, where the roundings are independent."""
-    return float(torch.finfo(dtype).eps * num_steps**0.5)
+    """Of latents, relative: what the arithmetic of the steps rounds away."""
+    return float(torch.finfo(dtype).eps * (OPERATIONS * num_steps) ** 0.5)
 
 
 def failures(

@@ -22,6 +22,11 @@ from experiments.workers.lanes import cores
 REFERENCE = "A"
 """The arm whose pictures all others must make: diffusers' own loop."""
 
+TAUGHT = (
+    REFERENCE, "B lanes", "A channels_last", "B channels_last", "A'", "C", "B batches", "B",
+)  # fmt: skip
+"""All arms, those first that teach most."""
+
 
 def published_pipeline(settings: Mapping[str, Any], model: Model) -> Any:
     """The pipeline that diffusers loads from the files of `model`, in its best documented form."""

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,7 +22,6 @@ def write(speed: Speed, *, title: str, path: Path) -> str:
     """Writes PATH.json, .md and a bar chart; returns the text."""
     text = markdown(speed, title=title)
     record = asdict(speed)
-    del record["settings"]  # in words, for the text
     for name in ("arms", "stages", "pictures", "overhead", "scores"):
         record[name] = json.loads(record[name].to_json(orient="index", double_precision=15))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,14 +33,16 @@ def write(speed: Speed, *, title: str, path: Path) -> str:
 
 def markdown(speed: Speed, *, title: str) -> str:
     """The tables of a comparison: speeds, stages, how equal the pictures are, and scoring."""
-    stages = speed.stages[[stage for stage in STAGES if stage in speed.stages]]
+    stages, setup = speed.stages[[stage for stage in STAGES if stage in speed.stages]], speed.setup
     made = stages.drop(columns="score")
-    embeddings = (made["encode"] / made.sum(axis=1)).max()
+    embeddings = (made.get("encode", 0 * made.sum(axis=1)) / made.sum(axis=1)).max()
     parts = [
         f"# {title}",
-        f"{speed.made_with['device']}, {speed.dtype}, {speed.threads} threads; its matrix products "
-        f"and convolutions reach {speed.peak / 1e12:.3g} TFLOP/s in the same run. {speed.settings}",
-        _speeds(speed.arms, rejected=speed.rejected),
+        f"{setup['made_with']['device']}, {setup['dtype']}, {setup['threads']} threads; its matrix "
+        f"products and convolutions reach {speed.peak / 1e12:.3g} TFLOP/s in the same run. "
+        f"{setup['settings']}.",
+        *([f"**Not measured yet:** {speed.missing}."] if speed.missing else []),
+        _speeds(speed),
         "Galleries a second are medians over the rounds [slowest, fastest]. *over A* compares with "
         "the faster of diffusers' eager arms, *factor* with the arm above. Every arm goes from "
         "prompts to PNG files on disk; ours also hash, flush and describe them.",
@@ -53,21 +54,26 @@ def markdown(speed: Speed, *, title: str) -> str:
         "## The same pictures",
         _equality(speed.pictures),
         "Deviation from A: of latents, relative; of images, in grey levels of 255. The gate "
-        f"allows {SLACK:g} times what the shape of a batch alone does to A (a rounding a step if "
-        "that is nothing), one grey level, and metrics within the bootstrap interval of A's.",
-        "## Scoring, galleries a second",
-        _scoring(speed.scores),
-        "Ours takes all galleries at once, the others one after another; the same images, features "
-        "and weights. *apart* is the largest difference of a score.",
-        "## What coupling and storing add",
-        *_added(speed.overhead, last=speed.arms.iloc[-1]),
+        f"allows {SLACK:g} times what the shape of a batch alone does to A (where that is nothing, "
+        "what the arithmetic of the steps rounds away), one grey level, and metrics within the "
+        "bootstrap interval of A's.",
     ]
+    if len(speed.scores):
+        parts += [
+            "## Scoring, galleries a second",
+            _scoring(speed.scores),
+            "Ours takes all galleries at once, the others one after another; the same images, "
+            "features and weights. *apart* is the largest difference of a score.",
+        ]
+    if len(speed.overhead):
+        added = _added(speed.overhead, last=speed.arms.iloc[-1])
+        parts += ["## What coupling and storing add", *added]
     return "\n\n".join(parts) + "\n"
 
 
 def chart(speed: Speed, path: Path) -> tuple[Path, Path]:
     """Bars of galleries a second, whiskers from the slowest round to the fastest."""
-    arms, rate = speed.arms, speed.arms["rate"]
+    arms, rate, setup = speed.arms, speed.arms["rate"], speed.setup
     with style():
         figure = canvas(5.5, 0.32 * len(arms) + 0.8)
         axis = figure.subplots()
@@ -83,11 +89,12 @@ def chart(speed: Speed, path: Path) -> tuple[Path, Path]:
             axis.annotate(text, end, (4, 0), textcoords="offset points", va="center")
         axis.set_yticks(list(places), [f"{name}: {label}" for name, label in arms["label"].items()])
         axis.set_xlim(0, 1.15 * arms["fastest"].max())
-        axis.set_xlabel(f"galleries a second ({speed.made_with['device']}, {speed.dtype})")
+        axis.set_xlabel(f"galleries a second ({setup['made_with']['device']}, {setup['dtype']})")
         return save(figure, path)
 
 
-def _speeds(arms: pd.DataFrame, *, rejected: Sequence[str]) -> str:
+def _speeds(speed: Speed) -> str:
+    arms, gate = speed.arms, speed.pictures.get("gate", pd.Series(dtype=str))
     rates = arms[["rate", "slowest", "fastest"]].to_numpy()
     columns = {
         "": arms["label"],
@@ -100,7 +107,10 @@ def _speeds(arms: pd.DataFrame, *, rejected: Sequence[str]) -> str:
         "peak MiB": _told(arms["memory"], "{:.0f}"),
         "compile s": _told(arms["compile"], "{:.0f}"),
         "repaid after": _told(arms["repaid_after"], "{:.0f}"),
-        "gate": ["fails" if name in rejected else "equal" for name in arms.index],
+        "gate": [
+            DASH if name not in gate.index else "fails" if name in speed.rejected else "equal"
+            for name in arms.index
+        ],
     }
     return _grid("arm", arms, columns)
 

@@ -1,56 +1,41 @@
-"""The whole comparison of a model: its arms in turns, their pictures judged."""
+"""The whole comparison of a model: every number is in the ledger before the next is measured."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
 from unittest.mock import patch
 
-import numpy as np
 import pandas as pd
-import torch
 
-import coupling
-from experiments.bench import compare, ladder
-from experiments.bench.arms import Arm
-from experiments.bench.gate import deviation, failures, step_rounding
-from experiments.bench.overhead import overhead
-from experiments.bench.probes import arithmetic_peak, gallery_flops
-from experiments.bench.scoring import score_rates
-from experiments.models.model import Model
-from experiments.tasks.job import Job
-from experiments.workers.provenance import provenance
-from metrics import GalleryBatch, MetricSuite
+from experiments.bench import compare
+from experiments.bench.ledger import Ledger, Line
+from experiments.bench.subject import Subject
+from experiments.bench.tasks import Bench, Task
 
-SIZE = 3
-SEED = 0
-LAW = coupling.repulsive(SIZE)
-CACHE = "TORCHINDUCTOR_CACHE_DIR"  # an empty one: nothing has been compiled before
+CACHE = "TORCHINDUCTOR_CACHE_DIR"
+COMPLETE = {"what": "complete"}
+PICTURES = ["latents", "images", "worst", "gate", "score"]
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured of a model.
+    """What is known of a model so far.
 
     Attributes:
-        settings: in words.
-        made_with: the libraries and the device.
-        threads: that PyTorch uses unless it is told otherwise.
+        setup: see `Subject.setup`.
         peak: FLOP/s of large matrix products and convolutions in the model's dtype.
         flops_of_a_gallery: operations that it takes.
         arms, stages: see `compare`; scoring is a stage, and no part of the rates.
         pictures: the `gate.Deviation` of each yardstick and arm, and what the gate says: "equal" or
             why it rejects it.
-        overhead, scores: see the functions that measure them.
+        overhead, scores: see the functions that measure them; empty before they have.
+        missing: what is still to be measured, in words; empty when all is.
     """
 
-    settings: str
-    made_with: Mapping[str, str | None]
-    dtype: str
-    threads: int
+    setup: Line
     peak: float
     flops_of_a_gallery: int
     arms: pd.DataFrame
@@ -58,112 +43,69 @@ class Speed:
     pictures: pd.DataFrame
     overhead: pd.DataFrame
     scores: pd.DataFrame
+    missing: str
 
     @property
     def rejected(self) -> list[str]:
         """The arms that make other pictures."""
-        gate = self.pictures["gate"].loc[self.arms.index]
-        return list(gate.index[gate != "equal"])
+        gate = self.pictures["gate"]
+        return [name for name in gate.index if gate[name] not in ("", "equal")]
 
 
 def measure(
-    model: Model,
-    pipeline: Any,
-    jobs: Sequence[Job],
-    *,
-    suite: MetricSuite,
-    batch: int,
-    rounds: int,
-    without: Sequence[str],
-) -> Speed:
-    """Compares the arms of a model, all jobs in every round.
+    subject: Subject, *, rounds: int, folder: Path, budget: float = float("inf")
+) -> Iterator[Speed]:
+    """Compares the arms of a model, all jobs in every round; yields what is known, ever more.
+
+    A comparison that was finished is begun anew.
 
     Args:
-        pipeline: diffusers' own, with the same weights.
-        batch: galleries in a device batch of ours.
-        without: names of arms that are left out.
+        folder: of the ledger; what it holds of the same setup is not measured again.
+        budget: seconds, in which nothing is begun that is not expected to end in them.
     """
-    peak, flops = arithmetic_peak(model.device, model.dtype), gallery_flops(model, SIZE)
-    theirs = ladder.diffusers_arms(pipeline, model, LAW, seed=SEED)
-    ours = ladder.our_arms(model, LAW, seed=SEED, batch=batch)
-    arms = {name: arm for name, arm in {**theirs, **ours}.items() if name not in without}
-    yardsticks = ladder.yardstick_arms(theirs[ladder.REFERENCE])
-    judged = jobs[: 2 * batch]
-    with TemporaryDirectory() as scratch, patch.dict(os.environ, {CACHE: f"{scratch}/compiled"}):
-        folder = Path(scratch)
-        taken, compiling = compare.compare(
-            arms, jobs, rounds=rounds, warm_up=batch, folder=folder, device=model.device
-        )
-        for name, arm in yardsticks.items():
-            arm.run(judged, folder / name)
-        made = {**yardsticks, **arms}.items()
-        images = {name: arm.images(judged, folder / name) for name, arm in made}
-        scores, seconds = _scored(images, suite, prompts=tuple(job.prompt for job in judged))
-        return Speed(
-            settings=f"{len(jobs)} galleries of {SIZE} images at {model.image_size} px, "
-            f"{model.process.num_steps} steps, guidance {model.guidance:g}; {rounds} rounds.",
-            made_with=provenance(model.device),
-            dtype=str(model.dtype).removeprefix("torch."),
-            threads=torch.get_num_threads(),
-            peak=peak,
-            flops_of_a_gallery=flops,
-            arms=compare.speeds(arms, taken, compiling, flops=flops, peak=peak),
-            stages=compare.stages(taken).assign(score=seconds),
-            pictures=_pictures(
-                arms,
-                yardsticks,
-                images,
-                scores,
-                judged,
-                rounding=step_rounding(model.dtype, num_steps=model.process.num_steps),
-            ),
-            overhead=overhead(LAW, model.noise_shape, images[ladder.REFERENCE][0], folder),
-            scores=score_rates(images[ladder.REFERENCE]),
-        )
+    until = perf_counter() + budget
+    ledger = Ledger.opened(folder, setup=subject.setup(), complete=COMPLETE)
+    with TemporaryDirectory() as scratch, patch.dict(os.environ, {CACHE: f"{folder}/compiled"}):
+        bench = Bench(subject, ledger, Path(scratch))
+        todo = [task for task in bench.tasks(rounds) if not next(task.known(ledger), None)]
+        for index, task in enumerate(todo):
+            if perf_counter() + bench.expected(task) > until:
+                return
+            ledger.add(**task.key, **task.work())
+            if any(ledger.of("round")):
+                yield _speed(subject, ledger, todo[index + 1 :])
+    ledger.add(**COMPLETE)
+    yield _speed(subject, ledger, [])
 
 
-def _scored(
-    images: Mapping[str, np.ndarray], suite: MetricSuite, *, prompts: tuple[str, ...]
-) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, float]]:
-    """By arm, the values of each metric (G,) of images (G, K, H, W, 3), and seconds a gallery."""
-    scores, seconds = {}, {}
-    for name in [ladder.REFERENCE, *images]:  # twice: the second time the networks are warm
-        start = perf_counter()
-        pictures = torch.from_numpy(images[name]).movedim(-1, 2)
-        found = suite.score(GalleryBatch(images=pictures, prompts=prompts, names=prompts))
-        seconds[name] = (perf_counter() - start) / len(prompts)
-        scores[name] = {metric: values.numpy() for metric, values in found.items()}
-    return scores, seconds
+def _speed(subject: Subject, ledger: Ledger, todo: Sequence[Task]) -> Speed:
+    """What the lines of a ledger say together."""
 
+    def lines(what: str) -> pd.DataFrame:
+        return pd.DataFrame(ledger.of(what)).set_index("arm").drop(columns="what")
 
-def _pictures(
-    arms: Mapping[str, Arm],
-    yardsticks: Mapping[str, Arm],
-    images: Mapping[str, np.ndarray],
-    scores: Mapping[str, Mapping[str, np.ndarray]],
-    jobs: Sequence[Job],
-    *,
-    rounding: float,
-) -> pd.DataFrame:
-    """How far the yardsticks and the arms are from the reference; the gate judges arms of ours."""
-    reference = ladder.REFERENCE
-    latents = arms[reference].latents(jobs)
-    found = {
-        name: deviation(
-            arm.latents(jobs), images[name], of_latents=latents, of_images=images[reference]
-        )
-        for name, arm in {**yardsticks, **arms}.items()
-    }
-    yardstick, of_metrics = found[next(iter(yardsticks))], scores[reference]
-    gate = dict.fromkeys(yardsticks, "") | dict.fromkeys(arms, "equal")
-    for name, arm in arms.items():
-        why = failures(
-            found[name],
-            yardstick=yardstick,
-            rounding=rounding,
-            metrics=scores[name],
-            of_metrics=of_metrics,
-        )
-        if arm.is_ours and why:
-            gate[name] = "; ".join(why)
-    return pd.DataFrame(map(vars, found.values()), index=list(found)).assign(gate=gate.values())
+    def frame(what: str) -> pd.DataFrame:
+        line = next(ledger.of(what), {"frame": {}})
+        return pd.DataFrame.from_dict(line["frame"], orient="index")
+
+    (hardware,) = ledger.of("hardware")
+    rounds = lines("round").drop(columns="turn")
+    pictures = lines("pictures") if any(ledger.of("pictures")) else pd.DataFrame(columns=PICTURES)
+    order = [name for name in (*subject.yardsticks, *subject.arms) if name in pictures.index]
+    return Speed(
+        setup=ledger.lines[0],
+        peak=hardware["peak"],
+        flops_of_a_gallery=hardware["flops"],
+        arms=compare.speeds(
+            subject.arms,
+            rounds,
+            rounds.pop("compiling").groupby("arm").first(),
+            flops=hardware["flops"],
+            peak=hardware["peak"],
+        ),
+        stages=compare.stages(rounds).join(pictures["score"]),
+        pictures=pictures.loc[order].drop(columns="score"),
+        overhead=frame("overhead"),
+        scores=frame("scores"),
+        missing=", ".join(map(str, todo)),
+    )

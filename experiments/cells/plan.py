@@ -106,7 +106,8 @@ def headline(name: str, cells: Sequence[Cell]) -> str:
         if len(known) == len(costs)
         else f"time {UNKNOWN}"
     )
-    return f"{head}, {images} images; {time}"
+    where = productions[0].workers.told(productions[0].recipe)
+    return f"{head}, {images} images, {where}; {time}"
 
 
 @dataclass(frozen=True)

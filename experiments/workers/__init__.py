@@ -6,6 +6,7 @@ batch in its hand.
 """
 
 from experiments.workers.actors import RayWorkers
+from experiments.workers.automatic import every_card
 from experiments.workers.local import LocalWorkers
 
-__all__ = ["LocalWorkers", "RayWorkers"]
+__all__ = ["LocalWorkers", "RayWorkers", "every_card"]

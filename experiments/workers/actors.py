@@ -71,6 +71,10 @@ class RayWorkers(Workers):
     def at_once(self, recipe: Recipe) -> int:
         return self.num
 
+    def told(self, recipe: Recipe) -> str:
+        on = f"on {self.gpus:g} GPU each" if self.gpus else f"on {recipe.model.device.type}"
+        return f"by {self.num} Ray actors {on}"
+
     def prepare(self, recipe: Recipe) -> None:
         """Downloads the weights if needed, once on every machine that there is now."""
         _ray()

@@ -49,6 +49,10 @@ class Workers(ABC):
         """How many batches are made at the same time, at the most."""
 
     @abstractmethod
+    def told(self, recipe: Recipe) -> str:
+        """Where the galleries are made, in words: "on cpu, 2 batches at once"."""
+
+    @abstractmethod
     def prepare(self, recipe: Recipe) -> None:
         """Loads or downloads what can be missing, before any work starts. Raises UsageError."""
 

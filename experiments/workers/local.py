@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
+
 from experiments.galleries.gallery import Gallery
 from experiments.workers.batch import Batch, Queue, Recipe
 from experiments.workers.dispatch import Workers, require_auto_or_positive
@@ -31,6 +33,12 @@ class LocalWorkers(Workers):
             return self.lanes
         on_cpu = recipe.model.device.type == "cpu"
         return max(1, cores() // self.threads) if on_cpu else 1
+
+    def told(self, recipe: Recipe) -> str:
+        device, lanes = recipe.model.device, self.at_once(recipe)
+        cards = torch.cuda.device_count() if device.type == "cuda" else 0
+        idle = f", {cards - 1} GPUs idle: couple-to-control[ray] uses them" if cards > 1 else ""
+        return f"on {device}" + (f", {lanes} batches at once" if lanes > 1 else "") + idle
 
     def prepare(self, recipe: Recipe) -> None:
         recipe.model.load()

@@ -12,9 +12,11 @@ ROOT = Path(__file__).parents[2]
 UNWALKED = {
     "help": "the list of targets",
     "setup": "it has made the environment of this walk",
-    "quick": "tests", "test": "tests", "faults": "tests", "lint": "style and types",
+    "quick": "tests", "test": "tests", "faults": "tests", "walks": "tests",
+    "lint": "style and types",
     "tables": "its targets are walked one by one",
     "rehearsal": "this walk",
+    "bench-gpu": "bench, with networks of the published size",
     "tiny": "trains the bundled model anew: hours",
     "dashboard": "a service",
     "clean": "it removes the environment", "distclean": "it removes galleries",

@@ -51,12 +51,18 @@ def stub(tmp_path) -> Callable[..., Stub]:
 
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
-    """Ray with two CPUs, for the whole session; its workers can import the stubs."""
+    """Ray with two CPUs and what it takes for two GPUs; its workers can import the stubs."""
     import ray
 
     before = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE), before]))
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(
+        num_cpus=2,
+        num_gpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
     yield
     ray.shutdown()
     os.environ["PYTHONPATH"] = before

@@ -82,6 +82,17 @@ class Naps:
 
 
 @dataclass(frozen=True)
+class Sees:
+    """Leaves a file in `folder`, named by the GPUs that the worker may see, and takes a moment."""
+
+    folder: Path
+
+    def __call__(self, jobs: Sequence[Job]) -> None:
+        (self.folder / f"gpu-{os.environ.get('CUDA_VISIBLE_DEVICES')}").touch()
+        time.sleep(0.5)
+
+
+@dataclass(frozen=True)
 class Small:
     """A device with room for so many galleries."""
 

@@ -6,9 +6,10 @@ from collections import Counter
 
 import pytest
 from runs import actors, committed, one_lane
-from stubs import Hangs, Killed, Naps, Poison, Small, picture
+from stubs import Hangs, Killed, Naps, Poison, Sees, Small, picture
 
 from experiments.cells.measure import make, score, unfinished
+from experiments.compose import build, compose
 from experiments.errors import UsageError
 from experiments.galleries.gallery import encode
 from experiments.galleries.writer import writing
@@ -58,6 +59,17 @@ def test_07_another_worker_count(stub, ray_session):
         workers.close()
     assert half.hashes() == alone.hashes()
     assert Counter(half.method.executions()) == Counter(alone.method.executions())
+
+
+@pytest.mark.timeout(60)
+def test_every_gpu_has_an_actor_that_sees_no_other(stub, ray_session, tmp_path, monkeypatch):
+    """workers=auto, on two cards that Ray only believes in."""
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    workers = build("workers", compose(["workers.galleries_per_batch=1"]))
+    monkeypatch.undo()
+    stub(12, fault=Sees(tmp_path), workers=workers).make()
+    workers.close()
+    assert {path.name for path in tmp_path.glob("gpu-*")} == {"gpu-0", "gpu-1"}
 
 
 @pytest.mark.timeout(60)

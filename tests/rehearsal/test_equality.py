@@ -9,6 +9,7 @@ import pytest
 from scripts.rehearsal.targets import ROOT
 
 
+@pytest.mark.walks
 @pytest.mark.slow
 def test_families_from_a_hub_equal_diffusers(tmp_path):
     done = subprocess.run(

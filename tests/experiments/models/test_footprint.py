@@ -3,16 +3,17 @@ shapes and no values."""
 
 import weakref
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
-from diffusers import AutoencoderKL, SD3Transformer2DModel, UNet2DConditionModel, UNet2DModel
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from experiments.models.footprint import PUBLISHED, told
+from scripts import published
 
 HALF, FULL = torch.float16, torch.float32
 
@@ -61,38 +62,6 @@ def half(*shape: int) -> Tensor:
     return torch.empty(1, *shape, dtype=HALF)
 
 
-def sd15() -> nn.Module:
-    return UNet2DConditionModel(cross_attention_dim=768, sample_size=64)
-
-
-def sdxl() -> nn.Module:
-    return UNet2DConditionModel(
-        sample_size=128, block_out_channels=(320, 640, 1280), cross_attention_dim=2048,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        transformer_layers_per_block=[1, 2, 10], attention_head_dim=[5, 10, 20],
-        addition_embed_type="text_time", addition_time_embed_dim=256,
-        projection_class_embeddings_input_dim=2816, use_linear_projection=True,
-    )  # fmt: skip
-
-
-def sd3() -> nn.Module:
-    return SD3Transformer2DModel(
-        sample_size=128, patch_size=2, in_channels=16, out_channels=16, num_layers=24,
-        attention_head_dim=64, num_attention_heads=24, joint_attention_dim=4096,
-        caption_projection_dim=1536, pooled_projection_dim=2048, pos_embed_max_size=192,
-    )  # fmt: skip
-
-
-def ddpm() -> nn.Module:
-    return UNet2DModel(
-        sample_size=256, block_out_channels=(128, 128, 256, 256, 512, 512), layers_per_block=2,
-        down_block_types=(*["DownBlock2D"] * 4, "AttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "AttnUpBlock2D", *["UpBlock2D"] * 4),
-        attention_head_dim=None, downsample_padding=0,
-    )  # fmt: skip
-
-
 def text(network: nn.Module, x: Tensor) -> Tensor:
     return network(x, torch.empty(1), encoder_hidden_states=half(77, 768))
 
@@ -106,13 +75,32 @@ def flow(network: nn.Module, x: Tensor) -> Tensor:
     return network(x, half(333, 4096), pooled_projections=half(2048), timestep=torch.empty(1))
 
 
+def pixels(network: nn.Module, x: Tensor) -> Tensor:
+    return network(x, torch.empty(1))
+
+
+@pytest.mark.parametrize(
+    ("module", "parameters"),  # as published, in millions
+    [
+        (published.sd15_unet, 860), (published.sdxl_unet, 2567), (published.sd3_transformer, 2028),
+        (published.clip_l, 123), (published.clip_g, 695), (published.ddpm_unet, 114),
+    ],
+)  # fmt: skip
+def test_networks_have_the_published_sizes(module, parameters):
+    with torch.device("meta"):
+        found = sum(each.numel() for each in module().parameters())
+    assert round(found / 1e6) == parameters
+
+
 @pytest.mark.parametrize(
     ("name", "module", "call", "shape"),
     [
-        ("sd15", sd15, text, (4, 64, 64)),
-        pytest.param("sdxl", sdxl, sized, (4, 128, 128), marks=pytest.mark.slow),
-        pytest.param("sd3", sd3, flow, (16, 128, 128), marks=pytest.mark.slow),
-        ("ddpm_bedroom", ddpm, lambda network, x: network(x, torch.empty(1)), (3, 256, 256)),
+        ("sd15", published.sd15_unet, text, (4, 64, 64)),
+        pytest.param("sdxl", published.sdxl_unet, sized, (4, 128, 128), marks=pytest.mark.slow),
+        pytest.param(
+            "sd3", published.sd3_transformer, flow, (16, 128, 128), marks=pytest.mark.slow
+        ),
+        ("ddpm_bedroom", published.ddpm_unet, pixels, (3, 256, 256)),
     ],
 )
 def test_a_row_of_a_network_call(name, module, call, shape):
@@ -128,18 +116,14 @@ def test_a_row_of_a_network_call(name, module, call, shape):
     ("name", "channels", "dtype"), [("sd15", 4, HALF), ("sdxl", 4, FULL), ("sd3", 16, HALF)]
 )
 def test_an_image_through_the_decoder(name, channels, dtype):
-    def vae() -> nn.Module:
-        return AutoencoderKL(
-            block_out_channels=(128, 256, 512, 512), latent_channels=channels, layers_per_block=2,
-            down_block_types=["DownEncoderBlock2D"] * 4, up_block_types=["UpDecoderBlock2D"] * 4,
-            use_quant_conv=channels == 4, use_post_quant_conv=channels == 4,
-        )  # fmt: skip
-
     side = 64 if name == "sd15" else 128
     found = peak(
-        vae, lambda network, z: network.decode(z), dtype, shape=(channels, side, side),
+        partial(published.vae, channels),
+        lambda network, z: network.decode(z),
+        dtype,
+        shape=(channels, side, side),
         gradient=True,
-    )  # fmt: skip
+    )
     assert found == pytest.approx(PUBLISHED[name].decoder, rel=0.01)
 
 

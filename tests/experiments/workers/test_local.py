@@ -35,6 +35,13 @@ def test_another_device_has_one_lane(recipe):
     assert workers("workers.lanes=3").at_once(on_gpu) == 3
 
 
+def test_it_says_where_galleries_are_made_and_which_cards_are_idle(recipe, monkeypatch):
+    assert workers("workers.lanes=2").told(recipe) == "on cpu, 2 batches at once"
+    on_gpu = replace(recipe, model=SimpleNamespace(device=torch.device("cuda")))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    assert workers("workers=local").told(on_gpu).startswith("on cuda, 7 GPUs idle: ")
+
+
 @pytest.mark.parametrize("lanes", ["0", "many"])
 def test_lanes_out_of_range_are_named(lanes):
     with pytest.raises(UsageError, match=f"workers.lanes = {lanes} must be auto or at least 1"):
