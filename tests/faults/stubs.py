@@ -83,13 +83,17 @@ class Naps:
 
 @dataclass(frozen=True)
 class Sees:
-    """Leaves a file in `folder`, named by the GPUs that the worker may see, and takes a moment."""
+    """Leaves a file in `folder`, named by the GPUs that the worker may see, and waits for so many."""
 
     folder: Path
+    workers: int
 
     def __call__(self, jobs: Sequence[Job]) -> None:
         (self.folder / f"gpu-{os.environ.get('CUDA_VISIBLE_DEVICES')}").touch()
-        time.sleep(0.5)
+        for _ in range(1200):
+            if len(list(self.folder.glob("gpu-*"))) >= self.workers:
+                return
+            time.sleep(0.1)
 
 
 @dataclass(frozen=True)
