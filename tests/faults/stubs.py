@@ -83,7 +83,7 @@ class Naps:
 
 @dataclass(frozen=True)
 class Sees:
-    """Leaves a file in `folder`, named by the GPUs that the worker may see, and waits for so many."""
+    """Leaves a file in `folder`, named by the GPUs that the worker sees, and waits for so many."""
 
     folder: Path
     workers: int
