@@ -50,21 +50,39 @@ from coupling.optimizers import (
     ReleasedContrastive,
 )
 from coupling.projection import Projection, channels, frequency_band, mask, span
+from coupling.steering import (
+    CADS,
+    ConditionNoise,
+    Guidance,
+    InTurn,
+    Particle,
+    Spell,
+    Steering,
+    early_spread,
+)
 from coupling.subspaces import SubspaceCoupling, subspace
 
 __all__ = [
+    "CADS",
+    "ConditionNoise",
     "Contrastive",
     "Coupling",
+    "Guidance",
+    "InTurn",
     "MatrixCoupling",
     "NoiseOptimizer",
     "PairwiseDistance",
+    "Particle",
     "Preview",
     "Projection",
     "ReleasedContrastive",
+    "Spell",
+    "Steering",
     "SubspaceCoupling",
     "antithetic",
     "base_noise",
     "channels",
+    "early_spread",
     "equicorrelated",
     "frequency_band",
     "from_correlation",

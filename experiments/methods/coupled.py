@@ -1,4 +1,7 @@
-"""Galleries from coupled noises: base noise -> coupling -> optimiser -> sampler -> images."""
+"""Galleries from coupled noises: base noise -> coupling -> optimiser -> sampler, steered -> images.
+
+An optimiser looks at the first step as it is without steering.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,10 +14,12 @@ from torch.utils.checkpoint import checkpoint
 
 from coupling import base_noise
 from coupling.optimizers.base import NoiseOptimizer, couple
+from coupling.steering import Course, Steered, Steering
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.methods.method import Method, Stopwatch, base_noises
-from experiments.models.model import Condition, Model, repeat_rows, to_uint8
+from experiments.models.model import Condition, Model, repeat_rows
+from experiments.models.pixels import to_uint8
 from experiments.models.process import Process
 from experiments.tasks.job import Job
 
@@ -28,6 +33,7 @@ class Coupled(Method[Job]):
     """
 
     optimizer: NoiseOptimizer | None
+    steering: Steering | None = None
 
     around_objects: ClassVar[bool] = False
 
@@ -37,6 +43,11 @@ class Coupled(Method[Job]):
                 self.optimizer.base_size(self.coupling)
         except ValueError as error:
             raise UsageError(f"optimizer: {error}") from error
+        try:
+            if self.steering:
+                self.steering.require(self.coupling.size)
+        except ValueError as error:
+            raise UsageError(f"steering: {error}") from error
 
     def differentiated(self, galleries: int) -> int:
         through = getattr(self.optimizer, "through_network", False)
@@ -82,8 +93,9 @@ class Coupled(Method[Job]):
             losses = torch.stack([state.loss for state in states], dim=1)
         started = noise[:, members.start : members.stop].flatten(0, 1)
         rows = repeat_rows(condition, len(members))
+        steered = self._steered(model, jobs, seed, members)
         with timed("denoise"):
-            latents = model.sample(started, rows)
+            latents = model.sample(started, rows, steered=steered)
         with timed("decode"):
             pixels = to_uint8(model.decode(latents)).cpu()
         passes = {kind: count // len(jobs) for kind, count in first.passes.items()}
@@ -95,7 +107,25 @@ class Coupled(Method[Job]):
             first=members.start,
             seconds=timed.seconds,
             passes={"sample": model.process.num_steps * len(members), **passes},
+            rows=_sampled(model, steered) * len(members)
+            + model.rows_per_image(model.guidance) * sum(passes.values()),
         )
+
+    def _steered(
+        self, model: Model, jobs: Sequence[Job], seed: int, members: range
+    ) -> Steered | None:
+        if not self.steering:
+            return None
+        names = [job.id for job in jobs]
+        course = Course(model.process.levels, model.guidance, seed, names, members)
+        return Steered(self.steering, course)
+
+
+def _sampled(model: Model, steered: Steered | None) -> int:
+    """The network rows that an image takes to be sampled."""
+    steps = range(model.process.num_steps)
+    scales = [steered.guidance(step) if steered else model.guidance for step in steps]
+    return sum(map(model.rows_per_image, scales))
 
 
 @dataclass(frozen=True)
