@@ -44,6 +44,7 @@ from coupling.named import antithetic, equicorrelated, identical, iid, repulsive
 from coupling.noise import base_noise, stream_key, torch_noise
 from coupling.optimizers import (
     Contrastive,
+    DivIn,
     NoiseOptimizer,
     PairwiseDistance,
     Preview,
@@ -67,6 +68,7 @@ __all__ = [
     "ConditionNoise",
     "Contrastive",
     "Coupling",
+    "DivIn",
     "Guidance",
     "InTurn",
     "MatrixCoupling",

@@ -4,8 +4,9 @@ An optimiser looks at the first step as it is without steering.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -137,6 +138,9 @@ class Untrained:
     def output(self, noise: Tensor, *, checkpointed: bool = False) -> Tensor:
         return torch.zeros_like(noise)
 
+    def branches(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.zeros_like(noise), torch.zeros_like(noise)
+
     def clean(self, noise: Tensor, output: Tensor) -> Tensor:
         return self.process.clean(noise, output, 0)
 
@@ -165,20 +169,29 @@ class FirstStep:
 
     def output(self, noise: Tensor, *, checkpointed: bool = False) -> Tensor:
         """The guided network output at noise (G, n, C, h, w), of the same shape."""
+        again = checkpointed and torch.is_grad_enabled() and noise.requires_grad
+        predict = self._model.predict
+        call = partial(checkpoint, predict, use_reentrant=False) if again else predict
+        outputs = [call(*arguments) for arguments in self._calls(noise, times=2 if again else 1)]
+        return torch.cat(outputs).view(noise.shape)
+
+    def branches(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """The outputs for the empty prompt and for the prompt, each of the shape of the noise."""
+        found = [self._model.branches(*arguments) for arguments in self._calls(noise)]
+        null, prompted = (torch.cat(parts).view(noise.shape) for parts in zip(*found, strict=True))
+        return null, prompted
+
+    def _calls(self, noise: Tensor, *, times: int = 1) -> Iterator[tuple[Tensor, int, Condition]]:
+        """What a pass of each part of the rows takes; they are counted, each `times` forward."""
         rows = noise.flatten(0, 1).to(self._model.device)
         condition = repeat_rows(self._condition, noise.shape[1])
-        differentiated = torch.is_grad_enabled() and noise.requires_grad
-        outputs = []
+        self.passes["forward"] += len(rows) * times
+        self.passes["backward"] += (
+            len(rows) if torch.is_grad_enabled() and noise.requires_grad else 0
+        )
         for start in range(0, len(rows), self._rows_per_pass):
             part = slice(start, start + self._rows_per_pass)
-            arguments = rows[part], 0, {name: value[part] for name, value in condition.items()}
-            if differentiated and checkpointed:
-                outputs.append(checkpoint(self._model.predict, *arguments, use_reentrant=False))
-            else:
-                outputs.append(self._model.predict(*arguments))
-        self.passes["forward"] += len(rows) * (2 if differentiated and checkpointed else 1)
-        self.passes["backward"] += len(rows) if differentiated else 0
-        return torch.cat(outputs).view(noise.shape)
+            yield rows[part], 0, {name: value[part] for name, value in condition.items()}
 
     def clean(self, noise: Tensor, output: Tensor) -> Tensor:
         """Tweedie's estimate, at least float32."""

@@ -211,13 +211,18 @@ class Model(ABC):
         x, guidance = x.to(self.dtype), self.guidance if guidance is None else guidance
         if self.rows_per_image(guidance) == 1:
             return self.network(x, self._timestep(step, len(x)), condition)
+        unconditional, conditional = self.branches(x, step, condition)
+        return unconditional + guidance * (conditional - unconditional)
+
+    def branches(self, x: Tensor, step: int, condition: Condition) -> tuple[Tensor, Tensor]:
+        """The outputs at `step` for the empty prompt and for the condition, in one network call."""
+        x = x.to(self.dtype)
         both = {  # what the empty prompt does not replace, such as an inpainting mask, stays
             name: torch.cat([self.null_condition.get(name, rows).expand_as(rows), rows])
             for name, rows in condition.items()
         }
         output = self.network(torch.cat([x, x]), self._timestep(step, 2 * len(x)), both)
-        unconditional, conditional = output.chunk(2)
-        return unconditional + guidance * (conditional - unconditional)
+        return output[: len(x)], output[len(x) :]
 
     def _timestep(self, step: int, rows: int) -> Tensor:
         # torch.full fills on the device; a tensor made from a list would be copied and waited for.
