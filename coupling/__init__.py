@@ -53,6 +53,7 @@ from coupling.optimizers import (
 from coupling.projection import Projection, channels, frequency_band, mask, span
 from coupling.steering import (
     CADS,
+    DAVE,
     ConditionNoise,
     Guidance,
     InTurn,
@@ -65,6 +66,7 @@ from coupling.subspaces import SubspaceCoupling, subspace
 
 __all__ = [
     "CADS",
+    "DAVE",
     "ConditionNoise",
     "Contrastive",
     "Coupling",

@@ -3,6 +3,7 @@
 from coupling.steering.base import Course, InTurn, Steered, Steering
 from coupling.steering.cads import CADS
 from coupling.steering.condition_noise import ConditionNoise
+from coupling.steering.dave import DAVE
 from coupling.steering.early_spread import early_spread
 from coupling.steering.guidance import Guidance
 from coupling.steering.particle import Particle
@@ -10,6 +11,7 @@ from coupling.steering.spell import Spell
 
 __all__ = [
     "CADS",
+    "DAVE",
     "ConditionNoise",
     "Course",
     "Guidance",

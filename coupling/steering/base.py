@@ -8,6 +8,8 @@ scale s and, from the network's output, Tweedie's estimate x_0(x_t). A steering 
     push        x_0(x_t) -> x_0(x_t) + d; the sampler goes on from there, as if the network had
                 predicted it: the noise estimate (or the velocity) is the one that belongs to it
 
+    attached    what is hooked into the network's modules for this step, where a method acts there
+
 and nothing else, so it composes with every coupling, optimiser and sampler. Tensors are
 (G, K, ...): K images of each of G galleries, which never see each other. What a steering draws is a
 pure function of (seed, job, member, what it is for), like base noise, from streams that neither
@@ -15,11 +17,12 @@ base noise nor growth reaches; so a run resumes, and a gallery is made again to 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from coupling.noise import base_noise
 from coupling.validation import require_a, require_items, require_number
@@ -94,6 +97,12 @@ class Steering:
         """What is added to the clean estimate, both (G, K, C, h, w); None for nothing."""
         return None
 
+    def attached(self, course: Course, step: int, network: nn.Module) -> AbstractContextManager:
+        """Hooks in the network, for as long as the context lasts.
+        Raises ValueError: it has no such modules.
+        """
+        return nullcontext()
+
 
 @dataclass(frozen=True)
 class InTurn(Steering):
@@ -131,6 +140,12 @@ class InTurn(Steering):
                 total = pushed if total is None else total + pushed
         return total
 
+    def attached(self, course: Course, step: int, network: nn.Module) -> AbstractContextManager:
+        with ExitStack() as stack:
+            for part in self.parts.values():
+                stack.enter_context(part.attached(course, step, network))
+            return stack.pop_all()
+
 
 @dataclass(frozen=True)
 class Steered:
@@ -153,6 +168,10 @@ class Steered:
         """What is added to the clean estimate, both (G*K, C, h, w); None for nothing."""
         pushed = self.steering.push(self.course, step, self._apart(x), self._apart(clean))
         return None if pushed is None else pushed.flatten(0, 1)
+
+    def attached(self, step: int, network: nn.Module) -> AbstractContextManager:
+        """Hooks in the network, for as long as the context lasts."""
+        return self.steering.attached(self.course, step, network)
 
     def _apart(self, rows: Tensor) -> Tensor:
         return rows.unflatten(0, (len(self.course.jobs), len(self.course.members)))

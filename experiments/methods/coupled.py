@@ -60,6 +60,12 @@ class Coupled(Method[Job]):
         """
         seen = self._seen(model)
         super().check(seen, jobs)
+        if steered := self._steered(seen, jobs, 0, range(self.size)):
+            try:
+                with steered.attached(0, seen.modules[0]):
+                    pass
+            except ValueError as error:
+                raise UsageError(f"steering: {error}") from error
         if not self.optimizer:
             return
         count = self.optimizer.base_size(self.coupling)

@@ -2,8 +2,7 @@
 
 Rows are images. A batch of G galleries of K images is G*K rows, gallery 0's members first, and rows
 never see each other. Guidance is uncond + s (cond - uncond), Ho & Salimans, arXiv:2207.12598.
-Everything is differentiable with respect to x; whether gradients are recorded is the caller's
-choice. The weights themselves never need one.
+Everything is differentiable with respect to x; recording gradients is the caller's choice.
 """
 
 import inspect
@@ -208,9 +207,9 @@ class Model(ABC):
         self, x: Tensor, step: int, condition: Condition, guidance: float | None = None
     ) -> Tensor:
         """The guided output at `step`, one network call; guidance: None for the model's own."""
-        x, guidance = x.to(self.dtype), self.guidance if guidance is None else guidance
+        guidance = self.guidance if guidance is None else guidance
         if self.rows_per_image(guidance) == 1:
-            return self.network(x, self._timestep(step, len(x)), condition)
+            return self.network(x.to(self.dtype), self._timestep(step, len(x)), condition)
         unconditional, conditional = self.branches(x, step, condition)
         return unconditional + guidance * (conditional - unconditional)
 
@@ -237,11 +236,13 @@ class Model(ABC):
     ) -> Tensor:
         """x one sampler step further."""
         if steered is None:
-            return self.process_of(step).advance(x, self.predict(x, step, condition), step)
-        condition = steered.condition(step, condition)
-        output = self.predict(x, step, condition, steered.guidance(step))
-        push = steered.push(step, x, self.process.clean(x, output, step))
-        output = output if push is None else self.process.moved(output, push, step)
+            output = self.predict(x, step, condition)
+        else:
+            y, guidance = steered.condition(step, condition), steered.guidance(step)
+            with steered.attached(step, self.modules[0]):
+                output = self.predict(x, step, y, guidance)
+            if (push := steered.push(step, x, self.process.clean(x, output, step))) is not None:
+                output = self.process.moved(output, push, step)
         return self.process_of(step).advance(x, output, step)
 
     def process_of(self, step: int) -> Process:
@@ -263,14 +264,15 @@ class Model(ABC):
         start: the step to begin with; `noise` is then x at that step. checkpointed: for gradients
         through many steps: of every step x is kept, the rest is computed again in the backward
         pass: the memory of one step, for the time of one more forward pass (arXiv:1604.06174).
-        on_step: `on_step(step, x)` is called after every step. steered: what acts on the steps.
-        Raises ValueError: noise of another shape, or with another number of rows than `condition`.
+        on_step(step, x) is called after every step. steered: what acts on the steps.
+        Raises ValueError: noise of another shape, or with other rows than `condition` has.
         """
         x, advance = self._entered(noise, condition), self.advance
         if checkpointed:
             # Nothing is drawn at random, so no random state needs to be restored.
-            options = {"use_reentrant": False, "preserve_rng_state": False}
-            advance = partial(checkpoint, self.advance, **options)
+            advance = partial(
+                checkpoint, self.advance, use_reentrant=False, preserve_rng_state=False
+            )
         for step in range(start, self.process.num_steps):
             x = advance(x, step, condition, steered)
             if on_step is not None:

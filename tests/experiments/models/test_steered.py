@@ -4,7 +4,7 @@ import diffusers
 import pytest
 import torch
 
-from coupling import CADS, ConditionNoise, Guidance, InTurn, Particle, Spell
+from coupling import CADS, DAVE, ConditionNoise, Guidance, InTurn, Particle, Spell
 from coupling.steering import Course, Steered, Steering
 from experiments.models.model import repeat_rows
 from experiments.models.process import DDIM, FlowEuler
@@ -70,6 +70,27 @@ def test_a_steering_acts_and_galleries_do_not_see_each_other(families, name):
         assert torch.equal(sample(model, steering, noise=noise)[:3], found[:3]), what
 
 
+def test_dave_damps_the_mean_token_of_its_blocks_and_no_other(families):
+    model, name = of(families, "sd3"), "transformer_blocks.0"
+    plain, network = sample(model, None), model.modules[0]
+    still, here = DAVE(1.0, [name], ALL), Course(model.process.levels, 6.0, 0, PROMPTS, range(3))
+    assert torch.equal(sample(model, still), plain)
+    assert not torch.equal(sample(model, DAVE(0.3, [name], ALL)), plain)
+    assert torch.equal(sample(model, None), plain)  # no hook is left
+    tokens = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(0)) + 1
+    context, damped = DAVE(0.3, [name], ALL)._damped(network, (), ("text", tokens))
+    torch.testing.assert_close(damped.mean(1), 0.3 * tokens.mean(1))
+    torch.testing.assert_close(damped - damped.mean(1, True), tokens - tokens.mean(1, True))
+    assert context == "text"
+    with DAVE(0.3, ["nowhere"], (0.5, 1.0)).attached(here, 0, network):
+        pass
+    with (
+        pytest.raises(ValueError, match="has no module nowhere"),
+        DAVE(0.3, ["nowhere"], ALL).attached(here, 0, network),
+    ):
+        pass
+
+
 @pytest.mark.parametrize("name", ["sd", "sdxl", "sd3"])
 def test_a_step_without_guidance_is_one_row_an_image(families, monkeypatch, name):
     model, unguided = of(families, name), of(families, name, 1.0)
@@ -93,7 +114,7 @@ def processes():
     yield pytest.param(FlowEuler.from_scheduler(scheduler, 5), id="flow")
 
 
-@pytest.mark.parametrize("process", processes())
+@pytest.mark.parametrize("process", list(processes()))
 def test_an_output_is_moved_to_the_one_of_another_clean_estimate(process):
     x, output, push = torch.randn(3, 2, 4, 4, 4, generator=torch.Generator().manual_seed(0))
     for step in range(process.num_steps):
