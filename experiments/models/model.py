@@ -270,9 +270,8 @@ class Model(ABC):
         x, advance = self._entered(noise, condition), self.advance
         if checkpointed:
             # Nothing is drawn at random, so no random state needs to be restored.
-            advance = partial(
-                checkpoint, self.advance, use_reentrant=False, preserve_rng_state=False
-            )
+            again = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+            advance = partial(again, self.advance)
         for step in range(start, self.process.num_steps):
             x = advance(x, step, condition, steered)
             if on_step is not None:
@@ -281,7 +280,6 @@ class Model(ABC):
 
     def invert(self, latents: Tensor, condition: Condition) -> Tensor:
         """Clean latents (N, C, h, w) -> the noise that `sample` leads back to them, roughly.
-
         The sampler's steps in reverse, one network call each; the guidance is the model's own.
         Song, Meng & Ermon, ICLR 2021, arXiv:2010.02502, sec. 4.3; see `process` for the error.
         Raises ValueError: latents of another shape, or other rows than `condition` has.
