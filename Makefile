@@ -38,7 +38,7 @@ RUN := $(BIN)/python -m experiments.run
 LEARN := $(BIN)/python -m experiments.learn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test faults walks verify lint tables table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets learn theory report figures dashboard weights calibrate bench bench-gpu tiny rehearsal clean distclean
+.PHONY: help setup demo quick test faults walks verify lint tables table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets learn theory report figures dashboard weights calibrate bench bench-gpu tiny rehearsal clean distclean beyond rivals large
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -74,7 +74,7 @@ verify: setup ## hash every image again; ARGS=--repair sets aside what is damage
 lint: setup ## style and types of the code
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-TABLES := table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets learn
+TABLES := table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets beyond rivals large learn
 SKIPPED := $(foreach table,$(TABLES),$(if $(NOT_$(table)_$(MODEL)),$(table)))
 $(if $(filter tables,$(MAKECMDGOALS)),$(foreach table,$(SKIPPED),$(info $(table) is skipped: $(NOT_$(table)_$(MODEL)))))
 
@@ -105,6 +105,15 @@ compute: setup ## diversity against network passes: noise optimisation, previews
 
 cno-presets: setup ## the paper's form of noise optimisation against its authors' release
 	$(RUN) experiment=cno_presets model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
+
+beyond: setup ## early spread, which acts during sampling, against the paper's methods
+	$(RUN) experiment=beyond model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
+
+rivals: setup ## every method that acts during sampling, at several strengths
+	$(RUN) experiment=rivals model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
+
+large: setup ## galleries of 8, 16 and 32
+	$(RUN) experiment=large model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
 
 table7: setup ## Table 7: a brightness split, learned; APPLY='sd15 sdxl' applies it to other models
 	$(LEARN) study=brightness model=$(MODEL) $(PROMPTS_$(MODEL)) $(LEARN_ARGS)

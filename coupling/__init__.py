@@ -44,27 +44,49 @@ from coupling.named import antithetic, equicorrelated, identical, iid, repulsive
 from coupling.noise import base_noise, stream_key, torch_noise
 from coupling.optimizers import (
     Contrastive,
+    DivIn,
     NoiseOptimizer,
     PairwiseDistance,
     Preview,
     ReleasedContrastive,
 )
 from coupling.projection import Projection, channels, frequency_band, mask, span
+from coupling.steering import (
+    CADS,
+    DAVE,
+    ConditionNoise,
+    Guidance,
+    InTurn,
+    Particle,
+    Spell,
+    Steering,
+    early_spread,
+)
 from coupling.subspaces import SubspaceCoupling, subspace
 
 __all__ = [
+    "CADS",
+    "DAVE",
+    "ConditionNoise",
     "Contrastive",
     "Coupling",
+    "DivIn",
+    "Guidance",
+    "InTurn",
     "MatrixCoupling",
     "NoiseOptimizer",
     "PairwiseDistance",
+    "Particle",
     "Preview",
     "Projection",
     "ReleasedContrastive",
+    "Spell",
+    "Steering",
     "SubspaceCoupling",
     "antithetic",
     "base_noise",
     "channels",
+    "early_spread",
     "equicorrelated",
     "frequency_band",
     "from_correlation",

@@ -123,11 +123,11 @@ def _galleries(
 ) -> "Iterator[Gallery]":
     """The galleries of jobs whose images were made alike, in batches of the same shape."""
     config = _config(path, made, overrides, trust)
-    law, optimizer = build("coupling", config), build("optimizer", config)
 
     import torch
 
     from experiments.cells.build import model_of
+    from experiments.cells.trust import GROUPS
     from experiments.methods.coupled import Coupled
     from experiments.methods.method import generate
 
@@ -137,7 +137,7 @@ def _galleries(
     torch.set_num_threads(threads)
     return generate(
         model_of(config).load(),
-        Coupled(law, optimizer),
+        Coupled(*(build(group, config) for group in GROUPS)),
         jobs,
         seed=made["seed"],
         galleries_per_batch=made["batch"]["galleries"],
@@ -172,6 +172,7 @@ def _config(
         "execution": {**config.execution, **execution},
         "coupling": made["coupling"],
         "optimizer": made["optimizer"],
+        "steering": made.get("steering"),
     }
     return with_groups(config, groups)
 

@@ -16,7 +16,8 @@ def make(*words: str) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize(
     "target",
     ["demo", "table1", "table3", "table7", "table9", "learn", "theory", "report", "figures",
-     "verify", "weights", "calibrate", "dashboard", "compute", "cno-presets", "quick", "test"],
+     "verify", "weights", "calibrate", "dashboard", "compute", "cno-presets", "beyond", "rivals",
+     "large", "quick", "test"],
 )  # fmt: skip
 def test_settings_reach_every_command_of_a_target(target):
     lines = make(target, "ARGS=setting").stdout.splitlines()

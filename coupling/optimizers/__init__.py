@@ -2,11 +2,13 @@
 
 from coupling.optimizers.base import NoiseOptimizer, Refinement, State
 from coupling.optimizers.contrastive import Contrastive, ReleasedContrastive
+from coupling.optimizers.divin import DivIn
 from coupling.optimizers.preview import Preview
 from coupling.optimizers.reward import PairwiseDistance
 
 __all__ = [
     "Contrastive",
+    "DivIn",
     "NoiseOptimizer",
     "PairwiseDistance",
     "Preview",

@@ -30,6 +30,9 @@ class Denoiser(Protocol):
         `checkpointed` recomputes the network in the backward pass instead of keeping it.
         """
 
+    def branches(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """The outputs for the empty prompt and for the prompt, each of the shape of the noise."""
+
     def clean(self, noise: Tensor, output: Tensor) -> Tensor:
         """Tweedie's estimate."""
 

@@ -7,7 +7,8 @@ taken; a gallery costs N network passes, so N = 3K costs what three steps of CNO
 
 The result is no coupling: selection shifts the law, so the kept noises are not exactly standard
 normal given that they were kept, and no theorem about marginals holds for them. This method is not
-the paper's.
+the paper's: it is the case of one step and no quality term of Scaling Group Inference
+(arXiv:2508.15773), followed by a coupling; Wildfire (arXiv:2603.20188) previews a pool, too.
 """
 
 from collections.abc import Callable, Iterator

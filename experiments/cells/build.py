@@ -106,7 +106,11 @@ def _suite(config: Config, size: int) -> tuple[MetricSuite, tuple[str, ...]]:
 
 def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
     """The cell of a task and a method of ours."""
-    for part in ("coupling", "optimizer"):  # of the method, but a mistake is told by their names
+    for part in (
+        "coupling",
+        "optimizer",
+        "steering",
+    ):  # of the method, but a mistake is told by their names
         build(part, config)
     task, method, model = build("task", config), build("method", config), model_of(config)
     making: Making = task.making(method)

@@ -32,6 +32,7 @@ def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.Da
     least       of the rounds
     relative    the least to the first cell's, on the same job
     forward     guided network passes of one image, sampling included; backward: those of gradients
+    rows        of the network: two of a guided pass, one of another, backward ones included
     memory      MiB at the peak: of the device, or on a CPU of the whole process so far
 
     Args:
@@ -85,6 +86,7 @@ def _rows(
         **times,
         "forward": float(last.passes["sample"] + last.passes.get("forward", 0)),
         "backward": float(last.passes.get("backward", 0)),
+        "rows": float(last.rows or 0),
         "memory": peak,
     }
     identity = {

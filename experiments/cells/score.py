@@ -135,10 +135,13 @@ def score_noise(entry: Entry) -> Iterator[ScoreRow]:
     """What the manifest tells of a gallery's noises, as score rows.
 
     passes        guided network passes of one image, backward ones included
+    rows          of the network: two of a guided pass, one of another
     loss_first    the optimiser's loss at its first step, and loss_last: at its last one
     noise_*       the drift of the noises, see `coupling.drift`
     """
     told = {"passes": float(sum(entry.passes.values()))}
+    if entry.rows is not None:
+        told["rows"] = float(entry.rows)
     if entry.loss:
         told |= {"loss_first": entry.loss[0], "loss_last": entry.loss[-1]}
     for implementation, values in (

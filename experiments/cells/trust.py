@@ -24,7 +24,7 @@ from experiments.errors import UsageError
 from experiments.galleries.folder import Archive
 from metrics.code import door, module_hash
 
-GROUPS = ("coupling", "optimizer")
+GROUPS = ("coupling", "optimizer", "steering")
 """The groups of a configuration that an image restates with their code."""
 
 
@@ -71,7 +71,7 @@ class Trust:
         family = made["model"]["_target_"]
         settings = {key: value for key, value in made["model"].items() if key != "_target_"}
         unknown = {family} - {model} | set(targets([settings, made["batch"]]))
-        noise = {group: made[group] for group in GROUPS}
+        noise = {group: made.get(group) for group in GROUPS}
         sources = dict(_sources(noise)) if _in_its_cell(path, made) else {}
         unknown |= {
             name

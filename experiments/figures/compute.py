@@ -10,16 +10,23 @@ from experiments.tables.typeset import heading
 
 
 def equal_compute(
-    results: Results, path: Path, *, families: Mapping[str, Sequence[str]]
+    results: Results,
+    path: Path,
+    *,
+    families: Mapping[str, Sequence[str]],
+    x: str = "passes",
+    x_label: str = "network passes per gallery",
+    margin: float = 4.0,
 ) -> tuple[Path, Path]:
-    """Every metric against the network passes that a gallery costs, a panel each.
+    """Every metric against what it costs, a panel each: the network passes of a gallery, or `x`.
 
     Points are means over prompts with 95 % intervals; lines join the rows of a family.
-    families: label -> rows of the table, by growing cost.
+    families: label -> rows of the table, by growing cost; margin: beside the points, in units of x.
     """
     table, scores = results.table, results.scores
-    metrics = [metric for metric in table.spec.columns if metric != "passes"]
-    passes = pivot(scores, "passes", rows=table.spec.rows).mean()
+    metrics = [metric for metric in table.spec.columns if metric not in (x, "passes", "rows")]
+    across = pivot(scores, x, rows=table.spec.rows)
+    place, width = across.mean(), 1.96 * across.sem()
     with style():
         figure, axes = panels(len(metrics), size=(2.45, 1.95), margin=(0, 0.6))
         for axis, metric in zip(axes, metrics, strict=True):
@@ -28,12 +35,13 @@ def equal_compute(
             for i, (label, rows) in enumerate(families.items()):
                 rows = list(rows)
                 axis.errorbar(
-                    passes[rows], mean[rows], error[rows], fmt="o-", color=f"C{i % 7}",
-                    markersize=3.5, linewidth=1, elinewidth=1, label=label,
+                    place[rows], mean[rows], error[rows], width[rows] if width.any() else None,
+                    fmt="o-", color=f"C{i % 7}", markersize=3.5, linewidth=1, elinewidth=1,
+                    label=label,
                 )  # fmt: skip
             axis.set_title(heading(table.spec.columns[metric]), parse_math=False)
-            axis.set_xlabel("network passes per gallery")
-            axis.set_xlim(passes.min() - 4, passes.max() + 4)
+            axis.set_xlabel(x_label)
+            axis.set_xlim(place.min() - margin, place.max() + margin)
             axis.locator_params(nbins=5)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))

@@ -33,6 +33,8 @@ class Gallery:
         seconds: that each stage took.
         passes: guided network passes of one image: "sample", and "forward" and "backward" of an
             optimiser.
+        rows: of the network, one an image of a call: two where the prompt is guided by the empty
+            one, one where not; backward ones included.
         loss: of the optimiser, before each of its steps; () without one.
         drift: statistics of the noises that the sampler started from, of earlier members too.
         first: the member that the first image shows; those before it are committed already.
@@ -53,6 +55,7 @@ class Gallery:
     galleries_per_batch: int = 1
     peak: float | None = None
     execution: Mapping[str, int] = field(default_factory=dict)
+    rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ def encode(
         drift=gallery.drift,
         made_with=made_with,
         peak=gallery.peak,
+        rows=gallery.rows,
     )
     return EncodedGallery(entry, files, members)
 

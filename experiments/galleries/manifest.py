@@ -30,6 +30,7 @@ class Entry:
     Attributes:
         attempts: how many attempts it took, the good one included.
         peak: MiB of memory at the most while it was made (see `EncodedGallery`).
+        rows: of the network (see `Gallery`); None of a gallery that is older than their count.
     """
 
     job: str
@@ -42,6 +43,7 @@ class Entry:
     made_with: Mapping[str, str | None]
     attempts: int = 1
     peak: float | None = None
+    rows: int | None = None
 
     @property
     def digest(self) -> str:

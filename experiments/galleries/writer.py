@@ -95,6 +95,7 @@ def _grown(standing: Entry, later: Entry) -> Entry:
         images=standing.images + later.images,
         seconds={k: standing.seconds.get(k, 0) + s for k, s in later.seconds.items()},
         passes={k: standing.passes.get(k, 0) + n for k, n in later.passes.items()},
+        rows=None if None in (standing.rows, later.rows) else standing.rows + later.rows,
     )
 
 

@@ -1,8 +1,12 @@
-"""Galleries from coupled noises: base noise -> coupling -> optimiser -> sampler -> images."""
+"""Galleries from coupled noises: base noise -> coupling -> optimiser -> sampler, steered -> images.
+
+An optimiser looks at the first step as it is without steering.
+"""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -11,10 +15,12 @@ from torch.utils.checkpoint import checkpoint
 
 from coupling import base_noise
 from coupling.optimizers.base import NoiseOptimizer, couple
+from coupling.steering import Course, Steered, Steering
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.methods.method import Method, Stopwatch, base_noises
-from experiments.models.model import Condition, Model, repeat_rows, to_uint8
+from experiments.models.model import Condition, Model, repeat_rows
+from experiments.models.pixels import to_uint8
 from experiments.models.process import Process
 from experiments.tasks.job import Job
 
@@ -28,6 +34,7 @@ class Coupled(Method[Job]):
     """
 
     optimizer: NoiseOptimizer | None
+    steering: Steering | None = None
 
     around_objects: ClassVar[bool] = False
 
@@ -37,6 +44,11 @@ class Coupled(Method[Job]):
                 self.optimizer.base_size(self.coupling)
         except ValueError as error:
             raise UsageError(f"optimizer: {error}") from error
+        try:
+            if self.steering:
+                self.steering.require(self.coupling.size)
+        except ValueError as error:
+            raise UsageError(f"steering: {error}") from error
 
     def differentiated(self, galleries: int) -> int:
         through = getattr(self.optimizer, "through_network", False)
@@ -48,6 +60,12 @@ class Coupled(Method[Job]):
         """
         seen = self._seen(model)
         super().check(seen, jobs)
+        if steered := self._steered(seen, jobs, 0, range(self.size)):
+            try:
+                with steered.attached(0, seen.modules[0]):
+                    pass
+            except ValueError as error:
+                raise UsageError(f"steering: {error}") from error
         if not self.optimizer:
             return
         count = self.optimizer.base_size(self.coupling)
@@ -82,8 +100,9 @@ class Coupled(Method[Job]):
             losses = torch.stack([state.loss for state in states], dim=1)
         started = noise[:, members.start : members.stop].flatten(0, 1)
         rows = repeat_rows(condition, len(members))
+        steered = self._steered(model, jobs, seed, members)
         with timed("denoise"):
-            latents = model.sample(started, rows)
+            latents = model.sample(started, rows, steered=steered)
         with timed("decode"):
             pixels = to_uint8(model.decode(latents)).cpu()
         passes = {kind: count // len(jobs) for kind, count in first.passes.items()}
@@ -95,7 +114,25 @@ class Coupled(Method[Job]):
             first=members.start,
             seconds=timed.seconds,
             passes={"sample": model.process.num_steps * len(members), **passes},
+            rows=_sampled(model, steered) * len(members)
+            + model.rows_per_image(model.guidance) * sum(passes.values()),
         )
+
+    def _steered(
+        self, model: Model, jobs: Sequence[Job], seed: int, members: range
+    ) -> Steered | None:
+        if not self.steering:
+            return None
+        names = [job.id for job in jobs]
+        course = Course(model.process.levels, model.guidance, seed, names, members)
+        return Steered(self.steering, course)
+
+
+def _sampled(model: Model, steered: Steered | None) -> int:
+    """The network rows that an image takes to be sampled."""
+    steps = range(model.process.num_steps)
+    scales = [steered.guidance(step) if steered else model.guidance for step in steps]
+    return sum(map(model.rows_per_image, scales))
 
 
 @dataclass(frozen=True)
@@ -106,6 +143,9 @@ class Untrained:
 
     def output(self, noise: Tensor, *, checkpointed: bool = False) -> Tensor:
         return torch.zeros_like(noise)
+
+    def branches(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.zeros_like(noise), torch.zeros_like(noise)
 
     def clean(self, noise: Tensor, output: Tensor) -> Tensor:
         return self.process.clean(noise, output, 0)
@@ -135,20 +175,29 @@ class FirstStep:
 
     def output(self, noise: Tensor, *, checkpointed: bool = False) -> Tensor:
         """The guided network output at noise (G, n, C, h, w), of the same shape."""
+        again = checkpointed and torch.is_grad_enabled() and noise.requires_grad
+        predict = self._model.predict
+        call = partial(checkpoint, predict, use_reentrant=False) if again else predict
+        outputs = [call(*arguments) for arguments in self._calls(noise, times=2 if again else 1)]
+        return torch.cat(outputs).view(noise.shape)
+
+    def branches(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """The outputs for the empty prompt and for the prompt, each of the shape of the noise."""
+        found = [self._model.branches(*arguments) for arguments in self._calls(noise)]
+        null, prompted = (torch.cat(parts).view(noise.shape) for parts in zip(*found, strict=True))
+        return null, prompted
+
+    def _calls(self, noise: Tensor, *, times: int = 1) -> Iterator[tuple[Tensor, int, Condition]]:
+        """What a pass of each part of the rows takes; they are counted, each `times` forward."""
         rows = noise.flatten(0, 1).to(self._model.device)
         condition = repeat_rows(self._condition, noise.shape[1])
-        differentiated = torch.is_grad_enabled() and noise.requires_grad
-        outputs = []
+        self.passes["forward"] += len(rows) * times
+        self.passes["backward"] += (
+            len(rows) if torch.is_grad_enabled() and noise.requires_grad else 0
+        )
         for start in range(0, len(rows), self._rows_per_pass):
             part = slice(start, start + self._rows_per_pass)
-            arguments = rows[part], 0, {name: value[part] for name, value in condition.items()}
-            if differentiated and checkpointed:
-                outputs.append(checkpoint(self._model.predict, *arguments, use_reentrant=False))
-            else:
-                outputs.append(self._model.predict(*arguments))
-        self.passes["forward"] += len(rows) * (2 if differentiated and checkpointed else 1)
-        self.passes["backward"] += len(rows) if differentiated else 0
-        return torch.cat(outputs).view(noise.shape)
+            yield rows[part], 0, {name: value[part] for name, value in condition.items()}
 
     def clean(self, noise: Tensor, output: Tensor) -> Tensor:
         """Tweedie's estimate, at least float32."""

@@ -79,6 +79,7 @@ class Method(ABC, Generic[J]):
         first: int = 0,
         seconds: Mapping[str, float],
         passes: Mapping[str, int],
+        rows: int,
     ) -> list[Gallery]:
         """The galleries of a batch of G jobs, with the drift of the noises.
 
@@ -86,7 +87,7 @@ class Method(ABC, Generic[J]):
             pixels: (G, n, H, W, 3) uint8, of members `first` and later.
             noise: what the sampler started from, (G, m, C, h, w): members 0 to m - 1.
             losses: of the optimiser before each of its steps, (G, steps).
-            seconds: of the whole batch, by stage; passes: of one gallery.
+            seconds: of the whole batch, by stage; passes, rows: of one gallery.
         """
         there = noise.shape[1]
         return [
@@ -95,6 +96,7 @@ class Method(ABC, Generic[J]):
                 images=images,
                 seconds={stage: taken / len(jobs) for stage, taken in seconds.items()},
                 passes=passes,
+                rows=rows,
                 loss=tuple(loss),
                 drift=drift(started, self.target(job)[:there, :there]),
                 first=first,

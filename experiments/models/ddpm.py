@@ -12,9 +12,10 @@ from torch import Tensor
 
 from experiments.errors import UsageError
 from experiments.models.loading import Checkpoint
-from experiments.models.model import Condition, Model, unit_range
+from experiments.models.model import Condition, Model
 from experiments.models.neutral import VARIANCE_PRESERVING
-from experiments.models.process import DDIM
+from experiments.models.pixels import unit_range
+from experiments.models.process import DDIM, Process
 
 
 class DDPM(Model):
@@ -42,13 +43,13 @@ class DDPM(Model):
         super().__init__(modules=(unet,), image_size=side, noise_shape=shape, **rest)
         self.unet = unet
 
-    def advance(self, x: Tensor, step: int, condition: Condition) -> Tensor:
-        """x one step further; where that is the image, only `decode` clips it, so that a loss may
-        see what is outside (see `unclamped`)."""
+    def process_of(self, step: int) -> Process:
+        """Where a step leads to the image, only `decode` clips it, so that a loss may see what is
+        outside (see `unclamped`)."""
         process, last = self.process, step == self.process.num_steps - 1
         if last and isinstance(process, DDIM) and process.next_alphas_cumprod[step] == 1:
             process = replace(process, clip=None)
-        return process.advance(x, self.predict(x, step, condition), step)
+        return process
 
     @classmethod
     def check_settings(cls, *, guidance: float, **own: Any) -> None:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from experiments.errors import UsageError
-from experiments.models.model import Model, unit_range
+from experiments.models.model import Model
+from experiments.models.pixels import unit_range
 
 DECODED_PIXELS = 4 * 2**20
 """At once: a decoder keeps hundreds of channels at the full size, and has no use for more rows."""

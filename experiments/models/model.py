@@ -2,8 +2,7 @@
 
 Rows are images. A batch of G galleries of K images is G*K rows, gallery 0's members first, and rows
 never see each other. Guidance is uncond + s (cond - uncond), Ho & Salimans, arXiv:2207.12598.
-Everything is differentiable with respect to x; whether gradients are recorded is the caller's
-choice. The weights themselves never need one.
+Everything is differentiable with respect to x; recording gradients is the caller's choice.
 """
 
 import inspect
@@ -17,12 +16,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from coupling.steering import Steered
 from experiments.errors import UsageError
 from experiments.models.execution import EAGER, Execution
 from experiments.models.hub import resolve
 from experiments.models.loading import Checkpoint
 from experiments.models.neutral import Neutral, require_neutral
-from experiments.models.process import DDIM, Process, at_least_float32
+from experiments.models.process import DDIM, Process
 
 # Keyword arguments of the network, one row an image. Empty for an unconditional model.
 Condition = dict[str, Tensor]
@@ -199,18 +199,29 @@ class Model(ABC):
         self.execution = execution
         return self
 
-    def predict(self, x: Tensor, step: int, condition: Condition) -> Tensor:
-        """The guided output at `step`: one network call, of 2N rows where guidance is on."""
+    def rows_per_image(self, guidance: float) -> int:
+        """Of a network call: 2 where guidance is on."""
+        return 1 if guidance == 1 or not self.null_condition else 2
+
+    def predict(
+        self, x: Tensor, step: int, condition: Condition, guidance: float | None = None
+    ) -> Tensor:
+        """The guided output at `step`, one network call; guidance: None for the model's own."""
+        guidance = self.guidance if guidance is None else guidance
+        if self.rows_per_image(guidance) == 1:
+            return self.network(x.to(self.dtype), self._timestep(step, len(x)), condition)
+        unconditional, conditional = self.branches(x, step, condition)
+        return unconditional + guidance * (conditional - unconditional)
+
+    def branches(self, x: Tensor, step: int, condition: Condition) -> tuple[Tensor, Tensor]:
+        """The outputs at `step` for the empty prompt and for the condition, in one network call."""
         x = x.to(self.dtype)
-        if self.guidance == 1 or not self.null_condition:
-            return self.network(x, self._timestep(step, len(x)), condition)
         both = {  # what the empty prompt does not replace, such as an inpainting mask, stays
             name: torch.cat([self.null_condition.get(name, rows).expand_as(rows), rows])
             for name, rows in condition.items()
         }
         output = self.network(torch.cat([x, x]), self._timestep(step, 2 * len(x)), both)
-        unconditional, conditional = output.chunk(2)
-        return unconditional + self.guidance * (conditional - unconditional)
+        return output[: len(x)], output[len(x) :]
 
     def _timestep(self, step: int, rows: int) -> Tensor:
         # torch.full fills on the device; a tensor made from a list would be copied and waited for.
@@ -220,9 +231,23 @@ class Model(ABC):
         """Tweedie's estimate of the clean latents from x at `step`, with the guided output."""
         return self.process.clean(x, self.predict(x, step, condition), step)
 
-    def advance(self, x: Tensor, step: int, condition: Condition) -> Tensor:
+    def advance(
+        self, x: Tensor, step: int, condition: Condition, steered: Steered | None = None
+    ) -> Tensor:
         """x one sampler step further."""
-        return self.process.advance(x, self.predict(x, step, condition), step)
+        if steered is None:
+            output = self.predict(x, step, condition)
+        else:
+            y, guidance = steered.condition(step, condition), steered.guidance(step)
+            with steered.attached(step, self.modules[0]):
+                output = self.predict(x, step, y, guidance)
+            if (push := steered.push(step, x, self.process.clean(x, output, step))) is not None:
+                output = self.process.moved(output, push, step)
+        return self.process_of(step).advance(x, output, step)
+
+    def process_of(self, step: int) -> Process:
+        """The process, as a step of the sampler takes it."""
+        return self.process
 
     def sample(
         self,
@@ -232,29 +257,29 @@ class Model(ABC):
         start: int = 0,
         checkpointed: bool = False,
         on_step: Callable[[int, Tensor], None] | None = None,
+        steered: Steered | None = None,
     ) -> Tensor:
         """Noise (N, C, h, w) -> clean latents, deterministically.
 
         start: the step to begin with; `noise` is then x at that step. checkpointed: for gradients
         through many steps: of every step x is kept, the rest is computed again in the backward
         pass: the memory of one step, for the time of one more forward pass (arXiv:1604.06174).
-        on_step: `on_step(step, x)` is called after every step.
-        Raises ValueError: noise of another shape, or with another number of rows than `condition`.
+        on_step(step, x) is called after every step. steered: what acts on the steps.
+        Raises ValueError: noise of another shape, or with other rows than `condition` has.
         """
         x, advance = self._entered(noise, condition), self.advance
         if checkpointed:
             # Nothing is drawn at random, so no random state needs to be restored.
-            options = {"use_reentrant": False, "preserve_rng_state": False}
-            advance = partial(checkpoint, self.advance, **options)
+            again = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+            advance = partial(again, self.advance)
         for step in range(start, self.process.num_steps):
-            x = advance(x, step, condition)
+            x = advance(x, step, condition, steered)
             if on_step is not None:
                 on_step(step, x)
         return x
 
     def invert(self, latents: Tensor, condition: Condition) -> Tensor:
         """Clean latents (N, C, h, w) -> the noise that `sample` leads back to them, roughly.
-
         The sampler's steps in reverse, one network call each; the guidance is the model's own.
         Song, Meng & Ermon, ICLR 2021, arXiv:2010.02502, sec. 4.3; see `process` for the error.
         Raises ValueError: latents of another shape, or other rows than `condition` has.
@@ -273,18 +298,3 @@ class Model(ABC):
                 f"with as many rows as the condition has ({sorted(rows)})"
             )
         return x.to(self.device, self.dtype)
-
-
-def unit_range(images: Tensor) -> Tensor:
-    """[-1, 1] -> [0, 1], at least float32; what is outside stays outside."""
-    return at_least_float32(images) / 2 + 0.5
-
-
-def to_uint8(images: Tensor) -> Tensor:
-    """(N, 3, H, W) in [0, 1] -> (N, H, W, 3) uint8, rounded as diffusers' image processor does.
-    Raises FloatingPointError: an image is not finite; as integers it would pass for a picture.
-    """
-    broken = images.flatten(1).isfinite().all(dim=1).logical_not().nonzero().flatten().tolist()
-    if broken:
-        raise FloatingPointError(f"image {broken[0]} of {len(images)} is not finite")
-    return (images.float() * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)

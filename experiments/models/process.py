@@ -26,6 +26,12 @@ from torch import Tensor
 
 from experiments.errors import UsageError
 
+# What the network predicts -> how its output moves with the clean estimate, at fixed x_t.
+SLOPES: dict[str, Callable[[float, float], float]] = {
+    "epsilon": lambda alpha, sigma: -alpha / sigma,
+    "v_prediction": lambda alpha, sigma: -1 / sigma,
+    "sample": lambda alpha, sigma: 1.0,
+}
 # What the network predicts: x_t, output y, alpha_t, sigma_t -> (clean estimate, noise estimate).
 PREDICTIONS: dict[str, Callable[[Tensor, Tensor, float, float], tuple[Tensor, Tensor]]] = {
     "epsilon": lambda x, y, alpha, sigma: ((x - sigma * y) / alpha, y),
@@ -90,6 +96,11 @@ class DDIM:
     def num_steps(self) -> int:
         return len(self.timesteps)
 
+    @property
+    def levels(self) -> tuple[tuple[float, float], ...]:
+        """(alpha_t, sigma_t) where each step begins."""
+        return tuple((a**0.5, (1 - a) ** 0.5) for a in self.alphas_cumprod)
+
     def shifted(self) -> "DDIM":
         """The same, reading alpha one training step earlier than the network is told.
 
@@ -103,6 +114,11 @@ class DDIM:
     def clean(self, x: Tensor, output: Tensor, step: int) -> Tensor:
         """Tweedie's estimate of x_0 from x and the network's output, both (N, C, h, w)."""
         return self._estimates(x, output, self.alphas_cumprod[step])[0]
+
+    def moved(self, output: Tensor, push: Tensor, step: int) -> Tensor:
+        """The output whose clean estimate is `push` further than that of `output`."""
+        slope = SLOPES[self.prediction](*self.levels[step])
+        return (output + slope * push).to(output.dtype)
 
     def advance(self, x: Tensor, output: Tensor, step: int) -> Tensor:
         """x where step `step` ends, (N, C, h, w)."""
@@ -167,6 +183,11 @@ class FlowEuler:
     def num_steps(self) -> int:
         return len(self.timesteps)
 
+    @property
+    def levels(self) -> tuple[tuple[float, float], ...]:
+        """(alpha_t, sigma_t) where each step begins."""
+        return tuple((1 - sigma, sigma) for sigma in self.sigmas[:-1])
+
     def shifted(self) -> "FlowEuler":
         """Raises UsageError: a flow has no table of alphas to shift."""
         raise UsageError(
@@ -177,6 +198,10 @@ class FlowEuler:
     def clean(self, x: Tensor, output: Tensor, step: int) -> Tensor:
         """Tweedie's estimate of x_0 from x and the velocity, both (N, C, h, w)."""
         return at_least_float32(x) - self.sigmas[step] * output
+
+    def moved(self, output: Tensor, push: Tensor, step: int) -> Tensor:
+        """The output whose clean estimate is `push` further than that of `output`."""
+        return (output - push / self.sigmas[step]).to(output.dtype)
 
     def advance(self, x: Tensor, output: Tensor, step: int) -> Tensor:
         """x where step `step` ends, (N, C, h, w), in the dtype of `output`."""

@@ -17,7 +17,17 @@ from typing import Any
 
 from experiments.tables.table import Table
 
-DECIDING = ("coupling", "optimizer", "method", "task", "metrics", "model", "seed", "seeds")
+DECIDING = (
+    "coupling",
+    "optimizer",
+    "steering",
+    "method",
+    "task",
+    "metrics",
+    "model",
+    "seed",
+    "seeds",
+)
 """The groups of a configuration that decide about results, with what they take from the others."""
 
 SILENT = {"task.num_prompts", "model.device", "metrics.device", "metrics.batch_size"}
@@ -65,10 +75,14 @@ def _reason_to_keep(path: Path, table: Table, configs: Mapping[str, Mapping]) ->
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, str]:
-    """What decides about the results of a table row, as JSON by dotted name."""
+    """What decides about the results of a table row, as JSON by dotted name; null is as nothing."""
     groups = {name: config.get(name) for name in DECIDING}
     groups["timing"] = config["table"].get("timing")
-    return {name: text for name, text in _flat(groups, "", config) if name not in SILENT}
+    return {
+        name: text
+        for name, text in _flat(groups, "", config)
+        if name not in SILENT and text != "null"
+    }
 
 
 def _flat(value: Any, name: str, root: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

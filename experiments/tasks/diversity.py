@@ -73,9 +73,17 @@ class Diversity:
                 f"optimizer: {self.gallery_size} of {method.size} noises cannot be optimised now "
                 "and grow later; make task.gallery_size and the coupling's size equal"
             )
+        steering = method.steering
+        if steering is not None and steering.whole_gallery and method.size > self.gallery_size:
+            raise UsageError(
+                f"steering: {self.gallery_size} of {method.size} images cannot be steered together "
+                "now and grow later; make task.gallery_size and the coupling's size equal"
+            )
+        together = {"whole_gallery": True} if steering and steering.whole_gallery else {}
         return Making(
-            groups=("coupling", "optimizer"),
+            groups=("coupling", "optimizer", *(["steering"] if steering else [])),
             gallery_size=self.gallery_size,
-            inputs={"gallery_size": method.size},  # how many of them are made now is no input
+            # how many of them are made now is no input
+            inputs={"gallery_size": method.size, **together},
             keep=self.keep,
         )

@@ -125,6 +125,8 @@ def _tags(config: Mapping) -> list[str]:
         return ["foreign"]
     methods = [config["coupling"], config["optimizer"]]
     names = [method["_target_"].rsplit(".")[-1].lower() if method else "none" for method in methods]
+    if steering := config.get("steering"):
+        names.append(steering["_target_"].rsplit(".")[-1].lower())
     return [config["model"]["name"], *names]
 
 

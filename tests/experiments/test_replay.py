@@ -108,6 +108,27 @@ def test_optimised_noises_are_made_again(tmp_path):
     assert main([str(path) for path in tmp_path.glob("outputs/*/galleries/*/*.png")]) == 0
 
 
+@pytest.mark.parametrize("steering", ["early_spread", "cads", "condition_noise", "particle"])
+def test_a_steered_run_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, steering):
+    """And its images are made again, each from its file."""
+    overrides = ["model.num_steps=3", f"steering={steering}", "optimizer=cno"]
+    for folder, counts in (("stopped", (1, 3)), ("whole", (3,))):
+        here = [f"output_dir={tmp_path / folder}", f"results_dir={tmp_path / 'results'}"]
+        for count in counts:
+            everything = [*overrides, *here, f"task.num_prompts={count}"]
+            run(compose(everything), overrides=everything)
+    stopped, whole = (
+        {path.relative_to(tmp_path / folder): path.read_bytes()
+         for path in (tmp_path / folder).glob("*/galleries/*/*.png")}
+        for folder in ("stopped", "whole")
+    )  # fmt: skip
+    assert stopped == whole and len(whole) == 9
+    together = steering in ("early_spread", "particle")
+    paths = sorted((tmp_path / "whole").glob("*/galleries/*/1.png"))
+    assert image_metadata(paths[0]).get("whole_gallery", False) == together
+    assert main([str(path) for path in paths]) == 0
+
+
 def test_images_of_a_learned_coupling_are_made_again(tmp_path):
     """Its card may be gone: the image holds the matrix."""
     card = tmp_path / "card.safetensors"

@@ -13,7 +13,8 @@ from coupling.optimizers.base import couple
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.methods.method import Method, Stopwatch, base_noises
-from experiments.models.model import Condition, Model, repeat_rows, to_uint8
+from experiments.models.model import Condition, Model, repeat_rows
+from experiments.models.pixels import to_uint8
 from experiments.tasks.objects import ObjectJob
 
 
@@ -134,6 +135,7 @@ class ObjectMethod(Method[ObjectJob]):
             torch.empty(len(jobs), 0) if edit.loss is None else edit.loss,
             seconds=timed.seconds,
             passes=edit.passes,
+            rows=sum(edit.passes.values()) * model.rows_per_image(model.guidance),
         )
 
 

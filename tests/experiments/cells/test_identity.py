@@ -48,6 +48,12 @@ def key(tmp_path):
     return key
 
 
+def test_a_cell_that_nothing_steers_has_the_key_that_it_had_before_steering(key):
+    assert key("coupling=repulsive", "steering=none") == "tiny-repulsive-62a8f29d"
+    assert key("coupling=iid", "optimizer=cno") == "tiny-iid-contrastive-5217bcdb"
+    assert key("steering=spell").startswith("tiny-repulsive-spell-")
+
+
 def test_code_is_named_by_its_door_wherever_its_file_is():
     values = {"_target_": "coupling.optimizers.contrastive.Contrastive", "num_steps": 3}
     assert identified(values) == {"_target_": "coupling.Contrastive", "num_steps": 3}

@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 import torch
 
-from coupling import base_noise, repulsive
+from coupling import Guidance, Particle, base_noise, repulsive
 from coupling.optimizers.contrastive import Contrastive
 from experiments.cells.build import model_of
 from experiments.compose import build, compose
@@ -75,13 +75,14 @@ def test_a_shifted_model_samples_from_the_table_with_a_one_before_it():
         ("preview", [], {"forward": 9, "backward": 0}),
         ("preview_cno", [], {"forward": 18, "backward": 0}),
         ("reward", [], {"forward": 9, "backward": 0}),
+        ("divin", [], {"forward": 3, "backward": 3}),
     ],
 )
 def test_the_passes_of_a_gallery_are_counted(name, overrides, passes, monkeypatch):
     rows = []
-    predict = model().predict
+    branches = model().branches  # of a guided pass, and of no other
     monkeypatch.setattr(
-        model(), "predict", lambda x, *rest: rows.append(len(x)) or predict(x, *rest)
+        model(), "branches", lambda x, *rest: rows.append(len(x)) or branches(x, *rest)
     )
     method = optimizer(name, *overrides)
     (gallery,) = generate(
@@ -89,7 +90,22 @@ def test_the_passes_of_a_gallery_are_counted(name, overrides, passes, monkeypatc
     )
     assert gallery.passes == {"sample": 6, **passes}
     assert sum(rows) == 6 + passes["forward"]  # the calls that really happened
+    assert gallery.rows == 2 * sum(gallery.passes.values())  # every one is guided
     assert len(gallery.loss) >= 1 and all(map(torch.isfinite, torch.tensor(gallery.loss)))
+
+
+def test_a_steered_gallery_costs_the_rows_that_it_takes():
+    """A step of two is unguided: one row an image in place of two."""
+    steering = Guidance(None, (0.5, 1.0), None)
+    method = Coupled(repulsive(3), optimizer("cno"), steering)
+    (gallery,) = generate(model(), method, JOBS[:1], seed=0, galleries_per_batch=1)
+    assert gallery.passes == {"sample": 6, "forward": 9, "backward": 0}
+    assert gallery.rows == 3 * (1 + 2) + 9 * 2
+
+
+def test_what_a_steering_cannot_act_on_is_refused():
+    with pytest.raises(UsageError, match=r"steering: particle guidance of 2 .* at least 3"):
+        Coupled(repulsive(2), None, Particle(scale=30.0, least=1.0))
 
 
 def test_the_paper_calls_the_network_once_a_step(monkeypatch):

@@ -16,7 +16,8 @@ TABLES = {
     for path in sorted(RESULTS.glob("*/*.json"))
     if "spec" in (document := json.loads(path.read_text(encoding="utf-8")))
 }
-MEASURED_WIDELY = {"table1", "table5", "table6", "compute", "cno-presets"}
+MEASURED_WIDELY = {"table1", "table5", "table6", "compute", "cno-presets", "beyond", "rivals",
+                   "large"}  # fmt: skip
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.parent.name)
