@@ -2,9 +2,9 @@
 
     python -m experiments.noise coupling=repulsive shape=4,64,64 K=4 seed=7 out=noise.safetensors
 
-The file holds the tensor `noise` (K, *shape), float32, and in its metadata the coupling and the base
-streams as their configurations, the correlation, the seed and the job: enough to draw it again. No
-model is loaded.
+The file holds the tensor `noise` (K, *shape), float32, and in its metadata the coupling and the
+base streams as their configurations, the correlation, the seed and the job: enough to draw it
+again. No model is loaded.
 """
 
 import json
