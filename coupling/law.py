@@ -7,7 +7,7 @@ and give it `size`, `base_size`, `correlation` and `transform`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
@@ -64,9 +64,17 @@ class Coupling(ABC):
             )
         return self.transform(base[: self.base_size])
 
-    def sample(self, shape: Sequence[int], *, seed: int, job: str = "") -> Tensor:
+    def sample(
+        self,
+        shape: Sequence[int],
+        *,
+        seed: int,
+        job: str = "",
+        base: Callable[..., Tensor] = base_noise,
+    ) -> Tensor:
         """A gallery (size, *shape) of noises of the given shape, float32, on the CPU.
 
-        A pure function of (seed, job); see `coupling.noise`.
+        A pure function of (seed, job). `base` draws its independent noises: `base_noise`, or
+        `torch_noise` for the seeds of other programs; see `coupling.noise`.
         """
-        return self.couple(base_noise(shape, seed=seed, job=job, members=range(self.base_size)))
+        return self.couple(base(shape, seed=seed, job=job, members=range(self.base_size)))

@@ -27,14 +27,20 @@ BLOCK = 2**17  # coordinates summed at a time, so that the running sum stays in 
 MatrixLike = Tensor | Sequence[Sequence[float]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MatrixCoupling(Coupling):
     """X = A Z for `matrix` A (K, m), whose rows have norm 1 within 1e-6 and are then rescaled.
 
-    Raises ValueError if A is not a matrix or a row is not of unit norm.
+    Two are equal if their matrices are, whatever their names. Raises ValueError if A is not a
+    matrix or a row is not of unit norm.
+
+    >>> from coupling import equicorrelated, repulsive
+    >>> repulsive(4), repulsive(3) == equicorrelated(3, rho=-0.5)
+    (repulsive(K=4, rho=-0.3333), True)
     """
 
     matrix: Tensor
+    name: str = "from_matrix"
 
     def __post_init__(self) -> None:
         matrix = _float64_matrix(self.matrix, "matrix")
@@ -46,6 +52,18 @@ class MatrixCoupling(Coupling):
                 )
         norms[(norms - 1).abs() <= ROUNDING] = 1
         object.__setattr__(self, "matrix", matrix / norms)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MatrixCoupling) and torch.equal(self.matrix, other.matrix)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.matrix.flatten().tolist()))
+
+    def __repr__(self) -> str:
+        pairs = self.correlation[~torch.eye(self.size, dtype=torch.bool)]
+        alike = len(pairs) and (pairs - pairs[0]).abs().max() < TOLERANCE
+        rho = f", rho={pairs.mean().item():.4g}" if alike else ""
+        return f"{self.name}(K={self.size}{rho})"
 
     @property
     def size(self) -> int:
@@ -112,7 +130,8 @@ def from_correlation(correlation: MatrixLike) -> MatrixCoupling:
         )
     root = (eigenvectors * eigenvalues.clamp(min=0).sqrt()) @ eigenvectors.T
     # What was clipped or tolerated is small, but marginals are to be exact.
-    return MatrixCoupling(root / torch.linalg.vector_norm(root, dim=1, keepdim=True))
+    rows = root / torch.linalg.vector_norm(root, dim=1, keepdim=True)
+    return MatrixCoupling(rows, "from_correlation")
 
 
 def weighted_sums(weights: list[list[float]], noises: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ def iid(size: int) -> MatrixCoupling:
             [0., 1.]], dtype=torch.float64)
     """
     size = require_size(size, "K", least=1)
-    return MatrixCoupling(torch.eye(size, dtype=torch.float64))
+    return MatrixCoupling(torch.eye(size, dtype=torch.float64), "iid")
 
 
 def identical(size: int) -> MatrixCoupling:
@@ -40,7 +40,7 @@ def identical(size: int) -> MatrixCoupling:
     True
     """
     size = require_size(size, "K", least=1)
-    return MatrixCoupling(torch.ones(size, 1, dtype=torch.float64))
+    return MatrixCoupling(torch.ones(size, 1, dtype=torch.float64), "identical")
 
 
 def antithetic(size: int) -> MatrixCoupling:
@@ -54,7 +54,7 @@ def antithetic(size: int) -> MatrixCoupling:
     if size % 2:
         raise ValueError(f"K = {size} is odd; antithetic noises come in pairs: valid is an even K")
     pair = torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
-    return MatrixCoupling(torch.kron(torch.eye(size // 2, dtype=torch.float64), pair))
+    return MatrixCoupling(torch.kron(torch.eye(size // 2, dtype=torch.float64), pair), "antithetic")
 
 
 def equicorrelated(size: int, rho: float) -> MatrixCoupling:
@@ -78,7 +78,7 @@ def equicorrelated(size: int, rho: float) -> MatrixCoupling:
     b = 0.0 if at_lowest else math.sqrt(1 + (size - 1) * (1 if at_highest else rho))
     # a I + (b - a)/K 11^T: the same matrix, but without rounding where a = b.
     matrix = a * torch.eye(size, dtype=torch.float64) + (b - a) / size
-    return MatrixCoupling(matrix)
+    return MatrixCoupling(matrix, "equicorrelated")
 
 
 def repulsive(size: int) -> MatrixCoupling:
@@ -91,4 +91,4 @@ def repulsive(size: int) -> MatrixCoupling:
     True
     """
     size = require_size(size, "K", least=2)
-    return equicorrelated(size, -1 / (size - 1))
+    return MatrixCoupling(equicorrelated(size, -1 / (size - 1)).matrix, "repulsive")

@@ -5,6 +5,7 @@ axes of a tensor, and is differentiable. The two trivial ones, 0 and I, are proj
 other, so empty and full masks, channel lists and bands are accepted; `fraction` tells.
 """
 
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -24,17 +25,22 @@ from coupling.validation import (
 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, repr=False)
 class Projection:
     """An orthogonal projection P of tensors (..., *shape).
 
     `shape`: the trailing sizes that P is made for; None where any size will do.
     `diagonal`: P_xx = |P e_x|^2 in [0, 1] at every coordinate x, float64, broadcastable to `shape`.
+    `name`: how it is made, with all that decides about it: equal names, equal projections.
     """
 
-    apply: Callable[[Tensor], Tensor] = field(repr=False)
-    shape: tuple[int | None, ...]
-    diagonal: Tensor = field(repr=False)
+    apply: Callable[[Tensor], Tensor] = field(compare=False)
+    shape: tuple[int | None, ...] = field(compare=False)
+    diagonal: Tensor = field(compare=False)
+    name: str
+
+    def __repr__(self) -> str:
+        return self.name
 
     @property
     def fraction(self) -> float:
@@ -62,7 +68,8 @@ class Projection:
     @property
     def complement(self) -> "Projection":
         """I - P, the projection onto everything that P removes."""
-        return Projection(lambda x: x - self.apply(x), self.shape, 1 - self.diagonal)
+        name = f"{self.name}.complement"
+        return Projection(lambda x: x - self.apply(x), self.shape, 1 - self.diagonal, name)
 
 
 def mask(region: Tensor) -> Projection:
@@ -77,7 +84,7 @@ def mask(region: Tensor) -> Projection:
             f"the mask is {region.dtype} of shape {tuple(region.shape)}; "
             "valid is torch.bool of shape (H, W)"
         )
-    return _where(region.clone(), tuple(region.shape))
+    return _where(region.clone(), tuple(region.shape), f"mask({_digest(region)})")
 
 
 def channels(indices: Iterable[int], of: int) -> Projection:
@@ -92,7 +99,8 @@ def channels(indices: Iterable[int], of: int) -> Projection:
         if not 0 <= require_integer(index, "channel") < of:
             raise ValueError(f"channel = {index} is outside [0, {of - 1}], the valid range")
         kept[index] = True
-    return _where(kept, (of, None, None))
+    names = kept.flatten().nonzero().flatten().tolist()
+    return _where(kept, (of, None, None), f"channels({names}, of={of})")
 
 
 def frequency_band(low: float, high: float, *, shape: Sequence[int]) -> Projection:
@@ -124,7 +132,9 @@ def frequency_band(low: float, high: float, *, shape: Sequence[int]) -> Projecti
         return torch.fft.irfft2(torch.where(half.to(x.device), spectrum, 0), s=(height, width))
 
     # Every pixel sees the same band.
-    return Projection(apply, (height, width), kept.double().mean().reshape(1, 1))
+    diagonal = kept.double().mean().reshape(1, 1)
+    name = f"frequency_band({low}, {high}, shape=({height}, {width}))"
+    return Projection(apply, (height, width), diagonal, name)
 
 
 def span(vectors: Tensor) -> Projection:
@@ -154,7 +164,8 @@ def span(vectors: Tensor) -> Projection:
         flat_x = x.reshape(*x.shape[: x.dim() - len(shape)], -1)
         return ((flat_x @ q) @ q.T).reshape(x.shape)
 
-    return Projection(apply, shape, basis.square().sum(dim=1).reshape(shape))
+    diagonal = basis.square().sum(dim=1).reshape(shape)
+    return Projection(apply, shape, diagonal, f"span({_digest(vectors)})")
 
 
 def joint_shape(projections: Iterable[Projection]) -> tuple[int, ...]:
@@ -217,8 +228,14 @@ def _tensor(values: Any, name: str, **kind: Any) -> Tensor:
         raise ValueError(f"{name}: {shown(values)} is no tensor; valid is one of numbers") from None
 
 
-def _where(kept: Tensor, shape: tuple[int | None, ...]) -> Projection:
-    return Projection(lambda x: torch.where(kept.to(x.device), x, 0.0), shape, kept.double())
+def _where(kept: Tensor, shape: tuple[int | None, ...], name: str) -> Projection:
+    return Projection(lambda x: torch.where(kept.to(x.device), x, 0.0), shape, kept.double(), name)
+
+
+def _digest(values: Tensor) -> str:
+    """The shape of a tensor, and a hash of its values."""
+    digest = hashlib.sha256(str(values.tolist()).encode()).hexdigest()[:12]
+    return f"{' x '.join(map(str, values.shape))}, {digest}"
 
 
 def _written(shape: tuple[int | None, ...]) -> str:

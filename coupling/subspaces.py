@@ -28,7 +28,7 @@ from coupling.projection import Projection, commute, product_fraction
 from coupling.validation import require_a
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class SubspaceCoupling(Coupling):
     """`inside` on the range of `projection`, `outside` on its complement; see `subspace`."""
 

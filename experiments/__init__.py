@@ -19,9 +19,21 @@ A file directly in this folder is a command, beside `compose`, which reads confi
     figures     what a table, or a learning, looks like
     report      the page that a run ends in, and the book of all tables
     tracking    what a finished run tells Weights & Biases
+    calls       what Python calls: a model in memory evaluated, pictures at hand scored
     theory      the paper's statements, measured
     bench       speed against diffusers' own loop
 
 Couplings, optimisers and all other mathematics of noise are the package `coupling`; scores are the
 package `metrics`. Neither knows of this one.
 """
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    """`evaluate`, when it is asked for: it loads torch, which no command needs for --help."""
+    if name == "evaluate":
+        from experiments.calls import evaluate
+
+        return evaluate
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

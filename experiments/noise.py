@@ -2,8 +2,9 @@
 
     python -m experiments.noise coupling=repulsive shape=4,64,64 K=4 seed=7 out=noise.safetensors
 
-The file holds the tensor `noise` (K, *shape), float32, and in its metadata the coupling as its
-configuration, the correlation, the seed and the job: enough to draw it again. No model is loaded.
+The file holds the tensor `noise` (K, *shape), float32, and in its metadata the coupling and the
+base streams as their configurations, the correlation, the seed and the job: enough to draw it
+again. No model is loaded.
 """
 
 import json
@@ -44,15 +45,16 @@ def write(arguments: Sequence[str]) -> Path:
 
     from experiments.galleries.durable import replace_file
 
-    law = build("coupling", config)
+    law, streams = build("coupling", config), build("streams", config)
     metadata = {
         "coupling": json.dumps(settings["coupling"]),
+        "streams": json.dumps(settings["streams"]),
         "correlation": json.dumps(law.correlation.tolist()),
         "seed": str(settings["seed"]),
         "job": settings["job"],
     }
     try:
-        noise = law.sample(shape, seed=settings["seed"], job=settings["job"])
+        noise = law.sample(shape, seed=settings["seed"], job=settings["job"], base=streams)
         out.parent.mkdir(parents=True, exist_ok=True)
         replace_file(out, save({"noise": noise.contiguous()}, metadata=metadata))
     except (ValueError, RuntimeError, OSError) as error:

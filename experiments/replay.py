@@ -153,6 +153,8 @@ def _config(
     from experiments.models.source import ADDRESS
     from metrics.code import door
 
+    if str(made["model"].get("weights")).startswith("memory:"):
+        raise UsageError(f"{path} was made by a pipeline in memory; evaluate that again")
     try:
         config = compose([f"model={made['model']['name']}", *overrides])
     except UsageError as error:

@@ -129,7 +129,7 @@ def _publish(
         return summarise(cells, scores, **shown)
     table = plain(config.table)
     figures = build("table.figures", config) or {}
-    return publish(
+    published_table = publish(
         spec_of(table, cells, scores, notes=notes),
         cells,
         scores,
@@ -138,6 +138,8 @@ def _publish(
         allow_partial=config.allow_partial,
         **shown,
     )
+    print(published_table)
+    return [*published_table.files, published_table.page]
 
 
 def _track(

@@ -1,8 +1,10 @@
 """The scores of a config, and the networks that they share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, is_dataclass
 from functools import cached_property
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -53,6 +55,14 @@ class MetricSuite:
                     f"score {name} reads features {wanted!r}, but only "
                     f"{', '.join(self.features) or 'none'} are configured"
                 )
+
+    def only(self, names: Iterable[str]) -> Self:
+        """The scores of these names, over the same networks."""
+        other = copy(self)
+        for cached in ("identities", "requirements"):
+            other.__dict__.pop(cached, None)
+        other.scores = {name: self.scores[name] for name in names}
+        return other
 
     @cached_property
     def identities(self) -> dict[str, dict[str, str]]:

@@ -5,16 +5,19 @@ or a service is composed: its settings exist. A target of make is expanded, and 
 composed. ELSEWHERE holds the few that can be neither, and why. What is in none of these fails.
 """
 
+import ast
+import json
 import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Sequence
 from functools import cache, wraps
+from inspect import signature
 from pathlib import PurePath
 
+import diffusers
 import numpy as np
 import pytest
-from diffusers import StableDiffusionPipeline
 from PIL import Image
 from reader import FILES, ROOT, Reader
 
@@ -178,22 +181,60 @@ def test_a_setting_exists(setting, reader):
     raise refusal
 
 
-class Pipe(StableDiffusionPipeline):
-    """The bundled pipeline at one step; the page writes `pipe`."""
+class StableDiffusionPipeline(diffusers.StableDiffusionPipeline):
+    """The bundled pipeline, at one step if none are asked for; pages write `pipe`."""
 
-    @wraps(StableDiffusionPipeline.__call__)
+    @wraps(diffusers.StableDiffusionPipeline.__call__)
     def __call__(self, *args, **settings):
         return super().__call__(*args, num_inference_steps=1, output_type="pt", **settings)
 
 
+CALL = signature(diffusers.StableDiffusionPipeline.__call__)
+ONE_STEP = CALL.parameters["num_inference_steps"].replace(default=1)
+StableDiffusionPipeline.__call__.__signature__ = CALL.replace(
+    parameters=[{**CALL.parameters, "num_inference_steps": ONE_STEP}[n] for n in CALL.parameters]
+)
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """A folder to work in, and batches of few galleries."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("experiments.workers.worker.ON_CPU", 2)
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_python_runs_as_it_stands(page):
-    names = {"pipe": Pipe.from_pretrained(BUNDLED / "pipeline"), "prompt": "a bedroom"}
+def test_python_runs_as_it_stands(page, small):
+    pipe = StableDiffusionPipeline.from_pretrained(BUNDLED / "pipeline")
+    names = {"pipe": pipe, "prompt": "a bedroom"}
     for language, block in FENCE.findall(PAGES[page]):
         if language == "python" and block not in FILES.values():
             exec(compile(block, page, "exec"), names)
     if page == "README.md":
         assert names["images"].shape == (4, 3, 64, 64)
+        assert set(names["tests"].row) == {"repulsive"} and names["page"].is_file()
+        assert len(names["scores"]) == 1
+
+
+def test_the_notebook_runs_as_it_stands(small):
+    """At one step; what a cell ends in is shown, as a notebook shows it."""
+    cells = json.loads((ROOT / "docs" / "notebook.ipynb").read_text(encoding="utf-8"))["cells"]
+    names, shown = {}, []
+    for text in ("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"):
+        *body, last = ast.parse(
+            text.replace("num_inference_steps=20", "num_inference_steps=1")
+        ).body
+        exec(compile(ast.Module(body, []), "notebook", "exec"), names)
+        if isinstance(last, ast.Expr):
+            value = eval(compile(ast.Expression(last.value), "notebook", "eval"), names)
+            shown.append(value._repr_html_() if hasattr(value, "_repr_html_") else repr(value))
+        else:
+            exec(compile(ast.Module([last], []), "notebook", "exec"), names)
+    assert shown[0].startswith("[iid(K=4, rho=0)") and "Figure: effects" in shown[4]
+    assert names["result"].page.is_file() and set(names["result"].tests.row) == {
+        "repulsive",
+        "variations",
+    }
 
 
 def anchors(text: str) -> set[str]:

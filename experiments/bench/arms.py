@@ -14,8 +14,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -28,8 +27,8 @@ from experiments.galleries.manifest import Failure
 from experiments.galleries.writer import writing
 from experiments.methods.coupled import Coupled
 from experiments.methods.method import Stopwatch
+from experiments.models.held import Held
 from experiments.models.model import Model, repeat_rows
-from experiments.models.source import ModelSource
 from experiments.tasks.job import Job
 from experiments.workers.batch import Recipe
 from experiments.workers.dispatch import dispatch
@@ -141,8 +140,7 @@ class Suite(Arm):
             galleries_per_batch=self.galleries_per_batch, threads=1, retries=0, lanes=self.lanes
         )
         method, inputs = Coupled(self.coupling, None), {"bench": self.label}
-        loaded = SimpleNamespace(load=lambda: self.model)  # and so without a source
-        recipe = Recipe(method, self.seed, inputs, cast(ModelSource, loaded))
+        recipe = Recipe(method, self.seed, inputs, Held(self.model))
         cell = CellFolder(folder, inputs, gallery_size=self.coupling.size)
         with writing(cell) as writer:
             for outcome in dispatch(workers, recipe, {range(self.coupling.size): jobs}):

@@ -25,7 +25,10 @@ from experiments.galleries.foreign import Foreign
 from experiments.galleries.shard import Shard
 from experiments.models.model import Model
 from experiments.models.source import ModelSource
+from experiments.tasks.diversity import Diversity
+from experiments.tasks.job import Job
 from experiments.tasks.making import Making
+from experiments.tasks.objects import Objects
 from experiments.workers.batch import Recipe
 from experiments.workers.dispatch import Workers
 from metrics import MetricSuite
@@ -79,7 +82,7 @@ def _foreign(label: str, config: Config, task: Foreign) -> Cell:
     place = Path(task.path)
     name = f"{place.stem}-{cell_key({'path': str(place.resolve())})}"
     file = Path(config.results_dir) / "scores" / f"{name}.jsonl"
-    suite, notes = _suite(config, task.gallery_size)
+    suite, notes = fitting(build("metrics", config), task.gallery_size)
     return Cell(
         label,
         config.seed,
@@ -92,12 +95,10 @@ def _foreign(label: str, config: Config, task: Foreign) -> Cell:
     )
 
 
-def _suite(config: Config, size: int) -> tuple[MetricSuite, tuple[str, ...]]:
+def fitting(suite: MetricSuite, size: int) -> tuple[MetricSuite, tuple[str, ...]]:
     """The scores of galleries of `size` images, and a note of those that would need more."""
-    suite: MetricSuite = build("metrics", config)
     others = [name for name, scorer in suite.scores.items() if scorer.least > size]
-    for name in others:
-        del suite.scores[name]
+    suite = suite.only(name for name in suite.scores if name not in others)
     if not suite.scores:
         raise UsageError(f"metrics: all of them compare images, and galleries have {size}")
     note = f"Galleries of {size} are scored without {', '.join(others)}: they compare images."
@@ -128,27 +129,55 @@ def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
     crew = repr(plain(config.workers))
     if crew not in workers:
         workers[crew] = build("workers", config)
-    jobs = task.jobs()
-    folder = CellFolder(Path(config.output_dir) / name, inputs, gallery_size=making.gallery_size)
-    size = making.keep or task.gallery_size
-    suite, notes = _suite(config, size)
-    production = Production(
-        label=f"{label}, seed {config.seed}" if config.get("seeds") else label,
-        jobs=jobs,
-        folder=folder,
-        recipe=Recipe(method, config.seed, inputs, model),
+    return made_here(
+        label,
+        task,
+        making,
+        Recipe(method, config.seed, inputs, model),
+        place=Path(config.output_dir) / name,
+        scores=Path(config.results_dir) / "scores",
+        suite=build("metrics", config),
         workers=workers[crew],
+        title=f"{label}, seed {config.seed}" if config.get("seeds") else label,
         shard=Shard.parse(shard) if (shard := config.get("shard")) else None,
     )
+
+
+def made_here(
+    label: str,
+    task: Diversity | Objects,
+    making: Making,
+    recipe: Recipe,
+    *,
+    place: Path,
+    scores: Path,
+    suite: MetricSuite,
+    workers: Workers,
+    title: str,
+    shard: Shard | None = None,
+) -> Cell:
+    """The cell whose galleries a recipe makes.
+
+    Args:
+        place: the folder of its galleries; scores: that of the files of score rows.
+        title: what its progress is called.
+
+    Raises:
+        UsageError: the task has no jobs, or a score does not take its galleries.
+    """
+    jobs: list[Job] = [*task.jobs()]
+    folder = CellFolder(place, recipe.inputs, gallery_size=making.gallery_size)
+    size = making.keep or task.gallery_size
+    suite, notes = fitting(suite, size)
     return Cell(
         label=label,
-        seed=config.seed,
+        seed=recipe.seed,
         jobs=jobs,
         galleries=_shown(folder, making),
-        place=folder.path,
+        place=place,
         suite=tried(suite, jobs[0], size=size),
-        score_file=Path(config.results_dir) / "scores" / f"{name}{making.selection}.jsonl",
-        production=production,
+        score_file=scores / f"{place.name}{making.selection}.jsonl",
+        production=Production(title, jobs, folder, recipe, workers, shard),
         notes=(*task.notes, *notes),
     )
 

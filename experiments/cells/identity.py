@@ -3,12 +3,18 @@
 Files move freely: a `_target_` is the name that a package exports. Code that is not the suite's own
 has no version that we know, so the hash of its source stands beside its name, under `_source_`; an
 edited law is another law. A learned coupling is its matrix, wherever its card lies.
+
+What was made in Python, and not by a configuration, is described in the same values.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
+from coupling import MatrixCoupling, Projection
 from experiments.compose import located
 from experiments.errors import UsageError
 from experiments.learning.card import read
@@ -36,6 +42,31 @@ def identified(values: Any) -> Any:
         if source := source_hash(code):
             values[SOURCE] = source
     return values
+
+
+def described(value: Any) -> Any:
+    """An object as JSON values: a matrix by its numbers, a dataclass by its door and its fields.
+
+    Raises:
+        UsageError: it is none of these, so nobody could tell it from others.
+        ValueError: its class is defined in no file, as in a notebook.
+    """
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case list() | tuple():
+            return [described(one) for one in value]
+        case Tensor():
+            return value.tolist()
+        case Projection():
+            return repr(value)
+        case MatrixCoupling():
+            return {"_target_": "coupling.from_matrix", "matrix": value.matrix.tolist()}
+    if isinstance(value, type) or not is_dataclass(value):
+        raise UsageError(f"{value!r} has no fields to know it by; make its class a dataclass")
+    source = source_hash(type(value))
+    own = {field.name: described(getattr(value, field.name)) for field in fields(value)}
+    return {"_target_": door(type(value)), **own, **({SOURCE: source} if source else {})}
 
 
 def of_card(values: Mapping[str, Any]) -> dict[str, Any]:

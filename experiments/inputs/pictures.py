@@ -84,8 +84,12 @@ def _decoded(data: bytes) -> Picture:
             if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # phones save these
                 raise ValueError("it has several frames; save one of them")
             image.load()
-            upright = ImageOps.exif_transpose(image)
-    return _composed(_eight_bits(upright))
+            return seen(image)
+
+
+def seen(image: Image.Image) -> Picture:
+    """What a viewer shows of an image. Raises ValueError for numbers without an agreed white."""
+    return _composed(_eight_bits(ImageOps.exif_transpose(image)))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from experiments.errors import UsageError
-from experiments.models.loading import Checkpoint
+from experiments.models.loading import Parts
 from experiments.models.model import Condition, Model
 from experiments.models.neutral import VARIANCE_PRESERVING
 from experiments.models.pixels import unit_range
@@ -58,7 +58,7 @@ class DDPM(Model):
             raise UsageError(f"model.guidance = {guidance}: an unconditional model takes 1 only")
 
     @classmethod
-    def networks(cls, checkpoint: Checkpoint) -> dict[str, Any]:
+    def networks(cls, checkpoint: Parts) -> dict[str, Any]:
         from diffusers import UNet2DModel
 
         return {"unet": checkpoint.model("unet", UNet2DModel)}

@@ -8,11 +8,11 @@ has none (`snapshot.OPENED`), and no code of a repository runs.
 import hashlib
 import pickle
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import save_file
@@ -24,6 +24,29 @@ from experiments.models.fingerprint import fingerprint, local_folder
 from experiments.models.hub import resolve
 from experiments.models.process import Process
 from experiments.models.quiet import no_progress_bars, quiet
+
+
+class Parts(Protocol):
+    """The parts of a pipeline, in a folder (`Checkpoint`) or in memory (`held.InMemory`)."""
+
+    @property
+    def index(self) -> Mapping[str, Any]:
+        """The options of the pipeline as a whole."""
+
+    def model(self, part: str, kind: Any) -> Any:
+        """A network of class `kind` (diffusers or transformers), where it is to run."""
+
+    def config(self, part: str, kind: Any) -> Any:
+        """A tokenizer."""
+
+    def scheduler(self, sampler: type[Process]) -> Any:
+        """The scheduler of a sampler, with the pipeline's settings."""
+
+    def settings(self, part: str) -> tuple[Any, Mapping[str, Any]]:
+        """What the configuration of a part is called, and what it says."""
+
+    def identity(self, *, name: str, family: str) -> dict[str, str]:
+        """What made the images."""
 
 
 @dataclass(frozen=True)

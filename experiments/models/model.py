@@ -7,7 +7,7 @@ Everything is differentiable with respect to x; recording gradients is the calle
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import cached_property, partial
 from typing import Any, ClassVar, Self
@@ -20,7 +20,7 @@ from coupling.steering import Steered
 from experiments.errors import UsageError
 from experiments.models.execution import EAGER, Execution
 from experiments.models.hub import resolve
-from experiments.models.loading import Checkpoint
+from experiments.models.loading import Checkpoint, Parts
 from experiments.models.neutral import Neutral, require_neutral
 from experiments.models.process import DDIM, Process
 
@@ -100,12 +100,19 @@ class Model(ABC):
             dtype=dtype,
             device=device,
         )
+        sizes = {"guidance": guidance, "image_size": image_size}
+        return cls.of(checkpoint, own, name=name, num_steps=num_steps, **sizes)
+
+    @classmethod
+    def of(
+        cls, checkpoint: Parts, own: Mapping[str, Any], *, name: str, num_steps: int, **sizes: Any
+    ) -> Self:
+        """The model whose parts are here, in a folder or in memory; the rest as for `load`."""
         require_neutral(checkpoint, cls.neutral)
         return cls(
             process=cls.sampler.from_scheduler(checkpoint.scheduler(cls.sampler), num_steps),
-            guidance=guidance,
-            image_size=image_size,
             identity=checkpoint.identity(name=name, family=cls.__name__),
+            **sizes,
             **cls.networks(checkpoint, **own),
         )
 
@@ -133,7 +140,7 @@ class Model(ABC):
 
     @classmethod
     @abstractmethod
-    def networks(cls, checkpoint: Checkpoint) -> dict[str, Any]:
+    def networks(cls, checkpoint: Parts) -> dict[str, Any]:
         """The networks and tokenizers of a checkpoint, as the family's constructor takes them."""
 
     @abstractmethod

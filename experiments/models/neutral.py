@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.errors import UsageError
-from experiments.models.loading import Checkpoint
+from experiments.models.loading import Parts
 
 Neutral = Mapping[str, Mapping[str, tuple[Any, ...]]]
 """Part -> field of its configuration -> values that ask for nothing; None: also an absent field."""
@@ -28,7 +28,7 @@ VARIANCE_PRESERVING = {"sigma_data": (None,), "use_flow_sigmas": (None, False), 
 LATENTS = {**VARIANCE_PRESERVING, "clip_sample": (False,)}  # absent is true to DDIM
 
 
-def require_neutral(checkpoint: Checkpoint, neutral: Neutral) -> None:
+def require_neutral(checkpoint: Parts, neutral: Neutral) -> None:
     """Raises UsageError for the first field that asks for what the suite does not do."""
     for part, fields in neutral.items():
         path, settings = checkpoint.settings(part)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from experiments.models.latent import LatentModel
-from experiments.models.loading import Checkpoint
+from experiments.models.loading import Parts
 from experiments.models.model import Condition
 from experiments.models.neutral import VAE
 from experiments.models.process import FlowEuler
@@ -58,7 +58,7 @@ class SD3(LatentModel):
 
     @classmethod
     def networks(  # type: ignore[override]  # with settings of its own
-        cls, checkpoint: Checkpoint, *, t5: bool, t5_length: int
+        cls, checkpoint: Parts, *, t5: bool, t5_length: int
     ) -> dict[str, Any]:
         from diffusers import AutoencoderKL, SD3Transformer2DModel
         from transformers import (

@@ -5,13 +5,14 @@ with a DDIMScheduler, its original and target size equal to the image's, no crop
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from experiments.models.latent import LatentModel
-from experiments.models.loading import Checkpoint
+from experiments.models.loading import Parts
 from experiments.models.model import Condition
 from experiments.models.neutral import CONDITIONED, LATENTS, SCALED_VAE
 from experiments.models.stable_diffusion import tokens
@@ -45,7 +46,8 @@ class SDXL(LatentModel):
         **rest: Any,
     ) -> None:
         if vae.dtype == torch.float16 and vae.config.force_upcast:
-            vae.to(torch.float32)  # its activations overflow float16
+            # its activations overflow float16; a copy, for a pipeline in memory keeps its own
+            vae = deepcopy(vae).to(torch.float32)
         super().__init__(network=unet, vae=vae, encoders=text_encoders, **rest)
         self.unet = unet
         self.text_encoders = text_encoders
@@ -53,7 +55,7 @@ class SDXL(LatentModel):
         self.zero_null = zero_null
 
     @classmethod
-    def networks(cls, checkpoint: Checkpoint) -> dict[str, Any]:
+    def networks(cls, checkpoint: Parts) -> dict[str, Any]:
         from diffusers import AutoencoderKL, UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 

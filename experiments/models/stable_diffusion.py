@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from experiments.models.latent import LatentModel
-from experiments.models.loading import Checkpoint
+from experiments.models.loading import Parts
 from experiments.models.model import Condition
 from experiments.models.neutral import CONDITIONED, LATENTS, SCALED_VAE
 
@@ -35,7 +35,7 @@ class StableDiffusion(LatentModel):
         self.tokenizer = tokenizer
 
     @classmethod
-    def networks(cls, checkpoint: Checkpoint) -> dict[str, Any]:
+    def networks(cls, checkpoint: Parts) -> dict[str, Any]:
         from diffusers import AutoencoderKL, UNet2DConditionModel
         from transformers import CLIPTextModel, CLIPTokenizer
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -60,6 +60,33 @@ def summarise(
     return [written]
 
 
+@dataclass(frozen=True)
+class Publication:
+    """A table that was written; as text, what is printed of it.
+
+    Attributes:
+        files: the table in every form, its scores and its pictures.
+        pictures: those that are PNG, by name.
+        note: why it has not its model's name, or "".
+    """
+
+    table: Table
+    files: Sequence[Path]
+    pictures: Mapping[str, Path]
+    page: Path
+    note: str
+
+    def __str__(self) -> str:
+        files = "\n".join(f"  {path}" for path in self.files)
+        parts = [
+            f"\n{typeset.markdown(self.table)}",
+            f"The pictures, and the table in every form:\n\n{files}",
+            *filter(None, [self.note]),
+            f"All of it on one page: {self.page}",
+        ]
+        return "\n\n".join(parts)
+
+
 def publish(
     spec: TableSpec,
     cells: Sequence[Cell],
@@ -71,8 +98,8 @@ def publish(
     figures: Mapping[str, Figure],
     report: Mapping[str, Any],
     allow_partial: bool,
-) -> list[Path]:
-    """Writes a table, its pictures, what made them and its page to `folder`, and prints the table.
+) -> Publication:
+    """Writes a table, its pictures, what made them and its page to `folder`.
 
     One that is there and has more to show stays, see `overwriting`.
 
@@ -81,9 +108,6 @@ def publish(
         figures: by the name that they get in the folder.
         report: what the page shows, see `experiments.report.page`.
         allow_partial: print cells that lack galleries with their n instead of refusing them.
-
-    Returns:
-        All that was written.
     """
     table = tables.build(spec, scores, paper_model=model, allow_partial=allow_partial)
     made_by = _made_by(cells, configs)
@@ -98,14 +122,7 @@ def publish(
     pictures = {name: paths[0] for name, paths in drawn.items()}
     digested = digest(folder / f"{stem}.json")
     shown = page(results, made_by=made_by, pictures=pictures, **report, digest=digested)
-    written = write_page(shown, folder / f"{stem}.html")
-    print(f"\n{typeset.markdown(table)}")
-    print("The pictures, and the table in every form:\n")
-    print("\n".join(f"  {path}" for path in paths))
-    if why:
-        print(f"\n{why}")
-    print(f"\nAll of it on one page: {written}")
-    return [*paths, written]
+    return Publication(table, paths, pictures, write_page(shown, folder / f"{stem}.html"), why)
 
 
 def results_of(table: Table, scores: pd.DataFrame, cells: Sequence[Cell]) -> Results:

@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 
 from experiments.errors import UsageError
 from experiments.methods.method import Method
+from experiments.models.held import Held
 from experiments.models.source import ModelSource
 from experiments.tasks.job import Job
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the galleries of a cell are made, in values that can be sent to another process.
+    """How the galleries of a cell are made, in values that can be sent to another process (but for
+    a model in memory).
 
     Attributes:
         seed: of the run; with a job and a member it decides a base noise.
@@ -22,7 +24,7 @@ class Recipe:
     method: Method
     seed: int
     inputs: Mapping
-    model: ModelSource
+    model: ModelSource | Held
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import torch
 from experiments.errors import UsageError
 from experiments.galleries.gallery import EncodedGallery, Gallery, encode
 from experiments.methods.method import generate
+from experiments.models.held import Held
 from experiments.models.source import ModelSource
 from experiments.tasks.job import Job
 from experiments.workers import memory
@@ -161,7 +162,7 @@ class Actor:
         return encode_batch(recipe, try_batch(recipe, batch, threads=self.threads))
 
 
-def fetch(model: ModelSource) -> UsageError | None:
+def fetch(model: ModelSource | Held) -> UsageError | None:
     """Downloads a model's weights to this machine if needed; returns what went wrong."""
     try:
         model.fetch()

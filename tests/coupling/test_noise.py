@@ -112,6 +112,9 @@ def test_sample_couples_the_base_noise_of_the_job():
     base = base_noise((2, 8, 8), seed=1, job="x", members=range(3))
     assert torch.equal(iid(3).sample((2, 8, 8), seed=1, job="x"), base)
     assert torch.equal(repulsive(3).sample((2, 8, 8), seed=1, job="x"), repulsive(3).couple(base))
+    theirs = torch_noise((2, 8, 8), seed=1, members=range(3))
+    sampled = repulsive(3).sample((2, 8, 8), seed=1, base=torch_noise)
+    assert torch.equal(sampled, repulsive(3).couple(theirs))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,10 @@ OPTIONS = sorted(
     path.relative_to(CONFIGS).with_suffix("").as_posix() for path in CONFIGS.glob("*/*.yaml")
 )
 
-LEARNING = ("reward", "start", "estimator", "within", "sampler", "study")
+COMMANDS = dict.fromkeys(("streams",), "noise") | dict.fromkeys(
+    ("reward", "start", "estimator", "within", "sampler", "study"), "learn"
+)
+"""Groups that are not of the main job, and whose they are."""
 
 
 def rows_of(config):
@@ -39,7 +42,7 @@ def targets(node):
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_composes(option):
     group, name = option.split("/")
-    command = "learn" if group in LEARNING else "config"
+    command = COMMANDS.get(group, "config")
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
         config = hydra.compose(command, overrides=[f"{group}={name}"])
         rows = rows_of(config)

@@ -39,6 +39,16 @@ def test_the_file_is_what_the_library_draws(tmp_path):
     assert torch.equal(redrawn, noise)
 
 
+def test_the_seeds_of_other_programs_are_coupled(tmp_path):
+    out = tmp_path / "noise.safetensors"
+    main(["coupling=iid", "K=2", "shape=4,8,8", "seed=1234", "streams=torch", f"out={out}"])
+    noise, metadata = read(out)
+    for member, one in enumerate(noise):
+        generator = torch.Generator().manual_seed(1234 + member)
+        assert torch.equal(one, torch.randn((1, 4, 8, 8), generator=generator)[0])
+    assert json.loads(metadata["streams"])["_target_"] == "coupling.torch_noise"
+
+
 def test_the_file_is_as_open_as_the_umask_lets_it(tmp_path):
     before = os.umask(0o027)
     try:

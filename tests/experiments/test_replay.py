@@ -238,6 +238,7 @@ def test_another_seed_makes_another_image(images, tmp_path):
         ({"coupling": {"_target_": "coupling.matrix.torch.load", "f": "x"}}, "not of this suite"),
         ({"model": {"_target_": "os.system", "name": "tiny"}}, "not of this suite"),
         ({"model": {"_target_": "x", "name": "gone"}}, "gone"),
+        ({"model": {"name": "tiny", "weights": "memory:0"}}, "by a pipeline in memory"),
         ({"model.guidance": {"_target_": "os.getpid"}}, "not of this suite"),
         ({"batch.execution": {"threads": 1, "_target_": "os.getpid"}}, "not of this suite"),
         ({"batch": {"members": [0], "galleries": 1, "execution": {"threads": "x"}}}, "x threads"),

@@ -1,14 +1,17 @@
 """What enters a cell's key: doors, the hash of foreign source, a learned coupling's matrix."""
 
+import importlib
+import json
 import sys
 
+import hydra
 import pytest
 import torch
 
-from coupling import antithetic
+from coupling import antithetic, equicorrelated, iid, mask, repulsive, subspace
 from experiments.cells.build import cells_of
-from experiments.cells.identity import identified
-from experiments.compose import compose, rows_of
+from experiments.cells.identity import described, identified
+from experiments.compose import build, compose, plain, rows_of
 from experiments.errors import UsageError
 from experiments.learning.card import Card
 
@@ -19,6 +22,15 @@ import coupling
 def chain(size, rho):
     order = torch.arange(size, dtype=torch.float64)
     return coupling.from_correlation(rho ** (order - order.unsqueeze(1)).abs())
+"""
+
+
+LAW = """
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Law:
+    size: int
 """
 
 
@@ -59,6 +71,30 @@ def test_code_is_named_by_its_door_wherever_its_file_is():
     assert identified(values) == {"_target_": "coupling.Contrastive", "num_steps": 3}
     nested = [{"a": {"_target_": "coupling.named.repulsive"}}, "text", None]
     assert identified(nested) == [{"a": {"_target_": "coupling.repulsive"}}, "text", None]
+
+
+@pytest.mark.parametrize("optimizer", ["cno", "cno_release", "preview_cno", "reward"])
+def test_an_object_is_described_as_its_configuration_is(optimizer):
+    config = compose([f"optimizer={optimizer}"])
+    assert described(build("optimizer", config)) == identified(plain(config.optimizer))
+
+
+def test_a_law_is_described_by_what_it_is(module):
+    def law(region):
+        return subspace(mask(region), inside=iid(2), outside=repulsive(2))
+
+    left = torch.arange(4).expand(4, 4) < 2
+    assert described(law(left)) == described(law(left.clone())) != described(law(~left))
+    rebuilt = hydra.utils.instantiate(described(equicorrelated(3, rho=-0.2)))
+    assert rebuilt == equicorrelated(3, rho=-0.2)
+    assert json.loads(json.dumps(described(law(left)))) == described(law(left))
+    module(LAW, "law")
+    before = described(importlib.import_module("law").Law(2))
+    assert before.keys() == {"_target_", "size", "_source_"}
+    module(LAW + "# another\n", "law")
+    assert described(importlib.import_module("law").Law(2)) != before
+    with pytest.raises(UsageError, match="make its class a dataclass"):
+        described(object())
 
 
 def test_a_renamed_module_changes_no_key(key, monkeypatch):
