@@ -38,7 +38,7 @@ RUN := $(BIN)/python -m experiments.run
 LEARN := $(BIN)/python -m experiments.learn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test faults verify lint tables table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets learn theory report figures dashboard weights calibrate bench tiny rehearsal clean distclean
+.PHONY: help setup demo quick test faults verify lint tables table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets learn theory report figures dashboard weights calibrate bench tiny rehearsal comfyui clean distclean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -147,6 +147,12 @@ tiny: setup ## train the bundled model anew and measure it
 
 rehearsal: setup ## walk every target with every model, on small stand-ins from a hub of its own
 	$(BIN)/python -m scripts.rehearsal $(ARGS)
+
+PACK = $(COMFYUI)/custom_nodes/couple-to-control
+
+comfyui: ## install the ComfyUI nodes, or again: COMFYUI=its folder
+	@test -d "$(COMFYUI)/custom_nodes" || { echo "error: COMFYUI=$(COMFYUI) has no folder custom_nodes; name ComfyUI's own folder" >&2; exit 2; }
+	rm -rf "$(PACK)" && cp -r comfyui "$(PACK)" && cp -r coupling LICENSE "$(PACK)"
 
 clean: ## remove the environment and caches; galleries stay
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache
