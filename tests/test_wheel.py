@@ -110,6 +110,7 @@ def test_the_couplings_alone_need_torch_numpy_and_safetensors(installed):
     assert "couple" in {script.name for script in metadata.entry_points}
 
 
+@pytest.mark.timeout(900)
 def test_an_empty_folder_is_enough_for_a_table_its_page_a_replay_and_noise(fresh, tmp_path):
     settings = ["experiment=demo", "task.num_prompts=2", "model.num_steps=2"]
     printed = run(fresh, tmp_path, "python", "-c", CODE, *settings).splitlines()
