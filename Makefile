@@ -38,40 +38,54 @@ RUN := $(BIN)/python -m experiments.run
 LEARN := $(BIN)/python -m experiments.learn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test faults walks verify lint tables table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets learn theory report figures dashboard weights calibrate bench bench-gpu tiny rehearsal clean distclean beyond rivals large
+.PHONY: help setup demo quick test faults walks verify lint tables table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets learn theory report figures dashboard weights calibrate bench bench-gpu tiny rehearsal clean distclean beyond rivals large tools comfyui docs
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 	@echo "  MODEL=sd15 chooses the model, ARGS='key=value ...' changes any setting, ARGS=--help lists them"
 
-setup: .venv/installed ## make .venv and install the suite with the tested versions
+with = $(if $(wildcard .venv/test),.venv/test,.venv/$1)
+setup: $(call with,suite) ## make .venv with what the demo, the tables and all commands need
+tools: .venv/test
 
-.venv/installed: pyproject.toml constraints.txt
+# Where torch comes from: an index of its builds, or nothing for the package index, which on Linux has
+# the one for NVIDIA. Without such a GPU it is the one for the processor, a fifth as large.
+TORCH ?= $(if $(filter Linux,$(shell uname -s)),$(if $(shell command -v nvidia-smi),,https://download.pytorch.org/whl/cpu))
+UV := $(shell command -v uv)
+INSTALL := $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m pip install --disable-pip-version-check) -c constraints.txt
+TORCH_FIRST = PIP_RETRIES=1 UV_HTTP_RETRIES=1 $(INSTALL) --no-deps --index-url $(TORCH) torch torchvision
+TAKES_suite := 2 GB of disk, or 7 GB if torch comes with CUDA; minutes, most of them the network's
+TAKES_test := 3 GB of disk, or 7.5 GB if torch comes with CUDA; minutes, most of them the network's
+TAKES_docs := 1 GB of disk, or 6 GB if torch comes with CUDA; minutes, most of them the network's
+
+.venv/suite .venv/test .venv/docs: .venv/%: pyproject.toml constraints.txt
+	@echo "Installing $* into .venv: $(TAKES_$*). make TORCH= takes torch from the package index."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=python3.11")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -z "$(TORCH)" || $(BIN)/python -c 'import torch' 2>/dev/null || $(TORCH_FIRST) || echo "$(TORCH) is not reached, or has no build for this Python: torch comes from the package index"
+	$(INSTALL) --editable '.[$*]'
 	@touch $@
 
 demo: setup ## iid against coupled galleries: numbers and pictures
 	$(RUN) experiment=demo model=$(MODEL) $(PROMPTS_$(MODEL)) $(ARGS)
 
 # Doctests are left to `test`: with them pytest takes one conftest.py for another.
-quick: setup ## laws, references, architecture, and every configuration: a minute
+quick: tools ## laws, references, architecture, and every configuration: a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -o addopts=--strict-markers tests/coupling tests/metrics/test_diversity.py tests/metrics/test_golden.py tests/metrics/test_similarity.py tests/test_architecture.py tests/experiments/test_configs.py $(ARGS)
 
-test: setup ## the everyday tests
+test: tools ## the everyday tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not faults and not walks" $(ARGS)
 
-faults: setup ## everything that may go wrong: killed, hung, full, torn, forged; about five minutes
+faults: tools ## everything that may go wrong: killed, hung, full, torn, forged; about five minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m faults tests/faults $(ARGS)
 
-walks: setup ## one run of each family of the paper's models, on small stand-ins; three minutes
+walks: tools ## one run of each family of the paper's models, on small stand-ins; three minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "walks and not slow" tests/rehearsal $(ARGS)
 
 verify: setup ## hash every image again; ARGS=--repair sets aside what is damaged
 	$(BIN)/python -m experiments.verify $(ARGS)
 
-lint: setup ## style and types of the code
+lint: tools ## style and types of the code
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 TABLES := table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets beyond rivals large learn
@@ -140,13 +154,13 @@ report: setup ## the book of all tables, one page each: results/index.html
 figures: setup ## draw the figures of all tables again, without generating anything
 	$(BIN)/python -m experiments.redraw $(ARGS)
 
-dashboard: setup ## the view of all runs on Weights & Biases: ARGS='--entity NAME'
+dashboard: tools ## the view of all runs on Weights & Biases: ARGS='--entity NAME'
 	$(BIN)/python scripts/dashboard.py $(ARGS)
 
 weights: setup ## fetch the metrics' networks, or list them: ARGS=--list
 	$(BIN)/python scripts/fetch_weights.py $(ARGS)
 
-calibrate: setup ## our metrics beside their reference values
+calibrate: tools ## our metrics beside their reference values
 	$(BIN)/python scripts/calibrate.py $(ARGS)
 
 bench: setup ## speed against diffusers' own loop, with the same pictures; idle machine, minutes
@@ -162,6 +176,15 @@ tiny: setup ## train the bundled model anew and measure it
 
 rehearsal: setup ## walk every target with every model, on small stand-ins from a hub of its own
 	$(BIN)/python -m scripts.rehearsal $(ARGS)
+
+PACK = $(COMFYUI)/custom_nodes/couple-to-control
+
+comfyui: ## install the ComfyUI nodes, or again: COMFYUI=its folder
+	@test -d "$(COMFYUI)/custom_nodes" || { echo "error: COMFYUI=$(COMFYUI) has no folder custom_nodes; name ComfyUI's own folder" >&2; exit 2; }
+	rm -rf "$(PACK)" && cp -r comfyui "$(PACK)" && cp -r coupling LICENSE "$(PACK)"
+
+docs: $(call with,docs) ## the documentation as a site: outputs/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
 
 clean: ## remove the environment and caches; galleries stay
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -84,11 +84,12 @@ def _devices() -> Iterator[Line]:
 
 def _folder(path: Path) -> Line:
     """Whether files can be written below `path`, there or not, and how much fits."""
+    name = str(path).replace(str(Path.home()), "~")
     there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     room = f"{shutil.disk_usage(there).free / 2**30:.0f} GiB free"
     if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
-        return Line(str(path), f"can be written, {room}")
-    return Line(str(path), f"cannot be written; set output_dir, or the rights of {there}", True)
+        return Line(name, f"can be written, {room}")
+    return Line(name, f"cannot be written; set output_dir, or the rights of {there}", True)
 
 
 def _weights() -> Iterator[Line]:

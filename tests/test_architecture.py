@@ -118,7 +118,7 @@ def test_every_folder_of_code_is_a_package_and_so_installed(package):
     assert (ROOT / package / "py.typed").is_file()
 
 
-PRODUCT = [path for package in ("coupling", "metrics", "experiments", "scripts")
+PRODUCT = [path for package in ("coupling", "metrics", "experiments", "scripts", "comfyui")
            for path in files(package)]  # fmt: skip
 
 

@@ -42,6 +42,8 @@ COMPOSED = {"experiments.run": "config", "experiments.learn": "learn"}
 ELSEWHERE = {
     ". .venv/bin/activate": "the tests run in that environment",
     "hf download": "the hub",
+    "pip install .": "a package index; the wheel has its own test",
+    "pip install '.[suite]'": "a package index; the wheel has its own test",
     "pip install '.[ray]'": "a package index; the wheel has its own test",
     "pip install '.[slurm]'": "a package index; the wheel has its own test",
     "python scripts/prepare_coco.py": "the network; tests/scripts runs it on an archive",

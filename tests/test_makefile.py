@@ -9,7 +9,14 @@ ROOT = Path(__file__).parents[1]
 
 
 def make(*words: str) -> subprocess.CompletedProcess:
-    command = ["make", "--dry-run", "--assume-old=setup", "--no-print-directory", *words]
+    command = [
+        "make",
+        "--dry-run",
+        "--assume-old=setup",
+        "--assume-old=tools",
+        "--no-print-directory",
+        *words,
+    ]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
 

@@ -1,6 +1,10 @@
 """The doctor looks at what a report of trouble needs, and says what stands in the way."""
 
+from pathlib import Path
+
 from experiments import doctor
+
+START = Path(__file__).parents[2] / "docs" / "start.md"
 
 
 def test_what_is_needed_and_missing_is_wrong_and_says_the_remedy(monkeypatch):
@@ -37,3 +41,11 @@ def test_the_status_tells_whether_anything_is_wrong(monkeypatch, capsys):
     ]
     found.pop()
     assert doctor.main([]) == 0
+
+
+def test_the_documentation_shows_what_it_prints():
+    (shown,) = START.read_text("utf-8").split("```text\n")[1:]
+    labels = [line[2:].split(" ")[0] for line in shown.partition("```")[0].splitlines()]
+    printed = [line.what for line in doctor.examine()]
+    assert labels == [label for label in printed if not label.startswith(("cuda:", "mps"))]
+    assert str(Path.home()) not in shown
