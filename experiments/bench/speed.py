@@ -85,8 +85,8 @@ def _speed(subject: Subject, ledger: Ledger, todo: Sequence[Task]) -> Speed:
         return pd.DataFrame(ledger.of(what)).set_index("arm").drop(columns="what")
 
     def frame(what: str) -> pd.DataFrame:
-        line = next(ledger.of(what), {"frame": {}})
-        return pd.DataFrame.from_dict(line["frame"], orient="index")
+        frames = [line["frame"] for line in ledger.of(what)]
+        return pd.DataFrame.from_dict(frames[0] if frames else {}, orient="index")
 
     (hardware,) = ledger.of("hardware")
     rounds = lines("round").drop(columns="turn")

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 import coupling
 from experiments.bench import ladder
-from experiments.bench.arms import Arm
+from experiments.bench.arms import Arm, PlainLoop
 from experiments.bench.ledger import Line
 from experiments.models.model import Model
 from experiments.tasks.job import Job
@@ -54,7 +54,7 @@ class Subject:
 
     @cached_property
     def yardsticks(self) -> dict[str, Arm]:
-        return dict(ladder.yardstick_arms(self.arms[ladder.REFERENCE]))
+        return dict(ladder.yardstick_arms(cast(PlainLoop, self.arms[ladder.REFERENCE])))
 
     def setup(self) -> Line:
         """What measurements must have in common to stand in one table, as JSON values."""

@@ -90,12 +90,13 @@ class Writer:
 
 def _grown(standing: Entry, later: Entry) -> Entry:
     """The entry of a gallery's first images and of its later ones."""
+    rows = (standing.rows, later.rows)
     return replace(
         later,
         images=standing.images + later.images,
         seconds={k: standing.seconds.get(k, 0) + s for k, s in later.seconds.items()},
         passes={k: standing.passes.get(k, 0) + n for k, n in later.passes.items()},
-        rows=None if None in (standing.rows, later.rows) else standing.rows + later.rows,
+        rows=None if None in rows else sum(filter(None, rows)),
     )
 
 

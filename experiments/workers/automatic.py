@@ -25,5 +25,5 @@ def every_card(
     cards = torch.cuda.device_count() if device in ("auto", "cuda") else 0
     if cards < 2 or find_spec("ray") is None:
         return LocalWorkers(lanes=lanes, **common)
-    times = {"start_seconds": start_seconds, "batch_seconds": batch_seconds}
+    times: dict[str, Any] = {"start_seconds": start_seconds, "batch_seconds": batch_seconds}
     return RayWorkers(num=cards, address=None, cpus=None, gpus=1, **times, **common)
