@@ -30,7 +30,7 @@ class Ledger:
             setup: what measurements must have in common, as JSON values.
             complete: what the line that is written last says.
         """
-        lines = list(read_lines(folder / "measured.jsonl"))
+        lines: list[Line] = list(read_lines(folder / "measured.jsonl"))
         if lines[:1] != [setup] or lines[-1] == complete:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
