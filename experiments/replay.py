@@ -128,7 +128,6 @@ def _galleries(
     import torch
 
     from experiments.cells.build import model_of
-    from experiments.methods.coupled import Coupled
     from experiments.methods.method import generate
 
     members, threads = made["batch"]["members"], made["batch"]["execution"].get("threads")
@@ -137,7 +136,7 @@ def _galleries(
     torch.set_num_threads(threads)
     return generate(
         model_of(config).load(),
-        Coupled(law, optimizer),
+        located(config.method._target_)(law, optimizer),
         jobs,
         seed=made["seed"],
         galleries_per_batch=made["batch"]["galleries"],
@@ -164,7 +163,7 @@ def _config(
             f"{path} was made with other weights than those of {here.source}; "
             "set model.source and model.revision to where they are"
         )
-    address = {key: here[key] for key in ADDRESS}
+    address = {key: here[key] for key in ADDRESS if key in here}
     dtype = made["model"]["dtype"].removeprefix("torch.")
     execution = {key: n for key, n in made["batch"]["execution"].items() if key != "threads"}
     groups = {
