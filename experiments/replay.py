@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from experiments.compose import CONFIGS, Config, build, compose, located, with_groups
+from experiments.compose import CONFIGS, Config, build, compose, located, plain, with_groups
 from experiments.errors import UsageError, command
 
 if TYPE_CHECKING:  # torch loads for an image, not for --help
@@ -154,13 +154,13 @@ def _config(
 
     try:
         config = compose([f"model={made['model']['name']}", *overrides])
+        here = plain(config.model)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    here = config.model
-    made = trust.checked(path, made, model=door(located(here._target_)))
-    if made["model"].pop("weights") != fingerprint(here.source, here.revision):
+    made = trust.checked(path, made, model=door(located(here["_target_"])))
+    if made["model"].pop("weights") != fingerprint(here["source"], here["revision"]):
         raise UsageError(
-            f"{path} was made with other weights than those of {here.source}; "
+            f"{path} was made with other weights than those of {here['source']}; "
             "set model.source and model.revision to where they are"
         )
     address = {key: here[key] for key in ADDRESS if key in here}

@@ -84,7 +84,7 @@ def estimate(scheduler: Any, time: Tensor, **eta: float) -> Estimate:
     if drawn or not alike or not -1e-3 < after[1] < sigma:
         raise UsageError(
             f"optimizer: the first step of {name} is random, or of no process that is known here: "
-            "choose optimizer=none, and leave out rows of a table by table.rows.ROW=null"
+            "choose optimizer=none, and leave out a table's rows by table.rows='{ROW: null}'"
         )
     return p, q
 

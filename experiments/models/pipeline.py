@@ -64,7 +64,7 @@ class Pipeline(Model):
     """
 
     opaque: ClassVar[bool] = True
-    networks = encode_prompts = network = unclamped = encode_images = classmethod(_inside)
+    encode_prompts = network = unclamped = encode_images = classmethod(_inside)
     predict = sample = invert = shifted = classmethod(_inside)
 
     def __init__(
@@ -120,13 +120,13 @@ class Pipeline(Model):
         place = select_device(device)
         precision = select_dtype(dtype, place)
         folder, kind = described(source, revision, variant)
-        taken = arguments(kind)
-        for key in own["call"]:
+        taken, given = arguments(kind), own["call"] or {}
+        for key in given:
             if key not in taken:
                 hint = nearest(key, sorted(taken - OURS))
                 raise UsageError(f"model.call.{key}: {kind.__name__} takes no such argument{hint}")
         call = {"height": image_size, "width": image_size, "num_inference_steps": num_steps}
-        call = {key: value for key, value in call.items() if key in taken} | own["call"]
+        call = {key: value for key, value in call.items() if key in taken} | given
         if place.type == "meta":
             pipe = sketched(folder, num_steps)
         else:
@@ -151,6 +151,20 @@ class Pipeline(Model):
         )
 
     @classmethod
+    def networks(  # type: ignore[override]
+        cls,
+        checkpoint: Any,
+        *,
+        call: dict[str, Any] | None,
+        together: bool,
+        draws: str,
+        offload: str,
+        quantization: dict[str, Any] | None,
+    ) -> NoReturn:
+        """Its settings, for `check_settings`."""
+        _inside()
+
+    @classmethod
     def fetch(cls, *, source: str, revision: str | None, variant: str | None, **_: Any) -> None:
         whole(source, revision, variant)
 
@@ -158,14 +172,11 @@ class Pipeline(Model):
     def check_settings(cls, *, guidance: float | None = None, **own: Any) -> None:
         if guidance is not None:
             raise UsageError("model.guidance: state it as the pipeline calls it, in model.call")
-        names = {"call", "together", "draws", "offload", "quantization"}
-        for name in sorted(names ^ own.keys()):
-            lack = "lacks its setting" if name in names else "has no setting"
-            raise UsageError(f"model: {cls.__name__} {lack} {name}")
+        super().check_settings(guidance=1.0, **own)
         for name, valid in (("draws", DRAWS), ("offload", OFFLOADS)):
             if own[name] not in valid:
                 raise UsageError(f"model.{name} = {own[name]} must be one of {', '.join(valid)}")
-        if ours := sorted(OURS & own["call"].keys()):
+        if ours := sorted(OURS & set(own["call"] or ())):
             raise UsageError(f"model.call.{ours[0]} is for the suite to say: leave it out")
 
     @property

@@ -87,14 +87,21 @@ def loaded(
 
 
 def sketched(folder: Path, num_steps: int) -> Any:
-    """What has the scheduler of a pipeline, at its start, and no more."""
+    """What has the scheduler of a pipeline, at its start, and no more.
+
+    Raises UsageError: it does not take so many steps, or diffusers has no such scheduler.
+    """
     import diffusers
 
     settings = snapshot.read_json(folder / "scheduler" / "scheduler_config.json")
-    with quiet():
-        scheduler = getattr(diffusers, settings["_class_name"]).from_config(settings)
-        dynamic = settings.get("use_dynamic_shifting")
-        scheduler.set_timesteps(num_steps, **({"mu": 1.0} if dynamic else {}))
+    dynamic = {"mu": 1.0} if settings.get("use_dynamic_shifting") else {}
+    try:
+        with quiet():
+            scheduler = getattr(diffusers, settings["_class_name"]).from_config(settings)
+            scheduler.set_timesteps(num_steps, **dynamic)
+    except (AttributeError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise UsageError(f"model.num_steps = {num_steps}, of its scheduler: {why}") from error
     return SimpleNamespace(scheduler=scheduler)
 
 

@@ -14,6 +14,8 @@ JOBS = [Job(id="1", prompt="a bed"), Job(id="2", prompt="a cot")]
 IMAGES = [name for name in CASES if name not in ("wan", "ltx", "stable_audio")]
 AT_ONCE = {"sana_sprint"}
 """Those whose scheduler draws at every step."""
+SQUARE = [name for name in IMAGES if name not in {"kandinsky5", *AT_ONCE}]
+"""Those whose noises are pictures, and their schedulers deterministic: with optimisers."""
 
 
 def box(pipe: DiffusionPipeline | str, *, steps: int = 3, **settings: Any) -> Pipeline:

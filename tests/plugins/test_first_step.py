@@ -17,10 +17,9 @@ from experiments.methods.piped import FirstStep, Piped
 from experiments.models import SD3, SDXL, StableDiffusion
 from experiments.models.quiet import quiet
 from tests.experiments.models.conftest import SD_SCHEDULE, sd3, sdxl, stable_diffusion
-from tests.plugins.boxes import AT_ONCE, IMAGES, JOBS, box
+from tests.plugins.boxes import JOBS, SQUARE, box
 from tests.plugins.cases import CASES, built, new
 
-SQUARE = [name for name in IMAGES if name not in {"kandinsky5", *AT_ONCE}]
 VP = {**SD_SCHEDULE, "clip_sample": False, "set_alpha_to_one": False}
 SCHEDULERS = {
     "ddim": diffusers.DDIMScheduler(**VP),
