@@ -33,6 +33,7 @@ from coupling.noise import base_noise
 
 COUNTS = ("num_images_per_prompt", "num_videos_per_prompt", "num_waveforms_per_prompt")
 INSTEAD = "call it within coupling.diffusers.draws instead"
+ALL = slice(None)
 Draw = Callable[..., Tensor]
 
 
@@ -59,7 +60,7 @@ def latents(
     drew. Warns where its scheduler draws again at every step: `draws` couples those, too.
     """
     name, taken = _name(pipe), inspect.signature(pipe.__call__).parameters
-    answer = _galleries(name, coupling, _jobs(prompt, jobs), seed, base)
+    answer = _galleries(name, coupling, _jobs(prompt, jobs), seed, base=base)
     if twice := sorted({"generator", "latents", *COUNTS} & call.keys()):
         raise ValueError(f"the coupling and the seed say {', '.join(twice)}; leave it out")
     if "latents" not in taken:
@@ -71,9 +72,7 @@ def latents(
         call |= {"prompt": [text for text in prompts for _ in range(coupling.size)]}
 
     drawn, prepared, denoised = _start(pipe, call, answer)
-    shapes = ", ".join(str(tuple(noise.shape[1:])) for noise in drawn) or "nothing"
-    if len(drawn) != 1:
-        raise ValueError(f"{name} draws {shapes} at its start, not one noise; {INSTEAD}")
+    _require_one(name, drawn)
     fitting = [drawn[0], *(tensor for tensor in prepared if tensor.numel() == drawn[0].numel())]
     for candidate in sorted(fitting, key=lambda x: x.shape == drawn[0].shape):  # packed first
         with suppress(Exception):  # whatever it says to a shape that it does not take
@@ -81,9 +80,10 @@ def latents(
             assert_close((again, given), ([], denoised), equal_nan=True)  # but for rounding
             break
     else:
-        raise ValueError(f"{name} makes something else of latents than of its {shapes}; {INSTEAD}")
+        shape = tuple(drawn[0].shape[1:])
+        raise ValueError(f"{name} makes something else of latents than of its {shape}; {INSTEAD}")
     eta = {"eta": call.get("eta", taken["eta"].default)} if "eta" in taken else {}
-    if _draws_again(pipe.scheduler, **eta):
+    if draws_again(pipe.scheduler, **eta):
         warnings.warn(
             f"{_name(pipe.scheduler)} draws again at every step, so only the start is coupled; "
             "within coupling.diffusers.draws every draw is",
@@ -100,14 +100,17 @@ def draws(
     *,
     seed: int,
     jobs: Sequence[str] | None = None,
+    start: Tensor | None = None,
+    members: slice = ALL,
 ) -> Iterator[None]:
     """Within it, every draw of one `pipe(prompt, num_images_per_prompt=K)` is coupled.
 
-    Its start is that of `latents`; given `latents=`, it starts from them. The n-th draw after the
-    denoiser first ran is a gallery of its own, independent of the start and of all others, coupled
-    by the same law. Each path keeps its law, since each of its draws does. For schedulers that draw
-    at every step (LCM, ancestral, SDE) and for pipelines that take no latents. The pipeline's
-    `generator` is not used. Not for threads: it answers for all pipelines of this class.
+    Its start is that of `latents`, or `start`, (G * K, ...) as it would be drawn; given `latents=`,
+    it starts from them. `members` are those of each gallery that are made now. The n-th draw after
+    the denoiser first ran is a gallery of its own, independent of the start and of all others,
+    coupled by the same law. Each path keeps its law, since each of its draws does. For schedulers
+    that draw at every step (LCM, ancestral, SDE) and for pipelines that take no latents. The
+    pipeline's `generator` is not used. Not for threads: it answers for all pipelines of this class.
 
     Raises ValueError if the scheduler draws from torchsde, and, within, at a draw that is not of
     G * K noises or that the coupling does not fit.
@@ -123,28 +126,66 @@ def draws(
         nonlocal stage
         stage = "step"
 
-    def draw(*args: Any, **kwargs: Any) -> Tensor:
+    def draw(shape: Any, *args: Any, **kwargs: Any) -> Tensor:
+        given = start if stage == "start" and not made[stage] else None
         suffix = f"\n{stage} {made[stage]}" if stage == "step" or made[stage] else ""
         made[stage] += 1
         jobs = [name + suffix for name in names]
-        return _galleries(_name(pipe), coupling, jobs, seed, base_noise)(*args, **kwargs)
+        answer = _galleries(_name(pipe), coupling, jobs, seed, start=given, members=members)
+        return answer(shape, *args, **kwargs)
 
     with _watching(pipe, draw, begun):
         yield
 
 
-def _galleries(name: str, coupling: Coupling, jobs: Sequence[str], seed: int, base: Draw) -> Draw:
-    """What stands in for the `randn_tensor` of `name`: each draw is the galleries of `jobs`."""
+def start_of(pipe: Any, prompt: str, **call: Any) -> tuple[Tensor, list[Tensor]]:
+    """Where each number that `pipe(prompt, **call)` draws for one image comes to lie.
+
+    The noise as it is drawn, (1, ...), with 1, 2, 3, ... in place of its numbers, and what
+     `prepare_latents` makes of it: candidates for what the scheduler is given. The denoiser is not
+    run. Raises ValueError unless it draws one noise.
+    """
+
+    def counting(shape: Any, *_: Any, device: Any = None, **__: Any) -> Tensor:
+        size = torch.Size(shape)
+        return torch.arange(1.0, size.numel() + 1, device=device).view(size)
+
+    drawn, prepared, _ = _start(pipe, {"prompt": prompt, **call}, counting)
+    _require_one(_name(pipe), drawn)
+    return drawn[0], prepared
+
+
+def _require_one(name: str, drawn: Sequence[Tensor]) -> None:
+    if len(drawn) != 1:
+        shapes = ", ".join(str(tuple(noise.shape[1:])) for noise in drawn) or "nothing"
+        raise ValueError(f"{name} draws {shapes} at its start, not one noise; {INSTEAD}")
+
+
+def _galleries(
+    name: str,
+    coupling: Coupling,
+    jobs: Sequence[str],
+    seed: int,
+    *,
+    base: Draw = base_noise,
+    start: Tensor | None = None,
+    members: slice = ALL,
+) -> Draw:
+    """What stands in for the `randn_tensor` of `name`: each draw is the galleries of `jobs`, or
+    `start`."""
 
     def draw(shape: Any, _: Any = None, device: Any = None, dtype: Any = None, **__: Any) -> Tensor:
         rows, one = shape[0], tuple(shape[1:])
-        if rows != len(jobs) * coupling.size:
-            valid = f"K = {coupling.size} for each of {len(jobs)} prompts"
+        size = len(range(coupling.size)[members])
+        if rows != len(jobs) * size:
+            valid = f"K = {size} for each of {len(jobs)} prompts"
             raise ValueError(f"{name} draws {rows} noises of {one}; valid is {valid}")
-        members = range(coupling.base_size)
-        bases = [base(one, seed=seed, job=job, members=members) for job in jobs]
+        if start is not None:
+            return start.to(device=device, dtype=dtype)
+        streams = range(coupling.base_size)
+        bases = [base(one, seed=seed, job=job, members=streams) for job in jobs]
         try:  # in float32 on the CPU, then cast
-            noise = torch.cat([coupling.couple(independent) for independent in bases])
+            noise = torch.cat([coupling.couple(independent)[members] for independent in bases])
         except ValueError as error:
             raise ValueError(f"{name} draws {one}; make the coupling for that: {error}") from error
         return noise.to(device=device, dtype=dtype)
@@ -216,8 +257,8 @@ def _jobs(prompt: str | Sequence[str], jobs: Sequence[str] | None) -> list[str]:
     return names
 
 
-def _draws_again(scheduler: Any, **extra: float) -> bool:
-    """Whether its steps, set by the dry calls, lead apart from one state under two seeds."""
+def draws_again(scheduler: Any, **extra: float) -> bool:
+    """Whether its steps, as the last call set them, lead apart from one state under two seeds."""
     extra = {k: extra[k] for k in extra.keys() & inspect.signature(scheduler.step).parameters}
     ends = set()
     with torch.random.fork_rng([]):

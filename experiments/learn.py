@@ -90,8 +90,12 @@ def _learning_of(config: DictConfig) -> "Learning":
     from experiments.learning.study import Learning
     from experiments.workers.provenance import provenance
 
+    if (model := model_of(config)).family.opaque:
+        raise UsageError(
+            "a coupling is learned through a network, and a pipeline is a black box: learn it with "
+            "a model of a family, and apply it by coupling=learned"
+        )
     values, task = plain(config), build("task", config)
-    model = model_of(config)
     held_out = config.study.held_out if config.study else 0
     require_whole("task.num_prompts", task.num_prompts, least=1)
     jobs = replace(task, num_prompts=task.num_prompts + held_out).jobs()

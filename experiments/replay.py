@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from experiments.compose import CONFIGS, Config, build, compose, located, with_groups
+from experiments.compose import CONFIGS, Config, build, compose, located, plain, with_groups
 from experiments.errors import UsageError, command
 
 if TYPE_CHECKING:  # torch loads for an image, not for --help
@@ -128,7 +128,6 @@ def _galleries(
 
     from experiments.cells.build import model_of
     from experiments.cells.trust import GROUPS
-    from experiments.methods.coupled import Coupled
     from experiments.methods.method import generate
 
     members, threads = made["batch"]["members"], made["batch"]["execution"].get("threads")
@@ -137,7 +136,7 @@ def _galleries(
     torch.set_num_threads(threads)
     return generate(
         model_of(config).load(),
-        Coupled(*(build(group, config) for group in GROUPS)),
+        located(config.method._target_)(*(build(group, config) for group in GROUPS)),
         jobs,
         seed=made["seed"],
         galleries_per_batch=made["batch"]["galleries"],
@@ -157,16 +156,16 @@ def _config(
         raise UsageError(f"{path} was made by a pipeline in memory; evaluate that again")
     try:
         config = compose([f"model={made['model']['name']}", *overrides])
+        here = plain(config.model)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    here = config.model
-    made = trust.checked(path, made, model=door(located(here._target_)))
-    if made["model"].pop("weights") != fingerprint(here.source, here.revision):
+    made = trust.checked(path, made, model=door(located(here["_target_"])))
+    if made["model"].pop("weights") != fingerprint(here["source"], here["revision"]):
         raise UsageError(
-            f"{path} was made with other weights than those of {here.source}; "
+            f"{path} was made with other weights than those of {here['source']}; "
             "set model.source and model.revision to where they are"
         )
-    address = {key: here[key] for key in ADDRESS}
+    address = {key: here[key] for key in ADDRESS if key in here}
     dtype = made["model"]["dtype"].removeprefix("torch.")
     execution = {key: n for key, n in made["batch"]["execution"].items() if key != "threads"}
     groups = {

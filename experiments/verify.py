@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.compose import compose
+from experiments.compose import compose, plain
 from experiments.errors import UsageError, command
 
 if TYPE_CHECKING:  # torch loads for a folder, not for --help
@@ -97,12 +97,12 @@ def _stale(archive: "Archive", overrides: Sequence[str]) -> "Iterator[Finding]":
         yield Finding("stale", archive.path, f"{name} has been edited since")
     model = archive.inputs.get("model", {})
     try:
-        config = compose([f"model={model.get('name')}", *overrides]).model
-        weights = fingerprint(config.source, config.revision)
+        config = plain(compose([f"model={model.get('name')}", *overrides]).model)
+        weights = fingerprint(config["source"], config["revision"])
     except UsageError:
         return
     if weights != model.get("weights"):
-        yield Finding("stale", archive.path, f"{config.name} has other weights now: {weights}")
+        yield Finding("stale", archive.path, f"{config['name']} has other weights now: {weights}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from experiments.cells.production import Production
 from experiments.cells.score import Galleries
 from experiments.cells.trial import tried
 from experiments.cells.views import View, most_spread
-from experiments.compose import Config, build, located, name_of, plain, with_groups
+from experiments.compose import FOREIGN, Config, build, located, name_of, plain, with_groups
 from experiments.errors import UsageError
 from experiments.galleries.folder import CellFolder, cell_key
 from experiments.galleries.foreign import Foreign
@@ -73,8 +73,20 @@ def model_of(config: Config) -> ModelSource:
 
 
 def _cell(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
+    if config.task._target_ != FOREIGN:
+        _require_suited(config)
     task = build("task", config)
     return _foreign(label, config, task) if task.made_elsewhere else _ours(label, config, workers)
+
+
+def _require_suited(config: Config) -> None:
+    """Raises UsageError where only one of method and model is for black boxes."""
+    try:
+        method, family = located(config.method._target_), located(config.model._target_)
+    except UsageError:
+        return  # told with its name where it is built
+    if hasattr(method, "suits") and hasattr(family, "opaque"):
+        method.suits(family)
 
 
 def _foreign(label: str, config: Config, task: Foreign) -> Cell:

@@ -3,6 +3,7 @@
 from experiments.methods.coupled import Coupled
 from experiments.methods.objects.editing import Blending, Inpainting, SDEdit
 from experiments.methods.objects.inversion import Inversion, ObjectInversion, Refined
+from experiments.methods.piped import Piped
 
 __all__ = [
     "Blending",
@@ -10,6 +11,7 @@ __all__ = [
     "Inpainting",
     "Inversion",
     "ObjectInversion",
+    "Piped",
     "Refined",
     "SDEdit",
 ]

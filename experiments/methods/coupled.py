@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from coupling import base_noise
-from coupling.optimizers.base import NoiseOptimizer, couple
+from coupling.optimizers.base import Denoiser, NoiseOptimizer, couple
 from coupling.steering import Course, Steered, Steering
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
@@ -68,10 +68,13 @@ class Coupled(Method[Job]):
                 raise UsageError(f"steering: {error}") from error
         if not self.optimizer:
             return
-        count = self.optimizer.base_size(self.coupling)
-        base = base_noise(model.noise_shape, seed=0, members=range(count)).unsqueeze(0)
+        self._try(self.optimizer, model.noise_shape, Untrained(seen.process))
+
+    def _try(self, optimizer: NoiseOptimizer, shape: Sequence[int], first: Denoiser) -> None:
+        count = optimizer.base_size(self.coupling)
+        base = base_noise(shape, seed=0, members=range(count)).unsqueeze(0)
         try:
-            for _ in self.optimizer.optimize(base, self.coupling, Untrained(seen.process)):
+            for _ in optimizer.optimize(base, self.coupling, first):
                 pass
         except ValueError as error:
             raise UsageError(f"optimizer: {error}") from error
@@ -87,17 +90,7 @@ class Coupled(Method[Job]):
         with timed("encode"):
             condition = model.encode_prompts([job.prompt for job in jobs])
         first = FirstStep(model, condition, rows_per_pass=len(jobs) * self.coupling.size)
-        coupling, optimizer = self.coupling, self.optimizer
-        with timed("couple"):
-            count = optimizer.base_size(coupling) if optimizer else coupling.base_size
-            base = base_noises(model, jobs, seed=seed, count=count)
-            if not optimizer:
-                noise, losses = couple(base, coupling), torch.empty(len(jobs), 0)
-        if optimizer:
-            with timed("optimize"):
-                states = list(optimizer.optimize(base, coupling, first))
-            noise = states[-1].noise
-            losses = torch.stack([state.loss for state in states], dim=1)
+        noise, losses = self._noises(model, jobs, first, timed, seed=seed)
         started = noise[:, members.start : members.stop].flatten(0, 1)
         rows = repeat_rows(condition, len(members))
         steered = self._steered(model, jobs, seed, members)
@@ -117,6 +110,20 @@ class Coupled(Method[Job]):
             rows=_sampled(model, steered) * len(members)
             + model.rows_per_image(model.guidance) * sum(passes.values()),
         )
+
+    def _noises(
+        self, model: Model, jobs: Sequence[Job], first: Denoiser, timed: Stopwatch, *, seed: int
+    ) -> tuple[Tensor, Tensor]:
+        """What the sampler starts from, (G, K, C, h, w), and the optimiser's losses (G, steps)."""
+        coupling, optimizer = self.coupling, self.optimizer
+        with timed("couple"):
+            count = optimizer.base_size(coupling) if optimizer else coupling.base_size
+            base = base_noises(model, jobs, seed=seed, count=count)
+            if not optimizer:
+                return couple(base, coupling), torch.empty(len(jobs), 0)
+        with timed("optimize"):
+            states = list(optimizer.optimize(base, coupling, first))
+        return states[-1].noise, torch.stack([state.loss for state in states], dim=1)
 
     def _steered(
         self, model: Model, jobs: Sequence[Job], seed: int, members: range

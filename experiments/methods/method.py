@@ -36,6 +36,7 @@ class Method(ABC, Generic[J]):
 
     around_objects: ClassVar[bool]
     fills_in: ClassVar[bool] = False  # gives the model a picture and a mask to fill in
+    opaque: ClassVar[bool] = False  # for black boxes, and for these alone
 
     @property
     def size(self) -> int:
@@ -56,10 +57,24 @@ class Method(ABC, Generic[J]):
                 "an inpainting model needs an image and a mask: use method=inpainting, or choose "
                 "another model"
             )
+        self.suits(type(model))
+        if not model.noise_shape:  # of a sketch of a black box
+            return
         try:
             self.coupling.sample(model.noise_shape, seed=0)
         except ValueError as error:
             raise UsageError(f"coupling: {error}") from error
+
+    @classmethod
+    def suits(cls, family: type[Model]) -> None:
+        """Raises UsageError if a family is a black box, and this method is not for these."""
+        if family.opaque != cls.opaque:
+            raise UsageError(
+                "a pipeline is a black box, and this method needs the network inside: use "
+                "method=piped, or a model of a family, such as model=sd15"
+                if family.opaque
+                else "method=piped is for any pipeline of diffusers: use model=any"
+            )
 
     def target(self, job: J) -> Tensor:
         """The correlation of the noises that the sampler starts from, (K, K)."""

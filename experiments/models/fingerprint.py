@@ -7,7 +7,7 @@ from pathlib import Path
 from experiments.errors import UsageError
 
 # The files that a pipeline is loaded from; a model card beside them is none.
-LOADED = {".safetensors", ".json", ".txt", ".model"}
+LOADED = {".safetensors", ".json", ".txt", ".model", ".jinja"}
 
 
 def local_folder(source: str) -> Path | None:
@@ -30,11 +30,18 @@ def local_folder(source: str) -> Path | None:
 def fingerprint(source: str, revision: str | None) -> str:
     """`sha256:HEX` over a local folder's files and their names, or `owner/name@revision`.
 
+    Where no revision is given, it is the commit that the hub's cache has as the main one, if any.
+
     A model trained anew has a new fingerprint, so everything made with the old one is made anew.
     """
     folder = local_folder(source)
     if folder is None:
-        return f"{source}@{revision or 'main'}"
+        if not revision:
+            from huggingface_hub import try_to_load_from_cache
+
+            cached = try_to_load_from_cache(source, "model_index.json")
+            revision = Path(cached).parent.name if isinstance(cached, str) else "main"
+        return f"{source}@{revision}"
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.suffix in LOADED):
         with path.open("rb") as file:

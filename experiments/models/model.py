@@ -48,6 +48,7 @@ class Model(ABC):
     sampler: ClassVar[type[Process]] = DDIM
     neutral: ClassVar[Neutral] = {}  # what its configurations may not ask for
     fills_in: ClassVar[bool] = False  # it needs a picture and a mask to fill in
+    opaque: ClassVar[bool] = False  # a black box: only its noises and its images are to be had
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class Model(ABC):
         process: Process,
         guidance: float,
         image_size: int,
-        noise_shape: tuple[int, int, int],
+        noise_shape: tuple[int, ...],
         identity: dict[str, str],
     ) -> None:
         """The first of `modules` is the network: its device and dtype are the model's."""

@@ -14,6 +14,12 @@ from pathlib import Path
 
 from experiments.errors import UsageError
 
+SETTINGS = {
+    "scheduler": "scheduler_config.json",
+    "guider": "guider_config.json",
+    **dict.fromkeys(("processor", "image_processor"), "preprocessor_config.json"),
+}
+"""The file of a part that has no weights."""
 WEIGHTS = ("diffusion_pytorch_model", "model")
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 OPENED = {"google/ddpm-bedroom-256": "diffusion_pytorch_model.bin"}
@@ -48,7 +54,7 @@ def needed(
     files, parts = set(files), tuple(parts)
     chosen = described(files, parts)
     for part in parts:
-        if part != "scheduler" and not part.startswith("tokenizer"):
+        if part not in SETTINGS and not part.startswith("tokenizer"):
             prefix, own = _of(part, files)
             chosen += weights(own, prefix, variant, pickle)
     return chosen
@@ -66,14 +72,15 @@ def described(files: Iterable[str], parts: Iterable[str]) -> list[str]:
     chosen = ["model_index.json"]
     for part in parts:
         prefix, own = _of(part, files)
-        if part == "scheduler":
-            chosen.append(_required(own, f"{prefix}scheduler_config.json"))
+        if part in SETTINGS:
+            chosen.append(_required(own, prefix + SETTINGS[part]))
         elif part.startswith("tokenizer"):
             _required(own, f"{prefix}tokenizer_config.json")
-            vocabularies = ("vocab.json", "tokenizer.json", "spiece.model")
+            vocabularies = ("vocab.json", "tokenizer.json", "spiece.model", "tokenizer.model")
             if not any(prefix + name in own for name in vocabularies):
                 raise Incomplete(f"lacks the vocabulary of {prefix}")
-            chosen += sorted(name for name in own if name.endswith((".json", ".txt", ".model")))
+            kinds = (".json", ".txt", ".model", ".jinja")
+            chosen += sorted(name for name in own if name.endswith(kinds))
         else:
             chosen.append(_required(own, f"{prefix}config.json"))
     return chosen

@@ -1,6 +1,7 @@
 """Where a model comes from: small and picklable, unlike the model, which loads once a process."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from inspect import signature
 from threading import Lock
@@ -11,11 +12,12 @@ import torch
 from experiments.errors import UsageError
 from experiments.models.device import select_device, select_dtype
 from experiments.models.execution import Execution
-from experiments.models.fingerprint import fingerprint
+from experiments.models.fingerprint import fingerprint, local_folder
+from experiments.models.hub import Unfetched, resolve
 from experiments.models.model import Model
 from metrics.code import door
 
-ADDRESS = ("source", "revision", "device")
+ADDRESS = ("source", "revision", "device", "offload")
 """Settings that say where weights lie or run, and nothing about the images."""
 
 _loaded: dict[str, Model] = {}  # the one model of this process; two might not fit the device
@@ -40,7 +42,8 @@ class ModelSource:
             own = signature(self.family.load).bind(**self.settings).arguments.get("own", {})
         except TypeError as error:
             raise UsageError(f"model: {self.family.__name__} is {error}") from None
-        self.family.check_settings(guidance=self.settings["guidance"], **own)
+        guidance = {k: v for k, v in self.settings.items() if k == "guidance"}
+        self.family.check_settings(**guidance | own)
 
     def load(self) -> Model:
         """The model, on its device; once a process, however often it is asked for.
@@ -82,10 +85,14 @@ class ModelSource:
 
     def inputs(self) -> dict[str, Any]:
         """What the model is on this machine, as JSON values that enter a cell's inputs."""
+        source, revision = self.settings["source"], self.settings["revision"]
+        if not (revision or local_folder(source)):  # its commit, which the cache remembers
+            with suppress(Unfetched):
+                resolve(source, revision=None, variant=None, parts=(), weights=False)
         rest = {key: value for key, value in self.settings.items() if key not in ADDRESS}
         return {
             "_target_": door(self.family),
             **rest,
-            "weights": fingerprint(self.settings["source"], self.settings["revision"]),
+            "weights": fingerprint(source, revision),
             "dtype": str(select_dtype(self.settings["dtype"], self.device)),
         }

@@ -97,6 +97,7 @@ def spec_of(
     beside = {name: Column(name, "neutral", 3) for name in cells[0].suite.scores}
     columns = {**beside, **table["columns"]}
     measured = set(scores["metric"])
+    gone = {row for row, changes in table["rows"].items() if changes is None}  # with this model
     return TableSpec(
         name=table["name"],
         title=table["title"],
@@ -107,9 +108,13 @@ def spec_of(
             if name in measured
         },
         baselines={
-            row: against
+            row: [
+                one
+                for one in ([against] if isinstance(against, str) else against)
+                if one not in gone
+            ]
             for row, against in table["baselines"].items()
-            if table["rows"].get(row, ()) is not None  # a row that this model has not
+            if row not in gone
         },
         paper=table["paper"],
         jobs=len(cells[0].jobs),

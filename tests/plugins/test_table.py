@@ -7,6 +7,7 @@ from pathlib import Path
 import diffusers
 import pytest
 
+from tests.plugins.boxes import SQUARE
 from tests.plugins.cases import CASES, built
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plugin.md").read_text(encoding="utf-8")
@@ -26,12 +27,13 @@ def test_it_names_those_that_are_tested_and_no_others():
 
 @pytest.mark.parametrize("name", CASES)
 def test_its_shapes_and_prompts_are_those_of_the_small_pipeline(name):
-    drawn, accepted, _, prompts, _ = ROWS[type(built(name)).__name__]
+    drawn, accepted, _, prompts, optimised, _ = ROWS[type(built(name)).__name__]
     case = CASES[name]
     assert drawn.count(",") + 1 == len(case.drawn)
     assert accepted.count(",") + 1 == len(case.accepted)
     assert (drawn == accepted) == (case.drawn == case.accepted)
     assert prompts == PROMPTS[case.mixes, case.mixes_all]
+    assert (optimised == "yes") == (name in SQUARE)
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -51,7 +51,7 @@ def test_what_does_not_fit_is_refused_without_weights(
 
 
 class Sketch(SimpleNamespace):
-    shifted = Model.shifted
+    shifted, opaque = Model.shifted, False
 
 
 def fits(method: Coupled, **model) -> None:
