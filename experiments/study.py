@@ -36,13 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         print(analysis(read(asked.files)), end="")
         return
-    if len(asked.files) > 1 or not asked.rows:
-        raise UsageError("a study takes one table's JSON and --rows A B; answers end in .jsonl")
+    (table, *more) = asked.files
+    if more or table.suffix != ".json" or not asked.rows:
+        parser.error("a study takes one table's JSON and --rows; answers end in .jsonl")
 
     from experiments.people.page import study
     from experiments.report.render import write_page
 
-    (table,) = asked.files
     name = f"{table.parent.name}-{table.stem}-{'-'.join(asked.rows)}-{asked.count}-{asked.seed}"
     shown = {"count": asked.count, "seed": asked.seed, "pixels": asked.pixels, "name": name}
     page = study(_results(table), asked.rows, **shown)
