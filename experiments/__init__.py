@@ -18,6 +18,7 @@ A file directly in this folder is a command, beside `compose`, which reads confi
     tables      score rows -> statistics -> a table, as text; the paper's numbers
     figures     what a table, or a learning, looks like
     report      the page that a run ends in, and the book of all tables
+    people      galleries put before people, and what they answered
     tracking    what a finished run tells Weights & Biases
     calls       what Python calls: a model in memory evaluated, pictures at hand scored
     theory      the paper's statements, measured

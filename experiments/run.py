@@ -70,7 +70,8 @@ def run(config: Config, *, overrides: Sequence[str]) -> None:
     for note in notes:
         print(note)
     if config.plan:
-        print("\n".join(line for cell in cells for line in plan(cell)))
+        lines = [line for cell in cells for line in plan(cell)]
+        print("\n".join([*lines, *_power(cells, config)]))
     elif config.shard:
         _make_shard(cells, config.shard)
     else:
@@ -80,6 +81,20 @@ def run(config: Config, *, overrides: Sequence[str]) -> None:
             _track(cells, scores, config, rows, files=files)
         if lack := unfinished(cells):
             raise UsageError(lack)
+
+
+def _power(cells: Sequence["Cell"], config: Config) -> list[str]:
+    """How many prompts would show an effect of 1 %, at the spread of what is scored already."""
+    from experiments.tables.power import planned
+
+    baselines = plain(config.table)["baselines"] if config.table else {}
+    pairs = [
+        (row, one)
+        for row, against in baselines.items()
+        for one in ([against] if isinstance(against, str) else against)
+    ]
+    unknown = "prompts that show an effect of 1 %: unknown, as no two rows are scored"
+    return list(planned(cells, pairs)) or ([unknown] if pairs else [])
 
 
 def _make_shard(cells: Sequence["Cell"], shard: str) -> None:

@@ -17,6 +17,7 @@ class GalleryBatch:
 
     images: (G, K, 3, H, W), uint8 or float in [0, 1]; prompts, names: G strings, names for errors.
     references: (G, 3, H, W) in [0, 1] and masks: (G, H, W), 1 on the object, for scores of regions.
+    digests: G names of exactly these images, under which features are kept; () keeps none.
     Raises ImageError, naming gallery and image, for one that is not finite, leaves the range or is
     constant (a failed decoder's black square has perfect scores in more than one metric).
     """
@@ -26,6 +27,7 @@ class GalleryBatch:
     names: tuple[str, ...]
     references: Tensor | None = None
     masks: Tensor | None = None
+    digests: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shape = tuple(self.images.shape)

@@ -10,8 +10,14 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from metrics import alignment, brightness, diversity, regions
-from metrics.features import BatchFeatures, BrisqueFeatures, CLIPFeatures, LPIPSFeatures
+from metrics import alignment, attributes, brightness, diversity, regions
+from metrics.features import (
+    AttributeFeatures,
+    BatchFeatures,
+    BrisqueFeatures,
+    CLIPFeatures,
+    LPIPSFeatures,
+)
 from metrics.gallery import GalleryBatch
 
 
@@ -201,3 +207,57 @@ class BrightnessMargin(Scorer):
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         return brightness.margin(batch.unit)
+
+
+class _OfAttributes(Scorer):
+    """A score of every attribute, averaged over those that the prompt leaves open.
+
+    A prompt that leaves none is scored as if it left one with a single value.
+    """
+
+    features: str
+    closed: ClassVar[float] = 1.0  # the score of an attribute with a single value
+
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        network = features.network(self.features, AttributeFeatures)
+        scores = self._of_each(features.images(self.features), network.sizes)
+        is_open = network.is_open(batch.prompts)
+        return attributes.over_open(scores, is_open, otherwise=self.closed)
+
+    @abstractmethod
+    def _of_each(self, values: Tensor, sizes: list[int]) -> Tensor:
+        """(G, K, A) -> (G, A)."""
+
+
+@dataclass(frozen=True)
+class AttributeValues(_OfAttributes):
+    """`attributes.values_shown`"""
+
+    features: str
+    convention = "mean over attributes that the prompt leaves open of how many values are shown"
+
+    def _of_each(self, values: Tensor, sizes: list[int]) -> Tensor:
+        return attributes.values_shown(values)
+
+
+@dataclass(frozen=True)
+class AttributeCoverage(_OfAttributes):
+    """`attributes.coverage`"""
+
+    features: str
+    convention = "mean over open attributes of values shown, over those that K images could show"
+
+    def _of_each(self, values: Tensor, sizes: list[int]) -> Tensor:
+        return attributes.coverage(values, sizes)
+
+
+@dataclass(frozen=True)
+class AttributeEntropy(_OfAttributes):
+    """`attributes.entropy`"""
+
+    features: str
+    closed = 0.0
+    convention = "mean over open attributes of the entropy of the values shown, in bits"
+
+    def _of_each(self, values: Tensor, sizes: list[int]) -> Tensor:
+        return attributes.entropy(values)

@@ -1,10 +1,10 @@
 """The scores of a config, and the networks that they share."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, is_dataclass
 from functools import cached_property
-from typing import Self
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
@@ -12,8 +12,20 @@ from torch import Tensor
 from metrics import weights
 from metrics.code import door, source_hash
 from metrics.features import BatchFeatures, Network
+from metrics.features.network import Kept
 from metrics.gallery import GalleryBatch, ImageError
 from metrics.scorers import Scorer
+from metrics.setscorers import SetScorer
+
+
+class ReferenceImages(Protocol):
+    """Images that sets are held against; an identity of strings says which they are."""
+
+    @property
+    def identity(self) -> Mapping[str, str]: ...
+    def batches(self) -> Iterator[Tensor]:
+        """Yields (N, 3, H, W), uint8."""
+
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -25,7 +37,8 @@ class MetricSuite:
     """Named scores over named networks.
 
     features: networks by name; they load at the first batch that needs them.
-    scores: scorers by name, the names that tables know.
+    scores: scorers by name, the names that tables know; sets: set scorers likewise, which score the
+    rows of a table; reference: the images that these are held against (see `Reference`).
     device: "auto" (an accelerator if there is one), "cpu", "cuda" or "mps"; dtype: "float32",
     "float16" or "bfloat16", for the networks that allow it; batch_size: images at a time in a
     network, which changes no score beyond rounding.
@@ -41,20 +54,26 @@ class MetricSuite:
         device: str,
         dtype: str,
         batch_size: int,
+        sets: Mapping[str, SetScorer] | None = None,
+        reference: ReferenceImages | None = None,
     ):
         self.features, self.scores = dict(features), dict(scores)
+        self.sets, self.reference = dict(sets or {}), reference
+        self.kept: Kept = {}
         if dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, not {dtype}")
         place = _device(device)
         for network in self.features.values():
             network.place(device=place, dtype=DTYPES[dtype], batch_size=batch_size)
-        for name, scorer in self.scores.items():
+        for name, scorer in {**self.scores, **self.sets}.items():
             wanted = getattr(scorer, "features", None)
             if wanted is not None and wanted not in self.features:
                 raise ValueError(
                     f"score {name} reads features {wanted!r}, but only "
                     f"{', '.join(self.features) or 'none'} are configured"
                 )
+        if reference is None and any(scorer.reference for scorer in self.sets.values()):
+            raise ValueError("sets: some need a reference, and metrics.reference is none")
 
     def only(self, names: Iterable[str]) -> Self:
         """The scores of these names, over the same networks."""
@@ -72,12 +91,22 @@ class MetricSuite:
         Code that is not the suite's own enters by the hash of its source, too. Strings only. Equal
         identities and equal images mean equal scores. Loads no network.
         """
-        networks = {
-            name: {**network.identity, **_source("network_source", network)}
-            for name, network in self.features.items()
-        }
+        return self._identities(self.scores)
+
+    @cached_property
+    def set_identities(self) -> dict[str, dict[str, str]]:
+        """`identities` of the set scores."""
+        return self._identities(self.sets)
+
+    def network_identity(self, name: str) -> dict[str, str]:
+        """What decides about the features of a network. Loads none."""
+        network = self.features[name]
+        return {**network.identity, **_source("network_source", network)}
+
+    def _identities(self, scorers: Mapping[str, Scorer | SetScorer]) -> dict[str, dict[str, str]]:
+        networks = {name: self.network_identity(name) for name in self.features}
         found = {}
-        for name, scorer in self.scores.items():
+        for name, scorer in scorers.items():
             settings: dict = asdict(scorer) if is_dataclass(scorer) else {}
             found[name] = {
                 "implementation": door(type(scorer)),
@@ -92,7 +121,8 @@ class MetricSuite:
     @cached_property
     def requirements(self) -> tuple[str, ...]:
         """The sources of weights, variants and local folders, that the scores need."""
-        wanted = {getattr(scorer, "features", None) for scorer in self.scores.values()}
+        scorers = {**self.scores, **self.sets}.values()
+        wanted = {getattr(scorer, "features", None) for scorer in scorers}
         used = [network for name, network in self.features.items() if name in wanted]
         return tuple(dict.fromkeys(source for network in used for source in network.requirements))
 
@@ -117,8 +147,12 @@ class MetricSuite:
         return scores
 
     def attempt(self, batch: GalleryBatch, names: Sequence[str]) -> dict[str, Tensor | Exception]:
-        """The scores of these names, as `score` gives them, or the error of each that fails."""
-        features = BatchFeatures(batch, self.features)
+        """The scores of these names, as `score` gives them, or the error of each that fails.
+
+        Features that are to be kept are, if the batch has digests.
+        """
+        kept = self.kept if batch.digests else {}
+        features = BatchFeatures(batch, self.features, kept)
         scores: dict[str, Tensor | Exception] = {}
         for name in names:
             try:
@@ -128,6 +162,8 @@ class MetricSuite:
                     raise ImageError(f"gallery {gallery}: its score {name} is no number")
             except Exception as error:
                 scores[name] = error
+        for name in kept:
+            features.images(name)
         return scores
 
 

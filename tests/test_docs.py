@@ -36,6 +36,8 @@ SWEEP = (
     "python -m experiments.run -m coupling=iid,repulsive optimizer=none,cno hydra/launcher=slurm"
 )
 
+STUDY = "python -m experiments.study results/table1/tiny.json --rows iid coupled --out study.html"
+
 COMPOSED = {"experiments.run": "config", "experiments.learn": "learn"}
 """The commands that take a whole configuration, and its name."""
 
@@ -48,6 +50,9 @@ ELSEWHERE = {
     "pip install '.[slurm]'": "a package index; the wheel has its own test",
     "python scripts/prepare_coco.py": "the network; tests/scripts runs it on an archive",
     "python scripts/prepare_lsun.py --size 512": "the network; tests/scripts runs it on an archive",
+    "python scripts/prepare_prompts.py parti": "the network; tests/scripts runs it on stand-ins",
+    STUDY: "the galleries of a table; tests/browser answers such a page",
+    "python -m experiments.study 'answers/*.jsonl'": "people; tests/experiments/people has answers",
     "wandb sync 'outputs/wandb/offline-run-*'": "the service",
     SWEEP: "Slurm; tests/experiments/test_slurm.py runs it with submitit's local executor",
 }

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from experiments.cells.features import keep, kept
 from experiments.cells.scorerow import ScoreRow
 from experiments.errors import UsageError
 from experiments.galleries.durable import appending, read_lines
@@ -73,6 +74,8 @@ def score(
 ) -> list[ScoreRow]:
     """Scores the galleries that have no current score row in `file`; returns those of all of them.
 
+    What the suite's set scores read of them is kept beside `file`.
+
     Args:
         jobs: ids of committed galleries.
         file: the score rows of the cell, JSON lines; made if missing.
@@ -91,12 +94,14 @@ def score(
     committed = galleries.committed()
     entries = [committed[job] for job in jobs]
     problems: dict[str, str] = {}
+    suite.kept = kept(suite, file)
     if todo := unscored(entries, suite, scores):
         with appending(file) as append:
             for metrics, batch in _batches(todo):
                 for row in _score_batch(galleries, suite, batch, metrics, problems, known or {}):
                     append(row.line())
                     scores[row.job, row.metric] = row
+        keep(suite, file, [entry.digest for entry in entries])
     if problems:
         raise UsageError("\n".join(problems.values()))
     return [scores[entry.job, metric] for entry in entries for metric in suite.identities]
@@ -115,7 +120,10 @@ def read(file: Path) -> dict[tuple[str, str], ScoreRow]:
 def unscored(
     entries: Sequence[Scorable], suite: MetricSuite, scores: Scores
 ) -> dict[tuple[str, ...], list[Scorable]]:
-    """The galleries by the metrics under which they have no current score."""
+    """The galleries by the metrics under which they have no current score.
+
+    Those that lack but features are under no metric.
+    """
     todo: dict[tuple[str, ...], list[Scorable]] = {}
     for entry in entries:
         lacks = tuple(
@@ -126,7 +134,7 @@ def unscored(
                 and known.is_current(entry.digest, identity)
             )
         )
-        if lacks:
+        if lacks or any(entry.digest not in features for features in suite.kept.values()):
             todo.setdefault(lacks, []).append(entry)
     return todo
 
@@ -218,6 +226,7 @@ def _attempt(
             names=tuple(galleries.where(entry) for entry in entries),
             references=torch.stack(references) if known else None,
             masks=torch.stack(masks) if known else None,
+            digests=tuple(entry.digest for entry in entries),
         )
         return suite.attempt(batch, metrics)
     except (ImageError, UsageError) as error:

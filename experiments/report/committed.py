@@ -11,6 +11,7 @@ import pandas as pd
 from experiments.errors import UsageError
 from experiments.tables.paper import PaperTable
 from experiments.tables.results import Results
+from experiments.tables.sets import Estimate, SetScore
 from experiments.tables.spec import TableSpec
 from experiments.tables.statistics import PairedTest
 from experiments.tables.table import Cell as TableCell
@@ -103,7 +104,14 @@ def _table(document: dict) -> Table:
         },
         gaps=tuple(document["gaps"]),
         paper=document["paper"] and PaperTable(**document["paper"]),
+        sets=tuple(map(_set_score, document.get("sets", ()))),
     )
+
+
+def _set_score(fields: dict) -> SetScore:
+    estimates = {name: Estimate(**each) for name, each in fields["differences"].items()}
+    estimate = Estimate(**fields["estimate"])
+    return SetScore(**fields | {"estimate": estimate, "differences": estimates})
 
 
 def _cell(fields: dict) -> TableCell:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,6 +21,7 @@ from experiments.tables import table as tables
 from experiments.tables import typeset
 from experiments.tables.results import Figure, Results
 from experiments.tables.scorerows import seeds_of
+from experiments.tables.sets import set_scores
 from experiments.tables.spec import TableSpec, spec_of_cell
 from experiments.tables.table import Table
 from experiments.workers.provenance import suite
@@ -50,6 +51,9 @@ def summarise(
     first = cells[0]
     spec = spec_of_cell(first, seeds=len(cells))
     table = tables.build(spec, scores, paper_model=model, allow_partial=True)
+    table = replace(table, sets=set_scores(cells))
+    if table.sets:
+        print(f"\n{typeset.sets(table)}")
     made_by = _made_by(cells, configs)
     shown = page(results_of(table, scores, cells), made_by=made_by, pictures={}, **report)
     written = write_page(shown, first.score_file.with_suffix(".html"))
@@ -110,6 +114,7 @@ def publish(
         allow_partial: print cells that lack galleries with their n instead of refusing them.
     """
     table = tables.build(spec, scores, paper_model=model, allow_partial=allow_partial)
+    table = replace(table, sets=set_scores(cells, spec.pairs))
     made_by = _made_by(cells, configs)
     stem, why = free_stem(folder, table, configs)
     results = results_of(table, scores, cells)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from experiments.galleries.durable import replace_file
 from experiments.report.noise import off_law, spectrum_line
-from experiments.tables import paper, typeset
+from experiments.tables import grids, paper, typeset
 
 HEADLINES = 4  # of a table in the book
 HINTS = {"higher": "higher is better", "lower": "lower is better", "neutral": ""}
@@ -58,6 +58,7 @@ ENVIRONMENT.globals |= {
     "DASH": typeset.DASH,
     "HINTS": HINTS,
     "HEADLINES": HEADLINES,
+    "grids": grids,
 }
 ENVIRONMENT.filters |= {
     "fixed": fixed,

@@ -19,6 +19,7 @@ import pandas as pd
 
 from experiments.errors import UsageError
 from experiments.tables import paper, scorerows
+from experiments.tables.sets import SetScore
 from experiments.tables.spec import TableSpec
 from experiments.tables.statistics import PairedTest, holm, paired
 
@@ -80,6 +81,7 @@ class Table:
     provenance: dict[str, dict[str, tuple[str, ...]]]  # metric -> field -> what occurred
     gaps: tuple[str, ...]  # what is lacking, and what becomes of it; () for a whole table
     paper: paper.PaperTable | None
+    sets: tuple[SetScore, ...] = ()  # of whole rows, score by score
 
     def cell(self, row: str, metric: str) -> Cell:
         """The cell of a row in a column."""

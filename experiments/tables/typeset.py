@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from experiments.tables import paper
+from experiments.tables import grids, paper
 
 if TYPE_CHECKING:
     from experiments.tables.spec import Column
@@ -47,12 +47,53 @@ def markdown(table: "Table") -> str:
             f"{len(tested)} Wilcoxon signed-rank tests as another. Interval and "
             f"d<sub>z</sub> (mean difference / its standard deviation) are uncorrected.",
         ]
+        parts += _power(table)
+    parts += [sets(table)] if table.sets else []
     parts += _beside_paper(table, tested)
     if table.paper and table.paper.inferred:
         inferred = "\n".join(f"- {_escape(one)}" for one in table.paper.inferred)
         parts += ["## Not stated in the paper", f"Inferred or chosen by us:\n\n{inferred}"]
     parts += ["## What made each column", _made(table)]
     return "\n\n".join(parts) + "\n"
+
+
+def sets(table: "Table") -> str:
+    """The set scores of a table, as a section."""
+    differences = grids.set_differences(table)
+    made = {score.metric: score.made for score in table.sets}
+    fields = list(dict.fromkeys(field for of in made.values() for field in of))
+    parts = [
+        "## Sets of images",
+        f"Scores of a whole row, {table.sets[0].n} {table.spec.unit}s, with 95 % intervals of a "
+        f"bootstrap over {table.spec.unit}s.",
+        _grid(*grids.set_scores(table)),
+        *(
+            [
+                f"Differences are paired, on the same halves of the {table.spec.unit}s; better and "
+                "worse where the interval excludes zero. They are not tests of the families above.",
+                _grid(*differences),
+            ]
+            if differences[1]
+            else []
+        ),
+        _grid(["", *fields], [[m, *(of.get(f, DASH) for f in fields)] for m, of in made.items()]),
+    ]
+    return "\n\n".join(parts)
+
+
+def _power(table: "Table") -> list[str]:
+    """What the tests could have seen, as a section."""
+    head, rows = grids.power(table)
+    told = (
+        "In per cent of the baseline's mean, from the spread measured here: the effect that such a "
+        "test, two-sided at 5 % and uncorrected, sees four times in five; the margin within which "
+        "the two rows are equal (two one-sided tests at 5 %); and how many it takes to see 1 %."
+    )
+    return ["## What could have been seen", told, _grid(head, rows)] if rows else []
+
+
+def _grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return grid([*map(_escape, head)], [[_escape(text) for text in row] for row in rows])
 
 
 def latex(table: "Table") -> str:

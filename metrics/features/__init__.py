@@ -1,5 +1,6 @@
 """Frozen networks. Nothing outside this package resizes or normalises an image."""
 
+from metrics.features.attributes import AttributeFeatures, ReadAttributes, ZeroShotAttributes
 from metrics.features.brisque import BrisqueFeatures
 from metrics.features.clip import CLIPFeatures
 from metrics.features.lpips import LPIPSFeatures
@@ -7,11 +8,14 @@ from metrics.features.network import BatchFeatures, Network
 from metrics.features.sscd import SSCDOnnx, SSCDTorchScript
 
 __all__ = [
+    "AttributeFeatures",
     "BatchFeatures",
     "BrisqueFeatures",
     "CLIPFeatures",
     "LPIPSFeatures",
     "Network",
+    "ReadAttributes",
     "SSCDOnnx",
     "SSCDTorchScript",
+    "ZeroShotAttributes",
 ]

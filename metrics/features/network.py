@@ -1,6 +1,6 @@
 """What every frozen network is: named cheaply, loaded on first use, run in chunks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import ClassVar, TypeVar
 
 import torch
@@ -10,6 +10,9 @@ from metrics import weights
 from metrics.gallery import GalleryBatch
 
 N = TypeVar("N", bound="Network")
+
+Kept = Mapping[str, MutableMapping[str, Tensor]]
+"""Features of galleries, (K, F), by the name of their network and the digest of their images."""
 
 
 class Network:
@@ -69,11 +72,12 @@ class Network:
 class BatchFeatures:
     """The features of one batch of galleries, by the name of their network.
 
-    Each is computed at its first use, and shared by the scores that read it.
+    Each is computed at its first use, and shared by the scores that read it; those of a name in
+    `kept` are looked up there first, and put there.
     """
 
-    def __init__(self, batch: GalleryBatch, networks: Mapping[str, Network]):
-        self._batch, self._networks = batch, networks
+    def __init__(self, batch: GalleryBatch, networks: Mapping[str, Network], kept: Kept):
+        self._batch, self._networks, self._kept = batch, networks, kept
         self._images: dict[str, Tensor] = {}
         self._texts: dict[tuple[str, str], Tensor] = {}
 
@@ -88,9 +92,14 @@ class BatchFeatures:
     def images(self, name: str) -> Tensor:
         """Features of the images, (G, K, F)."""
         if name not in self._images:
-            images = self._batch.images
-            flat = self._networks[name].images(images.flatten(0, 1))
-            self._images[name] = flat.unflatten(0, images.shape[:2])
+            kept, digests = self._kept.get(name, {}), self._batch.digests
+            if kept and all(digest in kept for digest in digests):
+                self._images[name] = torch.stack([kept[digest] for digest in digests])
+            else:
+                images = self._batch.images
+                flat = self._networks[name].images(images.flatten(0, 1))
+                self._images[name] = flat.unflatten(0, images.shape[:2])
+                kept |= zip(digests, self._images[name], strict=False)
         return self._images[name]
 
     def texts(self, name: str, prefix: str) -> Tensor:

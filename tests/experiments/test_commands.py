@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OPTIONS = ("verify", "redraw", "report", "table3", "doctor")
+OPTIONS = ("verify", "redraw", "report", "study", "table3", "doctor")
 WORDS = ("run", "learn", "noise", "replay")
 
 WITHOUT_TORCH = """

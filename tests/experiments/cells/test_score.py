@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ class MeanLevel:
 
     version: str = "1"
     scored: int = 0
+    sets: ClassVar = {}
 
     @property
     def identities(self):

@@ -1,0 +1,1 @@
+"""Galleries of two rows put before people, and what they answered."""

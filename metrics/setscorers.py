@@ -1,0 +1,193 @@
+"""The set scores that a config names: one number for a whole table row, from features of a network.
+
+Beside `scorers`, whose scores are of single galleries.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import ClassVar
+
+from torch import Tensor
+
+from metrics import attributes, sets
+from metrics.features import AttributeFeatures, Network
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Features of the images that a row is held against, (M, F); what scores derive is kept."""
+
+    features: Tensor
+
+    @cached_property
+    def gaussian(self) -> sets.Gaussian:
+        return sets.Gaussian.of(self.features)
+
+    def radii(self, k: int) -> Tensor:
+        return _radii(self, k)
+
+
+_radii = cache(lambda reference, k: sets.radii(reference.features, k))
+
+
+@dataclass(frozen=True, eq=False)
+class SetRow:
+    """A table row: features of all its galleries, (P, S, K, F) for P prompts with S galleries each,
+    and the network that made them.
+    """
+
+    features: Tensor
+    prompts: Sequence[str]
+    network: Network
+
+    @property
+    def images(self) -> Tensor:
+        """All images as one set, (P S K, F)."""
+        return self.features.flatten(0, 2)
+
+    def at(self, numbers: Tensor) -> "SetRow":
+        """The row of these prompts alone."""
+        chosen = [self.prompts[number] for number in numbers.tolist()]
+        return SetRow(self.features[numbers], chosen, self.network)
+
+
+class SetScorer(ABC):
+    """One score of a table row.
+
+    features: the name of a network in the suite. convention and version: as of a `Scorer`; better:
+    higher, lower or neutral; reference: whether it reads one.
+    """
+
+    features: str
+    convention: ClassVar[str]
+    better: ClassVar[str]
+    version: ClassVar[int] = 1
+    reference: ClassVar[bool] = True
+
+    @abstractmethod
+    def __call__(self, row: SetRow, reference: Reference) -> float: ...
+
+
+@dataclass(frozen=True)
+class FrechetDistance(SetScorer):
+    """`sets.frechet`"""
+
+    features: str
+    convention = "Frechet distance of Gaussians, covariances with n - 1"
+    better = "lower"
+
+    def __call__(self, row: SetRow, reference: Reference) -> float:
+        return sets.frechet(reference.gaussian, sets.Gaussian.of(row.images))
+
+
+@dataclass(frozen=True)
+class KernelDistance(SetScorer):
+    """`sets.kernel_distance`"""
+
+    features: str
+    convention = "unbiased squared MMD, cubic kernel, of the whole sets"
+    better = "lower"
+
+    def __call__(self, row: SetRow, reference: Reference) -> float:
+        return sets.kernel_distance(row.images, reference.features)
+
+
+@dataclass(frozen=True)
+class Precision(SetScorer):
+    """`sets.precision`"""
+
+    features: str
+    neighbours: int
+    convention = "share of images within reach of a reference image"
+    better = "higher"
+
+    def __call__(self, row: SetRow, reference: Reference) -> float:
+        radii = reference.radii(self.neighbours)
+        return sets.precision(row.images, reference.features, radii)
+
+
+@dataclass(frozen=True)
+class Recall(SetScorer):
+    """`sets.recall`"""
+
+    features: str
+    neighbours: int
+    convention = "share of reference images within reach of an image"
+    better = "higher"
+
+    def __call__(self, row: SetRow, reference: Reference) -> float:
+        return sets.recall(row.images, reference.features, k=self.neighbours)
+
+
+@dataclass(frozen=True)
+class Density(SetScorer):
+    """`sets.density`"""
+
+    features: str
+    neighbours: int
+    convention = "mean number of reference images within whose reach an image is, over k"
+    better = "higher"
+
+    def __call__(self, row: SetRow, reference: Reference) -> float:
+        radii = reference.radii(self.neighbours)
+        return sets.density(row.images, reference.features, radii, k=self.neighbours)
+
+
+@dataclass(frozen=True)
+class Coverage(SetScorer):
+    """`sets.coverage`"""
+
+    features: str
+    neighbours: int
+    convention = "share of reference images with an image within reach"
+    better = "higher"
+
+    def __call__(self, row: SetRow, reference: Reference) -> float:
+        radii = reference.radii(self.neighbours)
+        return sets.coverage(row.images, reference.features, radii)
+
+
+@dataclass(frozen=True)
+class SetVendi(SetScorer):
+    """`sets.vendi`"""
+
+    features: str
+    convention = "order 1, cosine kernel, over all galleries"
+    better = "higher"
+    reference = False
+
+    def __call__(self, row: SetRow, reference: Reference) -> float:
+        return sets.vendi(row.images)
+
+
+@dataclass(frozen=True)
+class WithinShare(SetScorer):
+    """`sets.within_share`"""
+
+    features: str
+    convention = "mean 1 - cos within galleries over that between prompts"
+    better = "higher"
+    reference = False
+
+    def __call__(self, row: SetRow, reference: Reference) -> float:
+        return sets.within_share(row.features)
+
+
+@dataclass(frozen=True)
+class OpenValues(SetScorer):
+    """Mean of `attributes.values_shown` of one attribute, over the prompts that leave it open."""
+
+    features: str
+    attribute: str
+    convention = "mean number of values that a gallery shows, where the prompt leaves it open"
+    better = "higher"
+    reference = False
+
+    def __call__(self, row: SetRow, reference: Reference) -> float:
+        if not isinstance(row.network, AttributeFeatures):
+            raise ValueError(f"features {self.features} are no attributes")
+        number = list(row.network.attributes).index(self.attribute)
+        shown = attributes.values_shown(row.features)[..., number]
+        return float(shown[row.network.is_open(row.prompts)[:, number]].mean())
