@@ -11,11 +11,13 @@ import pandas as pd
 
 from experiments.cells.account import account
 from experiments.cells.cell import Cell
+from experiments.errors import UsageError
 from experiments.galleries.durable import replace_file
+from experiments.report.book import write_book
 from experiments.report.committed import digest
 from experiments.report.noise import averages
 from experiments.report.overwriting import free_stem
-from experiments.report.page import page
+from experiments.report.page import data_of, findings_of, page
 from experiments.report.render import write_page
 from experiments.tables import table as tables
 from experiments.tables import typeset
@@ -34,7 +36,7 @@ def summarise(
     configs: Mapping[str, Mapping],
     report: Mapping[str, Any],
 ) -> list[Path]:
-    """Prints the mean, standard deviation and n of every metric of one cell; writes its page.
+    """Prints the mean of every metric of one cell; writes its page.
 
     With several seeds there is a cell for each, and the page is that of the first one's scores.
 
@@ -45,18 +47,18 @@ def summarise(
     Returns:
         All that was written.
     """
-    values = scores.groupby("metric", sort=False)["value"].agg(["mean", "std", "count"])
-    print(values.to_markdown(floatfmt=".4f"))
     first = cells[0]
     spec = spec_of_cell(first, seeds=len(cells))
     table = tables.build(spec, scores, paper_model=model, allow_partial=True)
     made_by = _made_by(cells, configs)
-    shown = page(results_of(table, scores, cells), made_by=made_by, pictures={}, **report)
+    files = [cell.score_file.name for cell in cells]
+    results = results_of(table, scores, cells)
+    shown = page(results, made_by=made_by, pictures={}, **report, files=files)
     written = write_page(shown, first.score_file.with_suffix(".html"))
-    print()
+    print(f"\n{typeset.plain(table)}\n")
     for cell in cells:
-        print(f"galleries: {cell.place}\nscores:    {cell.score_file}")
-    print(f"page:      {written}")
+        print(f"galleries  {cell.place}\nscores     {cell.score_file}")
+    _end_in(written)
     return [written]
 
 
@@ -72,7 +74,8 @@ def publish(
     report: Mapping[str, Any],
     allow_partial: bool,
 ) -> list[Path]:
-    """Writes a table, its pictures, what made them and its page to `folder`, and prints the table.
+    """Writes a table, its pictures, what made them and its page to `folder`; prints what it found,
+    the means, and where all of it is.
 
     One that is there and has more to show stays, see `overwriting`.
 
@@ -97,15 +100,29 @@ def publish(
     ]
     pictures = {name: paths[0] for name, paths in drawn.items()}
     digested = digest(folder / f"{stem}.json")
-    shown = page(results, made_by=made_by, pictures=pictures, **report, digest=digested)
+    files = data_of(folder, stem)
+    shown = page(
+        results, made_by=made_by, pictures=pictures, **report, digest=digested, files=files
+    )
     written = write_page(shown, folder / f"{stem}.html")
-    print(f"\n{typeset.markdown(table)}")
-    print("The pictures, and the table in every form:\n")
-    print("\n".join(f"  {path}" for path in paths))
+    for finding in findings_of(results, configs):
+        print(f"\n{finding}")
+    print(f"\n{typeset.plain(table)}\n")
     if why:
-        print(f"\n{why}")
-    print(f"\nAll of it on one page: {written}")
+        print(why)
+    print(f"the table in every form, its scores and its figures  {folder / stem}.*")
+    _end_in(written)
     return [*paths, written]
+
+
+def _end_in(written: Path) -> None:
+    """Says where a page is; the book beside it gets to know of it."""
+    folder = written.parent.parent
+    try:
+        write_book(folder, anew=False)
+    except UsageError as error:
+        print(f"the book of all tables was not written: {error}")
+    print(f"all of it on one page  {written.resolve().as_uri()}")
 
 
 def results_of(table: Table, scores: pd.DataFrame, cells: Sequence[Cell]) -> Results:
