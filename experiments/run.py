@@ -2,11 +2,14 @@
 
     python -m experiments.run model=tiny coupling=repulsive
     python -m experiments.run experiment=table1 model=tiny
+    python -m experiments.run -m coupling=iid,repulsive
 
-A mistake in the configuration ends the run before any model is loaded. Exit status: 0 done, 1 an
-error in one line, 75 pre-empted (see `preemption`), 130 stopped by Ctrl-C.
+A sweep over methods (-m) ends in a table of its runs. A mistake in the configuration ends the run
+before any model is loaded. Exit status: 0 done, 1 an error in one line, 75 pre-empted (see
+`preemption`), 130 stopped by Ctrl-C.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,7 +135,7 @@ def _publish(
     notes: Sequence[str],
 ) -> Sequence[Path]:
     """Writes and prints the table of a configuration, or the summary of its one cell."""
-    from experiments.report.publish import publish, summarise
+    from experiments.report.publish import end_in, publish, summarise
     from experiments.tables.spec import spec_of
 
     shown: dict[str, Any] = {
@@ -144,7 +147,7 @@ def _publish(
         return summarise(cells, scores, **shown)
     table = plain(config.table)
     figures = build("table.figures", config) or {}
-    published_table = publish(
+    written = publish(
         spec_of(table, cells, scores, notes=notes),
         cells,
         scores,
@@ -153,8 +156,9 @@ def _publish(
         allow_partial=config.allow_partial,
         **shown,
     )
-    print(published_table)
-    return [*published_table.files, published_table.page]
+    print(written)
+    end_in(written.page)
+    return [*written.files, written.page]
 
 
 def _track(
@@ -172,6 +176,17 @@ def _track(
         tracker(cells, scores, configs=configs, model=config.model.name, table=table, files=files)
 
 
+def _sweep(words: Sequence[str]) -> None:
+    """Writes the table of a sweep that has ended."""
+    if "-m" in words or "--multirun" in words:
+        from experiments.cells.sweep import table_of_sweep
+
+        with command():
+            if found := table_of_sweep(words):
+                config, shared = found
+                run(config, overrides=shared)
+
+
 def _check(config: Config, overrides: Sequence[str]) -> None:
     """Raises UsageError for what can be told before torch is imported."""
     require_kinds(config, overrides)
@@ -185,3 +200,4 @@ def _check(config: Config, overrides: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     start(main, name="config")
+    _sweep(sys.argv[1:])

@@ -19,6 +19,23 @@ from experiments.galleries.durable import replace_file
 from experiments.theory import factors, feasible, first_order, named, separation, single
 from experiments.theory.evidence import Evidence, Violation
 
+SAYS = {
+    "Figure 1": "Under every named coupling of two noises each of them alone is N(0, I), and their "
+    "covariance is what the coupling says.",
+    "Proposition 3.1": "Equicorrelated noises exist exactly for ρ from -1/(K-1) to 1, and no "
+    "coupling has a smaller largest correlation than the repulsive one's, -1/(K-1).",
+    "Proposition 3.2": "No coupling moves the mean score of single images; it may move scores of "
+    "galleries.",
+    "Proposition A.2": "For linear features the repulsive coupling separates most, and makes least "
+    "similar at every bandwidth.",
+    "Theorem 3.3": "Every correlation matrix R is A Aᵀ for some A with rows of unit norm, and "
+    "every such A gives one.",
+    "Theorem A.3": "What a coupling changes is, to first order, known from independent noises "
+    "alone: over pairs, the sum of their correlation times the expected trace of the mixed "
+    "derivative.",
+}
+"""The statements, in words."""
+
 
 @command()
 def main() -> int:
@@ -49,12 +66,14 @@ def main() -> int:
 
 
 def report(findings: list[Evidence]) -> str:
-    """Markdown: every statement, what was measured, its figure."""
+    """Markdown: every statement in words, what was measured, its figure."""
     parts = [
-        f"## {found.statement}\n\n{found.measured}.\n\n![{found.statement}]({found.figure.name})"
+        f"## {found.statement}\n\n> {SAYS[found.statement.partition(',')[0]]}\n\n"
+        f"It holds. {found.measured}.\n\n![{found.statement}, drawn]({found.figure.name})"
         for found in findings
     ]
-    return "\n\n".join(["# The statements of the paper, measured", *parts]) + "\n"
+    title = "# The statements of the paper, measured"
+    return "\n\n".join([title, f"All {len(parts)} hold, as measured here.", *parts]) + "\n"
 
 
 if __name__ == "__main__":

@@ -2,22 +2,27 @@
 
 A page with galleries is a run's, and stays as it is while its table does. Every other table gets
 its page from its files, less the galleries; Markdown without a table becomes a page of its own.
+Tables stand in the paper's order, and what is not the paper's after them.
 """
 
 import base64
+import io
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from markdown_it import MarkdownIt
-from markupsafe import Markup
+from markupsafe import Markup, escape
+from PIL import Image
 
 from experiments.report.committed import Published, digest, published
 from experiments.report.effects import Effect, effects
-from experiments.report.page import page
+from experiments.report.page import HOME, data_of, findings_of, page
 from experiments.report.pictures import Picture, thumbnail
 from experiments.report.render import html, write_page
+from experiments.tables.finding import Finding
 from experiments.tables.table import Table
+from experiments.tables.typeset import numbered
 
 
 @dataclass(frozen=True)
@@ -26,43 +31,55 @@ class Chapter:
 
     Attributes:
         link: its file, relative to the index.
+        about: of a text, its first lines.
         table: None where the page is a text.
         digest: of the table's JSON, or "".
-        effects: of the table, by row and baseline.
+        findings, effects: of the table; effects by row and baseline.
     """
 
     title: str
     link: str
     picture: Picture | None
+    about: str = ""
     table: Table | None = None
     digest: str = ""
+    findings: tuple[Finding, ...] = ()
     effects: dict[tuple[str, str], list[Effect]] = field(default_factory=dict)
 
 
-def write_book(folder: Path) -> Path:
-    """Writes the pages that are missing under `folder`, and index.html; returns its path.
+def write_book(folder: Path, *, anew: bool = True) -> Path:
+    """Writes the pages under `folder`, and index.html; returns its path.
+
+    anew: whether pages that are there are written again, if they are no run's.
 
     Raises:
-        UsageError: there is no such folder.
+        UsageError: there is no such folder, or a table in it cannot be read.
     """
-    tables = published(folder)
+    tables = sorted(published(folder), key=_place)
     of_tables = {table.path.with_suffix(".md") for table in tables}
     texts = [path for path in sorted(folder.glob("*/*.md")) if path not in of_tables]
-    chapters = [_of_table(table, folder) for table in tables]
+    chapters = [_of_table(table, folder, anew=anew) for table in tables]
     others = [_of_text(path, folder) for path in texts]
-    return write_page(html("book.html", tables=chapters, texts=others), folder / "index.html")
+    runs = sorted(path.relative_to(folder).as_posix() for path in folder.glob("scores/*.html"))
+    book = html("book.html", home="", tables=chapters, texts=others, runs=runs)
+    return write_page(book, folder / "index.html")
 
 
-def _of_table(published: Published, folder: Path) -> Chapter:
+def _place(of: Published) -> tuple[float, Path]:
+    spec, paper = of.table.spec, of.table.paper
+    return (paper.number if paper and spec.name == spec.paper else float("inf"), of.path)
+
+
+def _of_table(published: Published, folder: Path, *, anew: bool) -> Chapter:
     path, table, pictures = published.path.with_suffix(".html"), published.table, published.pictures
     of_table = digest(published.path)
-    if not _is_of_a_run(path, of_table):
-        results, made_by = published.results(), published.made_by
+    if not _is_kept(path, of_table, anew=anew):
         shown = page(
-            results, made_by=made_by, pictures=pictures, digest=of_table, galleries=0, pixels=1
-        )
+            published.results(), made_by=published.made_by, pictures=pictures, digest=of_table,
+            galleries=0, pixels=1, files=data_of(published.path.parent, path.stem),
+        )  # fmt: skip
         write_page(shown, path)
-    title = table.spec.title
+    title = numbered(table)
     picture = pictures.get("galleries") or next(iter(pictures.values()), None)
     return Chapter(
         title=title,
@@ -70,13 +87,16 @@ def _of_table(published: Published, folder: Path) -> Chapter:
         picture=thumbnail(picture, title) if picture else None,
         table=table,
         digest=of_table,
+        findings=findings_of(published.results(), published.made_by["configs"]),
         effects=effects(table),
     )
 
 
-def _is_of_a_run(path: Path, of_table: str) -> bool:
+def _is_kept(path: Path, of_table: str, *, anew: bool) -> bool:
+    """Whether a page is of this table, and has galleries or is not to be written again."""
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    return f'<meta name="table" content="{of_table}">' in text and 'id="galleries"' in text
+    is_of_it = f'<meta name="table" content="{of_table}">' in text
+    return is_of_it and ('id="galleries"' in text or not anew)
 
 
 def _of_text(path: Path, folder: Path) -> Chapter:
@@ -84,17 +104,40 @@ def _of_text(path: Path, folder: Path) -> Chapter:
     source = path.read_text(encoding="utf-8")
     title = next((line[2:] for line in source.splitlines() if line.startswith("# ")), path.stem)
     body = MarkdownIt("commonmark").enable("table").render(source)
+    about = re.search(r"<li>(.*?)</li>", body, re.S) or re.search(r"<p>(.*?)</p>", body, re.S)
     body = re.sub(r'src="([^":]+\.png)"', lambda found: _inlined(path.parent, found), body)
+    body = re.sub(r"<th([^>]*)></th>", r"<td\1></td>", body)
     target = write_page(
-        html("text.html", title=title, body=Markup(body)), path.with_suffix(".html")
-    )
+        html(
+            "text.html", home=HOME, title=title, body=Markup(_in_frames(body, title)),
+            files=data_of(path.parent, path.stem),
+        ),
+        path.with_suffix(".html"),
+    )  # fmt: skip
     pictures = [path.with_suffix(".png"), *sorted(path.parent.glob("*.png"))]
     picture = next((thumbnail(each, title) for each in pictures if each.is_file()), None)
-    return Chapter(title, target.relative_to(folder).as_posix(), picture)
+    link = target.relative_to(folder).as_posix()
+    return Chapter(title, link, picture, Markup(re.sub(r"<[^>]+>", "", about[1] if about else "")))
+
+
+def _in_frames(body: str, title: str) -> str:
+    """Every table in a frame that scrolls, by the heading that it stands under."""
+    parts, under = re.split(r"(<h\d>.*?</h\d>)", body), str(escape(title))
+    for i, part in enumerate(parts):
+        under = re.sub(r"<[^>]+>", "", part) if part.startswith("<h") else under
+        frame = f'<div class="wide" tabindex="0" role="region" aria-label="{under}">'
+        for k in range(part.count("<table>")):
+            label = frame.replace(under, f"{under}, {k + 1}") if k else frame
+            part = part.replace("<table>", f'{label}<table class="data">', 1)
+        parts[i] = part.replace("</table>", "</table></div>")
+    return "".join(parts)
 
 
 def _inlined(folder: Path, found: re.Match) -> str:
     path = folder / found.group(1)
     if not path.is_file():
         return found.group(0)
-    return f'src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode("ascii")}"'
+    buffer = io.BytesIO()
+    with Image.open(path) as image:
+        image.convert("RGB").save(buffer, format="WEBP", lossless=True)
+    return f'src="data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode("ascii")}"'

@@ -11,7 +11,8 @@ HALF = 47.0
 
 @dataclass(frozen=True)
 class Effect:
-    """A comparison in one column; `scale` is the furthest from zero that a bar of it reaches."""
+    """A comparison in one column; `scale` is the furthest from zero that a bar of it reaches, its
+    interval as wide as the correction makes it."""
 
     column: Column
     comparison: Comparison
@@ -35,7 +36,7 @@ def effects(table: Table) -> dict[tuple[str, str], list[Effect]]:
             if cell.metric == metric
             for comparison in cell.comparisons
         ]
-        ends = (end for _, each in tested for end in (each.test.ci_low, each.test.ci_high))
+        ends = (end for _, each in tested for end in each.corrected)
         scale = max(map(abs, ends), default=0.0)
         for pair, comparison in tested:
             found[pair].append(Effect(column, comparison, scale))

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isnan
+from typing import Any
 
 import pandas as pd
 
+from experiments.cells.score import Galleries
+from experiments.galleries.folder import Archive
 from experiments.report.pictures import Picture, photo
 from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
@@ -15,14 +18,25 @@ from experiments.tasks.job import Job
 Values = Mapping[str, pd.Series]
 """Of a job: metric -> its value by row, NaN where there is none."""
 
+Score = tuple[Column, float, float | None]
+"""A value in a column, and its difference to the row's first baseline, if there is one."""
+
+WEIGHT = 900_000
+"""Bytes of pictures, as text, that a page takes: it is to be sent, and opened on a phone."""
+
 
 @dataclass(frozen=True)
 class Strip:
-    """One gallery; scores are (column, value, difference to the row's first baseline or None)."""
+    """One gallery.
+
+    `folder` is where its images are made again from, with the seed; "" where they cannot be.
+    """
 
     row: str
     images: list[Picture]
-    scores: list[tuple[Column, float, float | None]]
+    scores: list[Score]
+    folder: str
+    seed: int | None
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,7 @@ def wall(results: Results, *, galleries: int | None, pixels: int) -> Wall | None
     """The galleries of the first prompts that any method has images of; None where there are none.
 
     Args:
-        galleries: how many prompts are shown; None for all.
+        galleries: how many prompts are shown at most; None for as many as `WEIGHT` allows.
         pixels: larger images are reduced to as many on their longer side.
     """
     committed = {row: there.committed() for row, there in results.galleries.items()}
@@ -58,34 +72,45 @@ def wall(results: Results, *, galleries: int | None, pixels: int) -> Wall | None
     shown = shown[:galleries]
     if not shown:
         return None
-
-    def strip(row: str, job: Job) -> Strip:
-        images = results.galleries[row].read(committed[row][job.id])
-        pictures = [
-            photo(image, f"image {k} of {len(images)}, {row}: {job.title}", pixels=pixels)
-            for k, image in enumerate(images, start=1)
-        ]
-        return Strip(row, pictures, _scores(spec, values[job.id], row))
-
     spec = results.table.spec
     of_metric = {
         metric: pivot(results.scores, metric, rows=spec.rows).reindex([job.id for job in shown])
         for metric in spec.columns
     }
-    values = {job.id: {m: found.loc[job.id] for m, found in of_metric.items()} for job in shown}
-    exhibits = [
-        Exhibit(
-            title=job.title,
-            strips=[strip(row, job) for row, there in committed.items() if job.id in there],
-            keys=_keys(spec, values[job.id]),
-        )
-        for job in shown
-    ]
-    groups = [f"{row} – {baseline}" for row, baseline in spec.pairs]
+    exhibits: list[Exhibit] = []
+    weight = 0
+    for job in shown:
+        values = {metric: found.loc[job.id] for metric, found in of_metric.items()}
+        strips = [
+            _strip(
+                row, results.galleries[row], there[job.id], job, pixels, _scores(spec, values, row)
+            )
+            for row, there in committed.items()
+            if job.id in there
+        ]
+        weight += sum(len(image.uri) for strip in strips for image in strip.images)
+        if exhibits and weight > WEIGHT:
+            break
+        exhibits.append(Exhibit(job.title, strips, _keys(spec, values)))
+    groups = [f"{row} against {baseline}" for row, baseline in spec.pairs]
     return Wall(exhibits, len(results.jobs), groups or list(spec.rows))
 
 
-def _scores(spec: TableSpec, values: Values, row: str) -> list[tuple[Column, float, float | None]]:
+def _strip(
+    row: str, galleries: Galleries, entry: Any, job: Job, pixels: int, scores: list[Score]
+) -> Strip:
+    images = galleries.read(entry)
+    pictures = [
+        photo(image, f"image {k} of {len(images)}, {row}: {job.title}", pixels=pixels)
+        for k, image in enumerate(images, start=1)
+    ]
+    # what replay can make again: our own images, all of a gallery, and not around an object
+    ours = isinstance(galleries, Archive) and "method" not in galleries.inputs
+    seed = galleries.inputs.get("seed") if isinstance(galleries, Archive) else None
+    return Strip(row, pictures, scores, galleries.where(entry) if ours else "", seed)
+
+
+def _scores(spec: TableSpec, values: Values, row: str) -> list[Score]:
     found = []
     for metric, column in spec.columns.items():
         value = values[metric][row]

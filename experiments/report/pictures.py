@@ -10,16 +10,21 @@ from PIL import Image
 
 FIGURE_PIXELS = 1400  # the width of a figure on a page, at twice its density
 THUMBNAIL_PIXELS = 640
+WHITE = 250  # grey level, and above
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with its size in pixels; `alt` says what it shows."""
+    """A picture with its size in pixels; `alt` says what it shows.
+
+    drawing: of lines on white, which may be shown as light lines on dark.
+    """
 
     uri: str
     width: int
     height: int
     alt: str
+    drawing: bool
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,10 @@ class Plate:
     name: str
     picture: Picture
     files: tuple[str, ...]
+
+    @property
+    def drawing(self) -> bool:
+        return self.picture.drawing
 
 
 def photo(image: np.ndarray, alt: str, *, pixels: int) -> Picture:
@@ -64,4 +73,9 @@ def _webp(image: Image.Image, alt: str, *, quality: int) -> Picture:
     buffer = io.BytesIO()
     image.save(buffer, format="WEBP", quality=quality, method=5)
     encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return Picture(f"data:image/webp;base64,{encoded}", *image.size, alt)
+    return Picture(f"data:image/webp;base64,{encoded}", *image.size, alt, _is_drawing(image))
+
+
+def _is_drawing(image: Image.Image) -> bool:
+    """Whether most of it is white."""
+    return float((np.asarray(image.convert("L")) > WHITE).mean()) > 0.5

@@ -11,11 +11,13 @@ import pandas as pd
 
 from experiments.cells.account import account
 from experiments.cells.cell import Cell
+from experiments.errors import UsageError
 from experiments.galleries.durable import replace_file
+from experiments.report.book import write_book
 from experiments.report.committed import digest
 from experiments.report.noise import averages
 from experiments.report.overwriting import free_stem
-from experiments.report.page import page
+from experiments.report.page import data_of, findings_of, page
 from experiments.report.render import write_page
 from experiments.tables import table as tables
 from experiments.tables import typeset
@@ -35,7 +37,7 @@ def summarise(
     configs: Mapping[str, Mapping],
     report: Mapping[str, Any],
 ) -> list[Path]:
-    """Prints the mean, standard deviation and n of every metric of one cell; writes its page.
+    """Prints the mean of every metric of one cell; writes its page.
 
     With several seeds there is a cell for each, and the page is that of the first one's scores.
 
@@ -46,8 +48,6 @@ def summarise(
     Returns:
         All that was written.
     """
-    values = scores.groupby("metric", sort=False)["value"].agg(["mean", "std", "count"])
-    print(values.to_markdown(floatfmt=".4f"))
     first = cells[0]
     spec = spec_of_cell(first, seeds=len(cells))
     table = tables.build(spec, scores, paper_model=model, allow_partial=True)
@@ -55,12 +55,14 @@ def summarise(
     if table.sets:
         print(f"\n{typeset.sets(table)}")
     made_by = _made_by(cells, configs)
-    shown = page(results_of(table, scores, cells), made_by=made_by, pictures={}, **report)
+    files = [cell.score_file.name for cell in cells]
+    results = results_of(table, scores, cells)
+    shown = page(results, made_by=made_by, pictures={}, **report, files=files)
     written = write_page(shown, first.score_file.with_suffix(".html"))
-    print()
+    print(f"\n{typeset.plain(table)}\n")
     for cell in cells:
-        print(f"galleries: {cell.place}\nscores:    {cell.score_file}")
-    print(f"page:      {written}")
+        print(f"galleries  {cell.place}\nscores     {cell.score_file}")
+    end_in(written)
     return [written]
 
 
@@ -69,26 +71,25 @@ class Publication:
     """A table that was written; as text, what is printed of it.
 
     Attributes:
+        findings: what its tests say, in words.
         files: the table in every form, its scores and its pictures.
         pictures: those that are PNG, by name.
         note: why it has not its model's name, or "".
     """
 
     table: Table
+    findings: Sequence[str]
     files: Sequence[Path]
     pictures: Mapping[str, Path]
     page: Path
     note: str
 
     def __str__(self) -> str:
-        files = "\n".join(f"  {path}" for path in self.files)
-        parts = [
-            f"\n{typeset.markdown(self.table)}",
-            f"The pictures, and the table in every form:\n\n{files}",
-            *filter(None, [self.note]),
-            f"All of it on one page: {self.page}",
-        ]
-        return "\n\n".join(parts)
+        every = (
+            f"the table in every form, its scores and its figures  {self.page.with_suffix('')}.*"
+        )
+        told = [*self.findings, typeset.plain(self.table)]
+        return "\n".join([*(f"\n{part}" for part in told), "", *filter(None, [self.note]), every])
 
 
 def publish(
@@ -126,8 +127,26 @@ def publish(
     ]
     pictures = {name: paths[0] for name, paths in drawn.items()}
     digested = digest(folder / f"{stem}.json")
-    shown = page(results, made_by=made_by, pictures=pictures, **report, digest=digested)
-    return Publication(table, paths, pictures, write_page(shown, folder / f"{stem}.html"), why)
+    shown = page(
+        results,
+        made_by=made_by,
+        pictures=pictures,
+        **report,
+        digest=digested,
+        files=data_of(folder, stem),
+    )
+    written = write_page(shown, folder / f"{stem}.html")
+    return Publication(table, findings_of(results, configs), paths, pictures, written, why)
+
+
+def end_in(page: Path) -> None:
+    """Says where a page is; the book beside it gets to know of it."""
+    folder = page.parent.parent
+    try:
+        write_book(folder, anew=False)
+    except UsageError as error:
+        print(f"the book of all tables was not written: {error}")
+    print(f"all of it on one page  {page.resolve().as_uri()}")
 
 
 def results_of(table: Table, scores: pd.DataFrame, cells: Sequence[Cell]) -> Results:

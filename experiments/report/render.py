@@ -13,6 +13,7 @@ from experiments.report.noise import off_law, spectrum_line
 from experiments.tables import grids, paper, typeset
 
 HEADLINES = 4  # of a table in the book
+FIRST = 12  # galleries of a page that are seen at once
 HINTS = {"higher": "higher is better", "lower": "lower is better", "neutral": ""}
 
 
@@ -55,6 +56,7 @@ ENVIRONMENT.globals |= {
     "script": _asset("page.js"),
     "source_of_paper": paper.source,
     "best_mean": typeset.best_mean,
+    "FIRST": FIRST,
     "DASH": typeset.DASH,
     "HINTS": HINTS,
     "HEADLINES": HEADLINES,
@@ -70,6 +72,7 @@ ENVIRONMENT.filters |= {
     "heading": typeset.heading,
     "marks": typeset.marks,
     "model_title": typeset.model_title,
+    "numbered": typeset.numbered,
     "p_value": typeset.p_value,
     "over_seeds": typeset.over_seeds,
     "ratio": typeset.ratio,

@@ -72,6 +72,13 @@ def paired(a: Sequence[float], b: Sequence[float]) -> PairedTest:
     return PairedTest(n, mean, mean, mean, t_p=p, wilcoxon_p=p, dz=None)
 
 
+def interval(test: PairedTest, confidence: float) -> tuple[float, float]:
+    """The interval of its difference at another confidence than 95 %."""
+    quantiles = stats.t.ppf((1 + np.array([confidence, 0.95])) / 2, test.n - 1)
+    half = (test.ci_high - test.ci_low) / 2 * float(quantiles[0] / quantiles[1])
+    return test.difference - half, test.difference + half
+
+
 def equivalence(a: Sequence[float], b: Sequence[float], *, margin: float) -> EquivalenceTest:
     """Test whether the means of paired samples differ by less than `margin`, in units of a and b.
 

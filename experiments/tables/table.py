@@ -21,7 +21,7 @@ from experiments.errors import UsageError
 from experiments.tables import paper, scorerows
 from experiments.tables.sets import SetScore
 from experiments.tables.spec import TableSpec
-from experiments.tables.statistics import PairedTest, holm, paired
+from experiments.tables.statistics import PairedTest, holm, interval, paired
 
 TESTED = (
     "baseline", "pairs", "difference", "ci_low", "ci_high", "percent", "dz",
@@ -43,6 +43,15 @@ class Comparison:
     wilcoxon_p_holm: float
     percent: float | None  # 100 (mean / baseline mean - 1); None unless the baseline is positive
     paper_percent: dict[str, float]
+
+    @property
+    def corrected(self) -> tuple[float, float]:
+        """The interval of the difference as wide as Holm's correction makes it: with t-tests whose
+        p-value it multiplied by m, that at 1 - 0.05/m. It holds zero exactly where the corrected
+        p-value is 0.05 or more.
+        """
+        factor = max(1.0, self.t_p_holm / self.test.t_p) if self.test.t_p else 1.0
+        return interval(self.test, 1 - 0.05 / factor)
 
     def record(self) -> dict[str, Any]:
         """Itself and its test as flat values."""

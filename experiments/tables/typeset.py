@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from tabulate import tabulate
 
 from experiments.tables import grids, paper
 
@@ -18,6 +19,7 @@ LEVELS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 MARKS = "* p < 0.05, ** p < 0.01, *** p < 0.001"
 P_HEADS = ("p (t)", "p (Wilcoxon)", "pairs")
 DASH = "–"
+VERDICTS = ("better", "worse", "differs")
 
 
 def markdown(table: "Table") -> str:
@@ -35,7 +37,8 @@ def markdown(table: "Table") -> str:
     if tested:
         parts += [
             f"Stars: paired t-test against the row's baseline, Holm-corrected "
-            f"({_escape(MARKS)}). Bold: the best mean of a column.",
+            f"({_escape(MARKS)}). Bold: the best mean of a column, where all its tests are in "
+            "its favour.",
             "## Paired effects",
             grid(
                 [*("", "", "difference [95 % interval]", "effect", "", "d<sub>z</sub>"), *P_HEADS],
@@ -94,6 +97,32 @@ def _power(table: "Table") -> list[str]:
 
 def _grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return grid([*map(_escape, head)], [[_escape(text) for text in row] for row in rows])
+
+
+def plain(table: "Table") -> str:
+    """The means for a terminal, aligned, with the stars of their tests under them explained."""
+    spec = table.spec
+    rows = []
+    for row in spec.rows:
+        cells = [table.cell(row, metric) for metric in spec.columns]
+        texts = [
+            DASH
+            if cell.mean is None
+            else f"{cell.mean:.{spec.columns[cell.metric].digits}f}{marks(cell)}"
+            for cell in cells
+        ]
+        rows.append([row, *texts, count_range(cell.n for cell in cells) + times_seeds(table)])
+    heads = ["", *map(heading, spec.columns.values()), "n"]
+    lines = [tabulate(rows, heads, "plain", disable_numparse=True, colalign=_aligned(heads))]
+    if spec.pairs:
+        lines.append(f"Means; paired t-tests, Holm-corrected: {MARKS}.")
+    if table.gaps:
+        lines.append(f"Partial: {'; '.join(table.gaps)}.")
+    return "\n".join(lines)
+
+
+def _aligned(heads: Sequence[str]) -> tuple[str, ...]:
+    return ("left", *["right"] * (len(heads) - 1))
 
 
 def latex(table: "Table") -> str:
@@ -165,6 +194,13 @@ def model_title(table: "Table") -> str:
     """The model's name; one that the paper's table does not have is called a stand-in."""
     stand_in = table.paper is not None and table.model not in table.paper.values
     return paper.label(table.model) + (", a stand-in for the paper's models" if stand_in else "")
+
+
+def numbered(table: "Table") -> str:
+    """The title, by its number if it is a table of the paper."""
+    spec = table.spec
+    is_the_papers = table.paper is not None and spec.name == spec.paper
+    return f"Table {table.paper.number}: {spec.title}" if is_the_papers else spec.title
 
 
 def _mean_rows(table: "Table") -> list[list[str]]:
@@ -289,11 +325,25 @@ def mean_and_spread(mean: float | None, std: float | None, column: "Column") -> 
 
 
 def best_mean(table: "Table", metric: str) -> float | None:
-    """The best mean of a column; None where better means nothing, or nothing is compared."""
-    means = [table.cell(row, metric).mean for row in table.spec.rows]
-    choose = {"higher": max, "lower": min}.get(table.spec.columns[metric].better)
-    present = [mean for mean in means if mean is not None]
-    return choose(present) if choose and len(present) > 1 else None
+    """The best mean of a column; None where better means nothing, or where it is not shown: it was
+    tested against nothing, or a test of it shows no difference.
+    """
+    column = table.spec.columns[metric]
+    choose = {"higher": max, "lower": min}.get(column.better)
+    present = {
+        row: mean for row in table.spec.rows if (mean := table.cell(row, metric).mean) is not None
+    }
+    if not choose or not present:
+        return None
+    best = choose(present, key=present.__getitem__)
+    verdicts = [
+        (verdict(found, column), {row: "better", found.baseline: "worse"}[best])
+        for row in table.spec.rows
+        for found in table.cell(row, metric).comparisons
+        if best in (row, found.baseline)
+    ]
+    shown = bool(verdicts) and all(found == wanted for found, wanted in verdicts)
+    return present[best] if shown else None
 
 
 def marks(cell: "Cell") -> str:

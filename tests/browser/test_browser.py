@@ -1,34 +1,20 @@
 """The page of a small table in a real browser: it shows, sorts and finds, and asks for nothing."""
 
-import shutil
 from pathlib import Path
 
 import hydra
 import pytest
 
 from experiments.compose import CONFIGS
+from experiments.galleries.gallery import image_metadata
 from experiments.run import run
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), "")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PROMPTS = 5
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+PROMPTS = 14
+FIRST = 12
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory) -> Path:
+def report(browser, tmp_path_factory) -> Path:
     """The page of a small demo, and beside it that of one cell."""
     folder = tmp_path_factory.mktemp("report")
     overrides = [
@@ -44,42 +30,17 @@ def report(tmp_path_factory) -> Path:
     return folder / "results" / "demo" / "tiny.html"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with (
-        sync_api.sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as browser,
-    ):
-        yield browser
-
-
-@pytest.fixture
-def show(browser):
-    """Opens a file at a width and in a colour scheme; complaints of the page fail the test."""
-    complaints = []
-
-    def show(path: Path, *, width: int = 1200, scheme: str = "light"):
-        view = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        view.requests = []
-        view.on("request", lambda request: view.requests.append(request.url))
-        view.on("pageerror", lambda error: complaints.append(str(error)))
-        view.on("console", lambda message: complaints.append(message.text))
-        view.goto(path.as_uri())
-        return view
-
-    yield show
-    assert not complaints
-
-
 def prompts(view) -> list[str]:
-    """The headings of the galleries that are seen, in their order."""
+    """The headings of the galleries that are seen once all are unfolded, in their order."""
+    view.evaluate("document.querySelectorAll('details').forEach((all) => { all.open = true; })")
     return view.locator(".gallery:visible h3").all_text_contents()
 
 
 def test_every_image_is_shown_and_nothing_is_asked_of_the_network(report, show):
     view = show(report)
     widths = view.evaluate(
-        """async () => Promise.all([...document.images].map(async (image) => {
+        """async () => Promise.all([...document.querySelectorAll("img[src]")].map(async (image) => {
+             for (const all of document.querySelectorAll("details")) all.open = true;
              image.scrollIntoView(); await image.decode(); return image.naturalWidth; }))"""
     )
     assert len(widths) == PROMPTS * 2 * 3 + 3 and min(widths) > 0
@@ -89,7 +50,7 @@ def test_every_image_is_shown_and_nothing_is_asked_of_the_network(report, show):
 
 def test_images_and_tables_have_names_for_those_who_cannot_see_them(report, show):
     view = show(report)
-    assert all(view.eval_on_selector_all("img", "images => images.map(image => image.alt)"))
+    assert all(view.eval_on_selector_all("img[src]", "images => images.map(image => image.alt)"))
     drawings = "svg:not([aria-hidden])"
     assert all(view.eval_on_selector_all(drawings, "all => all.map(e => e.ariaLabel)"))
     assert view.locator("table:not(:has(th))").count() == 0
@@ -104,7 +65,8 @@ def test_galleries_sort_by_the_effect_of_any_metric(report, show):
         ".gallery", "cards => cards.map(card => JSON.parse(card.dataset.keys))"
     )
     options = view.locator("#sort option").all_inner_texts()
-    assert options[1:] == [f"{m}, coupled – iid" for m in ("L2", "MSS", "Vendi", "CLIPScore")]
+    assert options[1:] == ["L2", "MSS", "Vendi", "CLIPScore"]
+    assert view.locator("#pair option").all_inner_texts() == ["coupled against iid"]
     for k in range(4):
         view.select_option("#sort", str(k))
         effects = dict(zip(in_order, (key[k] for key in keys), strict=True))
@@ -125,7 +87,7 @@ def test_galleries_are_found_by_words_of_their_prompt(report, show):
     assert prompts(view) == [prompt for prompt in before if word in prompt]
     assert view.inner_text("#count") == f"{len(prompts(view))} shown"
     view.fill("#find", "no such words")
-    assert prompts(view) == []
+    assert prompts(view) == [] and view.locator("#none").is_visible()
     view.fill("#find", "")
     assert prompts(view) == before
 
@@ -175,3 +137,31 @@ def test_a_single_cell_says_how_many_of_its_galleries_it_shows(report, show):
     assert len(prompts(view)) == 2
     assert f"first 2 of {PROMPTS} prompts" in view.inner_text("#galleries")
     assert view.locator("#effects").count() == 0
+
+
+def test_galleries_after_the_first_twelve_are_a_press_away(report, show):
+    view = show(report)
+    assert view.locator(".gallery:visible").count() == FIRST
+    view.click("#more summary")
+    assert view.locator(".gallery:visible").count() == PROMPTS
+
+
+def test_an_image_opens_large_and_says_how_it_is_made_again(report, show):
+    view = show(report)
+    strip = view.locator(".gallery").nth(1).locator("figure").nth(1)
+    strip.locator("button").nth(2).press("Enter")
+    large = view.locator("#large")
+    told = f"{prompts(view)[1]}. coupled, member 2, seed 0"
+    assert large.is_visible() and large.locator("p").inner_text() == told
+    word, command, image = large.locator("pre").inner_text().split()
+    assert (word, command) == ("couple", "replay") and Path(image).name == "2.png"
+    assert image_metadata(Path(image))["job"]["prompt"] == prompts(view)[1]
+    view.keyboard.press("Escape")
+    assert not large.is_visible()
+
+
+def test_the_book_beside_a_run_knows_its_page(report, show):
+    view = show(report)
+    view.click("a.brand")
+    view.click("text=Independent against coupled galleries")
+    assert view.url == report.as_uri()

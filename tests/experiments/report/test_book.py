@@ -1,5 +1,6 @@
 """What was published is read back as it was, and the book links all of it."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -50,8 +51,18 @@ def test_the_book_links_every_table_and_leaves_pages_of_runs(tmp_path):
     assert own.read_text() == page.format(of_table)
     assert 'content="another"' not in old.read_text(encoding="utf-8")
     theory = (tmp_path / "theory" / "theory.html").read_text(encoding="utf-8")
-    assert theory.count("data:image/png;base64,") == theory.count("<img ") > 0
+    assert theory.count("data:image/webp;base64,") == theory.count("<img ") > 0
     assert write_book(tmp_path).read_text(encoding="utf-8") == text
+    statements = re.findall(r"<blockquote>\s*<p>(.*?)</p>", theory)
+    assert len(statements) == theory.count("It holds.") == 7
+
+
+def test_tables_stand_in_the_papers_order():
+    text = (RESULTS / "index.html").read_text(encoding="utf-8")
+    titles = re.findall(r'<h3><a href="[^"]*">(.*?)</a></h3>', text)
+    numbers = [int(title.split()[1].strip(":")) for title in titles if title.startswith("Table ")]
+    assert numbers == sorted(numbers) and len(numbers) == 8
+    assert all(title.startswith("Table ") for title in titles[: len(numbers)])
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path):

@@ -85,13 +85,15 @@ def test_bars_of_a_metric_have_one_scale_with_no_effect_in_the_middle():
     for (row, _), (effect, _) in effects(table).items():
         test = table.cell(row, "l2").comparison.test
         assert effect.comparison.test == test
-        bars[row] = [effect.place(x) for x in (test.ci_low, test.difference, test.ci_high)]
+        low, high = effect.comparison.corrected
+        ends = (low, test.ci_low, test.difference, test.ci_high, high)
+        bars[row] = [effect.place(x) for x in ends]
         assert sorted(bars[row]) == bars[row]
-    ends = [end for low, _, high in bars.values() for end in (low, high)]
+    ends = [end for low, *_, high in bars.values() for end in (low, high)]
     assert min(ends) == pytest.approx(3) or max(ends) == pytest.approx(97)
     assert bars["two"][-1] < 50 < bars["one"][0]
     one, two = (table.cell(row, "l2").comparison.test.difference for row in ("one", "two"))
-    ratio = (bars["two"][1] - 50) / (bars["one"][1] - 50)
+    ratio = (bars["two"][2] - 50) / (bars["one"][2] - 50)
     assert ratio == pytest.approx(two / one, rel=1e-3)
 
 
@@ -109,10 +111,10 @@ def test_a_density_fills_its_box_and_a_constant_has_none():
     assert l2.differences.zero in places and 2 <= len(places) <= 6
 
 
-def test_bars_of_cost_add_up_to_the_longest():
+def test_bars_of_cost_are_shares_and_tell_no_seconds():
     stacks = re.findall(r'<div class="stack">(.*?)</div>', shown(results()))
     widths = [sum(map(float, re.findall(r"width:([\d.]+)%", stack))) for stack in stacks]
-    assert widths == [50.0, 50.0, 100.0]
+    assert widths == [100.0, 100.0, 100.0]
 
 
 def test_settings_are_what_rows_share_and_what_makes_each():
@@ -137,8 +139,8 @@ def test_a_heat_map_holds_means_and_the_distance_from_the_law():
     text = page(own, made_by=MADE_BY | {"cells": made}, pictures={}, galleries=None, pixels=64)
     first_line = re.search(r'<table class="heat">.*?<tbody>\s*(<tr>.*?</tr>)', text, re.S)
     entries = re.findall(r'<td class="(.*?)" style="--v:(.*?)%">(.*?)</td>', first_line[1])
-    assert entries == [("positive strong", "100.0", "+1.00"), ("negative strong", "85.0", "-0.85")]
-    assert "off its law by 0.150" in text
+    assert entries == [("positive", "100.0", "+1.00"), ("negative", "85.0", "-0.85")]
+    assert "at most 0.150 from its law" in text
     assert mean_drift(own).to_dict("index") == {
         row: {"noise_norm": 1.0} for row in own.table.spec.rows
     }
