@@ -94,7 +94,7 @@ class Method(ABC, Generic[J]):
         first: int = 0,
         seconds: Mapping[str, float],
         passes: Mapping[str, int],
-        rows: int,
+        rows: int | None,
     ) -> list[Gallery]:
         """The galleries of a batch of G jobs, with the drift of the noises.
 
@@ -102,7 +102,8 @@ class Method(ABC, Generic[J]):
             pixels: (G, n, H, W, 3) uint8, of members `first` and later.
             noise: what the sampler started from, (G, m, C, h, w): members 0 to m - 1.
             losses: of the optimiser before each of its steps, (G, steps).
-            seconds: of the whole batch, by stage; passes, rows: of one gallery.
+            seconds: of the whole batch, by stage; passes, rows: of one gallery; rows: None if
+                nobody can count them.
         """
         there = noise.shape[1]
         return [

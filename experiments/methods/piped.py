@@ -12,8 +12,9 @@ from experiments.galleries.gallery import Gallery
 from experiments.methods.coupled import Coupled
 from experiments.methods.method import Method, Stopwatch
 from experiments.models.first_step import estimate
-from experiments.models.model import Model, to_uint8
+from experiments.models.model import Model
 from experiments.models.pipeline import Pipeline
+from experiments.models.pixels import to_uint8
 from experiments.tasks.job import Job
 
 
@@ -67,6 +68,7 @@ class Piped(Coupled):
             first=members.start,
             seconds=timed.seconds,
             passes={"sample": model.num_steps * len(members), **first.passes},
+            rows=None,
         )
 
 

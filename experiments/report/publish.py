@@ -21,6 +21,7 @@ from experiments.report.page import data_of, findings_of, page
 from experiments.report.render import write_page
 from experiments.tables import table as tables
 from experiments.tables import typeset
+from experiments.tables.finding import Finding
 from experiments.tables.results import Figure, Results
 from experiments.tables.scorerows import seeds_of
 from experiments.tables.sets import set_scores
@@ -78,7 +79,7 @@ class Publication:
     """
 
     table: Table
-    findings: Sequence[str]
+    findings: Sequence[Finding]
     files: Sequence[Path]
     pictures: Mapping[str, Path]
     page: Path
