@@ -30,8 +30,6 @@ from experiments.tables.table import TESTED, Table
 from metrics import MetricSuite
 
 NAME = "evaluation"
-SHOWN = ("galleries", "effects")
-"""The figures that a notebook shows."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,7 +67,7 @@ class Result:
         return typeset.markdown(self.table)
 
     def _repr_html_(self) -> str:
-        plates = [plate(self.publication.pictures[name], name) for name in SHOWN]
+        plates = [plate(path, name) for name, path in self.publication.pictures.items()]
         pictures = [
             f'<p><img src="{each.picture.uri}" alt="{each.picture.alt}" style="max-width:100%"></p>'
             for each in plates
@@ -81,7 +79,7 @@ class Result:
 
 def evaluate(
     model: Any,
-    prompts: Sequence[str],
+    prompts: str | Sequence[str],
     *,
     rows: Mapping[str, Coupling | Coupled],
     metrics: str | MetricSuite,
@@ -104,9 +102,10 @@ def evaluate(
         UsageError: the parts do not fit together, or a gallery could not be made; says the remedy.
     """
     source, labels = held(model, **call), list(rows)
-    cells = cells_of_rows(source, prompts, rows, metrics=metrics, folder=Path(folder), seed=seed)
+    texts = [prompts] if isinstance(prompts, str) else list(prompts)
+    cells = cells_of_rows(source, texts, rows, metrics=metrics, folder=Path(folder), seed=seed)
     name, title = source.settings["name"], f"Galleries of {source.settings['name']}"
-    table, figures = table_of(labels, name=NAME, title=title, baseline=baseline or labels[0])
+    table, shown = table_of(labels, name=NAME, title=title, baseline=baseline or labels[0])
     make(cells)
     scores = score(cells)
     if lack := unfinished(cells):
@@ -119,9 +118,8 @@ def evaluate(
         model=name,
         folder=Path(folder) / "results" / NAME,
         configs={cell.label: _settings(cell) for cell in cells},
-        figures=figures,
-        report={"galleries": 48, "pixels": 256},
         allow_partial=False,
+        **shown,
     )
     return Result(publication, scores)
 

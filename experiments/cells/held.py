@@ -85,7 +85,7 @@ def suite_of(metrics: str | MetricSuite) -> MetricSuite:
 
 
 def table_of(rows: Sequence[str], *, name: str, title: str, baseline: str) -> tuple[dict, dict]:
-    """The table of diverse galleries with these rows, and its figures by name.
+    """The table of diverse galleries with these rows, and what `publish` shows beside it.
 
     Raises:
         UsageError: the baseline is none of them.
@@ -95,5 +95,7 @@ def table_of(rows: Sequence[str], *, name: str, title: str, baseline: str) -> tu
     config = compose(["experiment=diversity"])
     own = {"name": name, "title": title, "paper": None, "rows": {row: () for row in rows}}
     baselines = {row: baseline for row in rows if row != baseline}
-    figures = {name: draw for name, draw in build("table.figures", config).items() if draw}
-    return {**plain(config.table), **own, "baselines": baselines}, figures
+    drawn = ["galleries", *(["effects"] if baselines else [])]
+    figures = {figure: build(f"table.figures.{figure}", config) for figure in drawn}
+    table = {**plain(config.table), **own, "baselines": baselines}
+    return table, {"figures": figures, "report": plain(config.report)}

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 import experiments
-from coupling import Coupling, Preview, equicorrelated, iid, repulsive
+from coupling import Coupling, Preview, iid, repulsive
 from experiments.cells.build import cells_of
 from experiments.cells.measure import make, score
 from experiments.compose import BUNDLED, compose, rows_of
@@ -80,13 +80,13 @@ def test_its_tests_are_those_of_its_scores(result):
         assert test.t_p == pytest.approx(stats.ttest_rel(ours, theirs).pvalue)
 
 
-def test_called_again_it_makes_nothing_and_equal_laws_share_galleries(
+def test_called_again_it_makes_nothing_and_rows_of_one_law_share_galleries(
     result, evaluate, monkeypatch
 ):
     monkeypatch.setattr(Coupled, "make", None)
     again = evaluate({"iid": iid(2), COUPLED: repulsive(2)})
     assert again.page.read_bytes() == result.page.read_bytes()
-    same = evaluate({"iid": iid(2), "other": equicorrelated(2, rho=-1)}, baseline="other")
+    same = evaluate({"iid": iid(2), "other": repulsive(2)}, baseline="other")
     assert set(same.tests.row) == {"iid"} and same.page != result.page
 
 
@@ -104,6 +104,13 @@ def test_another_weight_or_method_is_another_cell(result, evaluate, pipe, folder
         evaluate({"previewed": Coupled(iid(2), preview)})
     added = {path.name.rpartition("-")[0] for path in set(folder.glob("outputs/*")) - there}
     assert added == {"pipeline-iid", "pipeline-iid-preview"}
+
+
+def test_a_single_row_is_shown_and_not_compared(result, evaluate):
+    alone = evaluate({"iid": iid(2)})
+    assert alone.tests.empty and alone._repr_html_().count("<img") == 1
+    shared = result.frame[result.frame.row == "iid"]["mean"]
+    assert alone.frame["mean"].tolist() == shared.tolist()
 
 
 def test_a_notebook_shows_board_effects_table_and_page(result):

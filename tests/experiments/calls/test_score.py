@@ -81,7 +81,7 @@ GREY = np.full((32, 32, 3), 7, dtype=np.uint8)
     [
         (PIXELS, ["one"], "2 galleries and 1 prompts"),
         ([PIXELS[0, 0], PIXELS[0, 1, :9]], "x", "the gallery of 'x'.*same shape"),
-        (PIXELS[0, :, :, :, 0], "x", r"\(32, 32\) is no picture; valid is \(H, W, 3\)"),
+        (PIXELS[0, :, :, :, 0], "x", r"\(3, 32, 32\) is no picture; valid is \(H, W, 3\)"),
         (PIXELS[0] / 100, "x", "neither bytes nor floats"),
         (PIXELS[0].astype(int), "x", "neither bytes nor floats"),
         (np.full((2, 8, 8, 3), np.nan), "x", "neither bytes nor floats"),
