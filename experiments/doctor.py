@@ -51,6 +51,7 @@ def examine() -> Iterator[Line]:
     yield from (_package(name, needed=True) for name in NEEDED)
     yield from (_package(name, needed=False) for name in OPTIONAL)
     yield Line("processor", f"{os.cpu_count()} cores")
+    yield _suite()
     if find_spec("torch"):
         yield from _devices()
     yield from (_folder(name) for name in (Path("outputs"), Path.home() / ".cache"))
@@ -67,13 +68,19 @@ def _package(name: str, *, needed: bool) -> Line:
         return Line(name, f"not installed{remedy}", wrong=needed)
 
 
+def _suite() -> Line:
+    """Which version and commit this is; the commit is told by what needs the other packages."""
+    try:
+        from experiments.workers.provenance import suite
+    except ModuleNotFoundError:
+        return _package("couple-to-control", needed=True)
+    return Line("suite", "{suite}, commit {commit}, tree {tree}".format(**suite()))
+
+
 def _devices() -> Iterator[Line]:
     """What galleries can be made on."""
     import torch
 
-    from experiments.workers.provenance import suite
-
-    yield Line("suite", "{suite}, commit {commit}, tree {tree}".format(**suite()))
     for index in range(torch.cuda.device_count()):
         device = torch.cuda.get_device_properties(index)
         yield Line(f"cuda:{index}", f"{device.name}, {device.total_memory / 2**30:.0f} GiB")

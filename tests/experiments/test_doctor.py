@@ -1,5 +1,6 @@
 """The doctor looks at what a report of trouble needs, and says what stands in the way."""
 
+import sys
 from pathlib import Path
 
 from experiments import doctor
@@ -14,6 +15,11 @@ def test_what_is_needed_and_missing_is_wrong_and_says_the_remedy(monkeypatch):
     assert lines["no-such-package"].wrong
     assert "pip install 'couple-to-control[suite]'" in lines["no-such-package"].found
     assert "commit" in lines["suite"].found
+
+
+def test_it_needs_none_of_the_packages_that_it_looks_for(monkeypatch):
+    monkeypatch.setitem(sys.modules, "experiments.workers.provenance", None)
+    assert doctor._suite().what == "couple-to-control"
 
 
 def test_a_folder_is_tried_where_it_would_be_made(tmp_path):
