@@ -95,9 +95,11 @@ def _foreign(label: str, config: Config, task: Foreign) -> Cell:
 def _suite(config: Config, size: int) -> tuple[MetricSuite, tuple[str, ...]]:
     """The scores of galleries of `size` images, and a note of those that would need more."""
     suite: MetricSuite = build("metrics", config)
-    others = [name for name, scorer in suite.scores.items() if scorer.least > size]
-    for name in others:
-        del suite.scores[name]
+    both = (suite.scores, suite.sets)
+    others = [name for scorers in both for name in scorers if scorers[name].least > size]
+    for scorers in both:
+        for name in filter(scorers.get, others):
+            del scorers[name]
     if not suite.scores:
         raise UsageError(f"metrics: all of them compare images, and galleries have {size}")
     note = f"Galleries of {size} are scored without {', '.join(others)}: they compare images."

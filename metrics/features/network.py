@@ -99,7 +99,7 @@ class BatchFeatures:
                 images = self._batch.images
                 flat = self._networks[name].images(images.flatten(0, 1))
                 self._images[name] = flat.unflatten(0, images.shape[:2])
-                kept |= zip(digests, self._images[name], strict=False)
+                kept.update(zip(digests, self._images[name], strict=False))
         return self._images[name]
 
     def texts(self, name: str, prefix: str) -> Tensor:
