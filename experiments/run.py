@@ -87,17 +87,26 @@ def run(config: Config, *, overrides: Sequence[str]) -> None:
 
 
 def _power(cells: Sequence["Cell"], config: Config) -> list[str]:
-    """How many prompts would show an effect of 1 %, at the spread of what is scored already."""
-    from experiments.tables.power import planned
+    """How many prompts would show an effect of 1 %, at the spread that was measured so far.
 
-    baselines = plain(config.table)["baselines"] if config.table else {}
+    By what the cells have been scored, or else by the table that was published of this model.
+    """
+    from experiments.report.committed import read_scores
+    from experiments.tables.power import measured, planned
+
+    if not config.table:
+        return []
+    scores = measured(cells)
+    published = Path(config.results_dir, config.table.name, f"{config.model.name}-scores.csv")
+    if scores.empty and published.is_file():
+        scores = read_scores(published)
     pairs = [
         (row, one)
-        for row, against in baselines.items()
+        for row, against in plain(config.table)["baselines"].items()
         for one in ([against] if isinstance(against, str) else against)
     ]
     unknown = "prompts that show an effect of 1 %: unknown, as no two rows are scored"
-    return list(planned(cells, pairs)) or ([unknown] if pairs else [])
+    return list(planned(scores, pairs, cells[0].suite.scores)) or [unknown]
 
 
 def _make_shard(cells: Sequence["Cell"], shard: str) -> None:

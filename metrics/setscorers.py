@@ -57,7 +57,7 @@ class SetScorer(ABC):
     """One score of a table row.
 
     features: the name of a network in the suite. convention and version: as of a `Scorer`; better:
-    higher, lower or neutral; reference: whether it reads one.
+    higher, lower or neutral; reference: whether it reads one; least: images of a gallery.
     """
 
     features: str
@@ -65,6 +65,7 @@ class SetScorer(ABC):
     better: ClassVar[str]
     version: ClassVar[int] = 1
     reference: ClassVar[bool] = True
+    least: ClassVar[int] = 1
 
     @abstractmethod
     def __call__(self, row: SetRow, reference: Reference) -> float: ...
@@ -170,6 +171,7 @@ class WithinShare(SetScorer):
     convention = "mean 1 - cos within galleries over that between prompts"
     better = "higher"
     reference = False
+    least = 2
 
     def __call__(self, row: SetRow, reference: Reference) -> float:
         return sets.within_share(row.features)

@@ -1,6 +1,6 @@
 """The scores of a config, and the networks that they share."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, is_dataclass
 from functools import cached_property
@@ -75,12 +75,13 @@ class MetricSuite:
         if reference is None and any(scorer.reference for scorer in self.sets.values()):
             raise ValueError("sets: some need a reference, and metrics.reference is none")
 
-    def only(self, names: Iterable[str]) -> Self:
-        """The scores of these names, over the same networks."""
+    def without(self, names: Collection[str]) -> Self:
+        """The scores and set scores but those of these names, over the same networks."""
         other = copy(self)
-        for cached in ("identities", "requirements"):
+        for cached in ("identities", "set_identities", "requirements"):
             other.__dict__.pop(cached, None)
-        other.scores = {name: self.scores[name] for name in names}
+        for of in ("scores", "sets"):
+            setattr(other, of, {k: v for k, v in getattr(self, of).items() if k not in names})
         return other
 
     @cached_property

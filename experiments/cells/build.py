@@ -109,8 +109,9 @@ def _foreign(label: str, config: Config, task: Foreign) -> Cell:
 
 def fitting(suite: MetricSuite, size: int) -> tuple[MetricSuite, tuple[str, ...]]:
     """The scores of galleries of `size` images, and a note of those that would need more."""
-    others = [name for name, scorer in suite.scores.items() if scorer.least > size]
-    suite = suite.only(name for name in suite.scores if name not in others)
+    both = (suite.scores, suite.sets)
+    others = [name for scorers in both for name in scorers if scorers[name].least > size]
+    suite = suite.without(others)
     if not suite.scores:
         raise UsageError(f"metrics: all of them compare images, and galleries have {size}")
     note = f"Galleries of {size} are scored without {', '.join(others)}: they compare images."

@@ -8,7 +8,7 @@ end of the 90 % interval.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -56,26 +56,27 @@ def reach(test: PairedTest, baseline: float) -> Reach | None:
     return Reach(100 * detectable / baseline, 100 * margin / baseline, needed)
 
 
-def planned(cells: Sequence[Cell], pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Yields, for each pair of rows that has scores, the prompts that would show 1 % in each score.
-
-    Of the galleries that were scored before; without any nobody can tell.
-    """
-    scores = pd.DataFrame(
+def measured(cells: Sequence[Cell]) -> pd.DataFrame:
+    """The score rows that the cells have, whatever their galleries are now."""
+    lines = [
         (cell.label, job, metric, row.value)
         for cell in cells
         for (job, metric), row in read(cell.score_file).items()
-        if metric in cell.suite.scores
-    )
-    if scores.empty:
-        return
-    scores.columns = pd.Index(["row", "job", "metric", "value"])
-    wide = scores.groupby(["metric", "job", "row"])["value"].mean().unstack()
+    ]
+    return pd.DataFrame(lines, columns=["row", "job", "metric", "value"])
+
+
+def planned(
+    scores: pd.DataFrame, pairs: Sequence[tuple[str, str]], metrics: Collection[str]
+) -> Iterator[str]:
+    """Yields, for each pair of rows that has scores, the prompts that would show 1 % in each."""
+    known = scores[scores["metric"].isin(metrics)]
+    wide = known.groupby(["metric", "job", "row"])["value"].mean().unstack()
     for row, baseline in pairs:
         if not {row, baseline} <= set(wide.columns):
             continue
         told = []
-        for metric, both in wide[[row, baseline]].dropna().groupby(level="metric", sort=False):
+        for metric, both in wide[[row, baseline]].dropna().groupby(level="metric"):
             if len(both) >= FEWEST:
                 found = reach(paired(both[row], both[baseline]), float(both[baseline].mean()))
                 told += [f"{metric} {found.needed}"] if found else []

@@ -66,6 +66,8 @@ def set_scores(
     Raises:
         UsageError: features are not here, or galleries differ in size.
     """
+    if not cells[0].suite.sets:
+        return ()
     by_row: dict[str, list[Cell]] = {}
     for cell in cells:
         by_row.setdefault(cell.label, []).append(cell)
