@@ -108,7 +108,11 @@ def spec_of(
             if name in measured
         },
         baselines={
-            row: [one for one in ([against] if isinstance(against, str) else against) if one not in gone]
+            row: [
+                one
+                for one in ([against] if isinstance(against, str) else against)
+                if one not in gone
+            ]
             for row, against in table["baselines"].items()
             if row not in gone
         },
