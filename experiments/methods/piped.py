@@ -63,7 +63,7 @@ class Piped(Coupled):
         return self.galleries(
             jobs,
             pixels.unflatten(0, images.shape[:2]),
-            noise[:, : members.stop],
+            _picture(noise[:, : members.stop]),
             losses,
             first=members.start,
             seconds=timed.seconds,
@@ -97,7 +97,7 @@ class FirstStep:
         raise UsageError("optimizer: a black box does not tell its two branches apart")
 
     def clean(self, noise: Tensor, output: Tensor) -> Tensor:
-        """Tweedie's estimate as a picture, (G, n, C, h, w): what comes before h is channels."""
+        """Tweedie's estimate as a picture, (G, n, C, h, w)."""
         return _picture(self._entry.clean(noise, output))
 
 
@@ -112,4 +112,5 @@ class Silent(FirstStep):
 
 
 def _picture(x: Tensor) -> Tensor:
+    """Drawn noises as (G, n, C, h, w): what comes before h is channels."""
     return x.flatten(2, -3)
