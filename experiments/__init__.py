@@ -18,7 +18,7 @@ A file directly in this folder is a command, beside `compose`, which reads confi
     tables      score rows -> statistics -> a table, as text; the paper's numbers
     figures     what a table, or a learning, looks like
     report      the page that a run ends in, and the book of all tables
-    tracking    what a finished run tells Weights & Biases
+    tracking    what a run tells Weights & Biases
     theory      the paper's statements, measured
     bench       speed against diffusers' own loop
 
