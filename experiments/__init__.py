@@ -19,7 +19,7 @@ A file directly in this folder is a command, beside `compose`, which reads confi
     figures     what a table, or a learning, looks like
     report      the page that a run ends in, and the book of all tables
     people      galleries put before people, and what they answered
-    tracking    what a finished run tells Weights & Biases
+    tracking    what a run tells Weights & Biases
     calls       what Python calls: a model in memory evaluated, pictures at hand scored
     theory      the paper's statements, measured
     bench       speed against diffusers' own loop

@@ -11,6 +11,7 @@ before any model is loaded. Exit status: 0 done, 1 an error in one line, 75 pre-
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,7 @@ def main(config: DictConfig) -> None:
 def run(config: Config, *, overrides: Sequence[str]) -> None:
     """Makes and scores the cells of a configuration; writes their table, if it is one.
 
-    What came of it is told to the tracking service, if there is one, when all else is done.
+    The tracking service, if there is one, is told of it meanwhile, and of what came of it.
 
     Args:
         overrides: what composed `config`; every table row adds overrides of its own.
@@ -78,10 +79,12 @@ def run(config: Config, *, overrides: Sequence[str]) -> None:
     elif config.shard:
         _make_shard(cells, config.shard)
     else:
-        scores = _scores(cells, config)
-        if len(scores):
-            files = _publish(cells, scores, config, rows, notes=notes)
-            _track(cells, scores, config, rows, files=files)
+        with _tracking(cells, config, rows) as tell:
+            scores = _scores(cells, config)
+            if len(scores):
+                files = _publish(cells, scores, config, rows, notes=notes)
+                if tell:
+                    tell(scores, model=config.model.name, files=files)
         if lack := unfinished(cells):
             raise UsageError(lack)
 
@@ -170,19 +173,15 @@ def _publish(
     return [*written.files, written.page]
 
 
-def _track(
-    cells: Sequence["Cell"],
-    scores: "pd.DataFrame",
-    config: Config,
-    rows: Mapping[str, Config],
-    *,
-    files: Sequence[Path],
-) -> None:
-    """Tells the tracking service, if there is one."""
-    if tracker := build("tracking", config):
-        configs = {label: plain(row) for label, row in rows.items()}
-        table = config.table and config.table.name
-        tracker(cells, scores, configs=configs, model=config.model.name, table=table, files=files)
+def _tracking(
+    cells: Sequence["Cell"], config: Config, rows: Mapping[str, Config]
+) -> AbstractContextManager[Any]:
+    """What tells the tracking service, if there is one; or None."""
+    tracker = build("tracking", config)
+    if not tracker:
+        return nullcontext()
+    configs = {label: plain(row) for label, row in rows.items()}
+    return tracker.watching(cells, configs=configs, table=config.table and config.table.name)
 
 
 def _sweep(words: Sequence[str]) -> None:

@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[1]
 ROOMS = re.findall(r"^    (\w+) {2,}", experiments.__doc__, flags=re.MULTILINE)
 """The rooms of `experiments/`, in the order of its map."""
 
-COMMANDS = {"doctor", "learn", "noise", "redraw", "replay", "run", "study", "table3", "verify"}
+COMMANDS = {
+    "compare", "doctor", "learn", "noise", "redraw", "replay", "run", "study", "table3", "verify"
+}  # fmt: skip
 HYDRA = {"hydra", "omegaconf"}
 
 

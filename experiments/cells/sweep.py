@@ -8,6 +8,7 @@ The galleries are there when the last run has ended, so the table makes none.
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -47,9 +48,15 @@ def table_of_sweep(words: Sequence[str]) -> tuple[Config, list[str]] | None:
         for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None)
         for run in batch
     ]
-    first, *others = rows = {", ".join(run): run for run in runs}
+    rows = {", ".join(run): run for run in runs}
+    first, *others = list(rows)
     config = compose(shared)
     named = ", ".join(sorted(swept))
-    table = {"name": "sweep", "title": f"A sweep over {named}", "paper": None, "rows": rows}
+    table: dict[str, Any] = {
+        "name": "sweep",
+        "title": f"A sweep over {named}",
+        "paper": None,
+        "rows": rows,
+    }
     table |= {"baselines": {row: first for row in others}}
-    return OmegaConf.merge(OmegaConf.to_container(config), {"table": table}), shared
+    return cast(Config, OmegaConf.merge(OmegaConf.to_container(config), {"table": table})), shared

@@ -8,6 +8,7 @@ Tables stand in the paper's order, and what is not the paper's after them.
 import base64
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,21 +104,31 @@ def _of_text(path: Path, folder: Path) -> Chapter:
     """A Markdown file as a page; its pictures go into it."""
     source = path.read_text(encoding="utf-8")
     title = next((line[2:] for line in source.splitlines() if line.startswith("# ")), path.stem)
-    body = MarkdownIt("commonmark").enable("table").render(source)
-    about = re.search(r"<li>(.*?)</li>", body, re.S) or re.search(r"<p>(.*?)</p>", body, re.S)
-    body = re.sub(r'src="([^":]+\.png)"', lambda found: _inlined(path.parent, found), body)
-    body = re.sub(r"<th([^>]*)></th>", r"<td\1></td>", body)
-    target = write_page(
-        html(
-            "text.html", home=HOME, title=title, body=Markup(_in_frames(body, title)),
-            files=data_of(path.parent, path.stem),
-        ),
-        path.with_suffix(".html"),
-    )  # fmt: skip
+    files = data_of(path.parent, path.stem)
+    text = text_page(source, title=title, home=HOME, files=files, pictures=path.parent)
+    target = write_page(text, path.with_suffix(".html"))
     pictures = [path.with_suffix(".png"), *sorted(path.parent.glob("*.png"))]
     picture = next((thumbnail(each, title) for each in pictures if each.is_file()), None)
+    body = text.partition('<article class="prose">')[2]
+    about = re.search(r"<li>(.*?)</li>", body, re.S) or re.search(r"<p>(.*?)</p>", body, re.S)
     link = target.relative_to(folder).as_posix()
     return Chapter(title, link, picture, Markup(re.sub(r"<[^>]+>", "", about[1] if about else "")))
+
+
+def text_page(
+    source: str,
+    *,
+    title: str,
+    home: str = "",
+    files: Sequence[str] = (),
+    pictures: Path = Path(),
+) -> str:
+    """Markdown as a page; its pictures, in the folder `pictures`, go into it."""
+    body = MarkdownIt("commonmark").enable("table").render(source)
+    body = re.sub(r'src="([^":]+\.png)"', lambda found: _inlined(pictures, found), body)
+    body = re.sub(r"<th([^>]*)></th>", r"<td\1></td>", body)
+    body = _in_frames(body, title)
+    return html("text.html", home=home, title=title, body=Markup(body), files=files)
 
 
 def _in_frames(body: str, title: str) -> str:

@@ -66,7 +66,7 @@ def _reason_to_keep(path: Path, table: Table, configs: Mapping[str, Mapping]) ->
     if rows.keys() != configs.keys():
         return f"{path} has other rows"
     for label, config in configs.items():
-        theirs, ours = _settings(rows[label]), _settings(config)
+        theirs, ours = settings_of(rows[label]), settings_of(config)
         if changed := sorted(k for k in theirs | ours if theirs.get(k) != ours.get(k)):
             return f"{path} has another {changed[0]}"
     if spec["jobs"] > table.spec.jobs:
@@ -74,7 +74,7 @@ def _reason_to_keep(path: Path, table: Table, configs: Mapping[str, Mapping]) ->
     return f"{path} has no gaps" if table.gaps and not there["gaps"] else ""
 
 
-def _settings(config: Mapping[str, Any]) -> dict[str, str]:
+def settings_of(config: Mapping[str, Any]) -> dict[str, str]:
     """What decides about the results of a table row, as JSON by dotted name; null is as nothing."""
     groups = {name: config.get(name) for name in DECIDING}
     groups["timing"] = config["table"].get("timing")

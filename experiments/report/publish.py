@@ -18,7 +18,7 @@ from experiments.report.committed import digest
 from experiments.report.noise import averages
 from experiments.report.overwriting import free_stem
 from experiments.report.page import data_of, findings_of, page
-from experiments.report.render import write_page
+from experiments.report.render import html, write_page
 from experiments.tables import table as tables
 from experiments.tables import typeset
 from experiments.tables.finding import Finding
@@ -61,6 +61,7 @@ def summarise(
     shown = page(results, made_by=made_by, pictures={}, **report, files=files)
     written = write_page(shown, first.score_file.with_suffix(".html"))
     print(f"\n{typeset.plain(table)}\n")
+    _index(cells)
     for cell in cells:
         print(f"galleries  {cell.place}\nscores     {cell.score_file}")
     end_in(written)
@@ -137,7 +138,27 @@ def publish(
         files=data_of(folder, stem),
     )
     written = write_page(shown, folder / f"{stem}.html")
+    _index(cells)
     return Publication(table, findings_of(results, configs), paths, pictures, written, why)
+
+
+def _index(cells: Sequence[Cell]) -> None:
+    """Writes galleries.html into the folder of every cell of ours: its images by their titles."""
+    for cell in cells:
+        if cell.production:
+            titles = {job.id: job.title for job in cell.jobs}
+            folder = cell.production.folder
+            galleries = sorted(
+                (
+                    titles.get(job, entry.prompt),
+                    [path.relative_to(cell.place).as_posix() for path in folder.image_paths(entry)],
+                )
+                for job, entry in folder.committed().items()
+            )
+            listed = html(
+                "galleries.html", home="", title=f"Galleries of {cell.name}", galleries=galleries
+            )
+            write_page(listed, cell.place / "galleries.html")
 
 
 def end_in(page: Path) -> None:

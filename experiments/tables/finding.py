@@ -74,9 +74,10 @@ def glossary(table: Table, configs: Mapping[str, Mapping]) -> list[Word]:
     parts = dict.fromkeys(part for row in rows for part in _parts(configs[row]))
     return [
         *(
-            Word(*words()["parts"][part], tuple(r for r in rows if part in _parts(configs[r])))
+            Word(name, meaning, tuple(row for row in rows if part in _parts(configs[row])))
             for part in parts
             if part in words()["parts"]
+            for name, meaning in [words()["parts"][part]]
         ),
         *(
             Word(column.label, words()["metrics"][metric])

@@ -199,8 +199,9 @@ def model_title(table: "Table") -> str:
 def numbered(table: "Table") -> str:
     """The title, by its number if it is a table of the paper."""
     spec = table.spec
-    is_the_papers = table.paper is not None and spec.name == spec.paper
-    return f"Table {table.paper.number}: {spec.title}" if is_the_papers else spec.title
+    if table.paper is None or spec.name != spec.paper:
+        return spec.title
+    return f"Table {table.paper.number}: {spec.title}"
 
 
 def _mean_rows(table: "Table") -> list[list[str]]:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,12 @@ import pandas as pd
 
 from experiments.cells.cell import Cell
 from experiments.galleries.folder import cell_key
+from experiments.workers.provenance import suite
 
 Value = str | float | None
+
+OF_THIS_MACHINE = {"output_dir", "results_dir", "tracking"}
+"""Settings that say where things lie and who is told of them."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,31 @@ class Record:
     artifacts: Mapping[tuple[str, str], tuple[Path, ...]] = field(default_factory=dict)
 
 
+def identity(cell: Cell, config: Mapping, table: str | None) -> Record:
+    """The record of a cell before anything is known of it but what it is.
+
+    config: its composed configuration; its groups become tags.
+    """
+    return Record(
+        id=_allowed(cell.score_file.stem),
+        name=cell.name,
+        group=table,
+        job_type="cell",
+        tags=tuple(_tags(config)),
+        config=shareable(config) | {"suite": suite()},
+    )
+
+
+def shareable(config: Any) -> Any:
+    """A configuration without what is this machine's: of absolute paths the last part is kept."""
+    if isinstance(config, Mapping):
+        return {k: shareable(value) for k, value in config.items() if k not in OF_THIS_MACHINE}
+    if isinstance(config, list | tuple):
+        return [shareable(value) for value in config]
+    is_place = isinstance(config, str) and Path(config).is_absolute()
+    return Path(config).name if is_place else config
+
+
 def of_cell(
     cell: Cell, scores: pd.DataFrame, *, config: Mapping, table: str | None, num_galleries: int
 ) -> Record:
@@ -67,18 +96,15 @@ def of_cell(
     committed = cell.galleries.committed()
     jobs = [job for job in cell.jobs if job.id in values.index]
     shown = takewhile(lambda job: job.id in committed, jobs[:num_galleries])
-    name = _allowed(cell.score_file.stem)
+    of_it = identity(cell, config, table)
+    name = of_it.id
     files = {
         ("scores", "scores"): [cell.score_file],
         ("card", "coupling-card"): _card(config) if cell.production else [],
+        ("galleries", "galleries"): [cell.place / "manifest.jsonl"] if cell.production else [],
     }
-    return Record(
-        id=name,
-        name=cell.name,
-        group=table,
-        job_type="cell",
-        tags=tuple(_tags(config)),
-        config=config,
+    return replace(
+        of_it,
         summary={metric: _moments(values[metric].dropna()) for metric in values},
         columns=("prompt", "job", *values.columns),
         lines=tuple(

@@ -1,6 +1,6 @@
 """The one file that speaks to Weights & Biases; a program of its own, started by `tracker`.
 
-    python -P send.py RUNS.json
+    python -P send.py SPOOL
 
 Prints one line about what came of it. Without a key, and without a word from the user (WANDB_MODE,
 tracking.mode), everything is kept offline: nothing is asked, and the network is not touched.
@@ -9,8 +9,11 @@ tracking.mode), everything is kept offline: nothing is asked, and the network is
 import json
 import netrc
 import os
+import select
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,9 +23,9 @@ DISABLED = (
 )
 
 
-def main(file: Path) -> str:
-    """Tells all runs of the file; returns what to say about it."""
-    document = json.loads(file.read_text(encoding="utf-8"))
+def main(spool: Path) -> str:
+    """Tells the runs of a spool, live until `runs.json` is there; returns what to say about it."""
+    document = json.loads((spool / "live.json").read_text(encoding="utf-8"))
     settings = document["settings"]
     folder = Path(settings["folder"])
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,12 +38,51 @@ def main(file: Path) -> str:
         return DISABLED
     if mode != "online":
         os.environ["WANDB_ERROR_REPORTING"] = "false"  # or the client reports on itself even so
-    places = [send(run, settings, mode) for run in document["runs"]]
-    if DISABLED in places:
-        return DISABLED
+    with ExitStack() as stack:
+        live = {
+            run["id"]: stack.enter_context(begin(run, settings, mode)) for run in document["runs"]
+        }
+        if any(getattr(run, "disabled", False) for run in live.values()):
+            return DISABLED
+        final = watch(document["runs"], live, spool / "runs.json", settings["interval"])
+        for run in final:
+            if run["id"] not in live:
+                live[run["id"]] = stack.enter_context(begin(run, settings, mode))
+            send(run, live[run["id"]])
+        address = list(live.values())[-1].url if live and mode == "online" else ""
     if mode == "online":
-        return f"{len(places)} run(s), {places[-1]}"
-    return f"{len(places)} run(s), kept offline; wandb sync {folder}/wandb/offline-run-*"
+        return f"{len(live)} run(s), {address}"
+    return f"{len(live)} run(s), kept offline; wandb sync {folder}/wandb/offline-run-*"
+
+
+def watch(runs: list[dict], live: Mapping, final: Path, interval: float) -> list[dict]:
+    """Logs what is committed whenever it has changed, until the final word, or until the run that
+    was to write it is gone: its end of our standard input is closed, and [] is returned.
+    """
+    began = time.monotonic()
+    seen: dict[str, tuple[int, int]] = {}
+    first: dict[str, int] = {}
+    while True:
+        ended = final.is_file() or bool(select.select([sys.stdin], [], [], 0)[0])
+        for run in runs:
+            folder = Path(run["watched"])
+            done, failed = (_lines(folder, name) for name in ("manifest", "failures"))
+            start = first.setdefault(run["id"], done)
+            if seen.get(run["id"]) != (done, failed):
+                seconds = max(time.monotonic() - began, 1e-9)
+                progress: dict[str, float] = {"galleries": done, "failures": failed}
+                progress["galleries_per_second"] = (done - start) / seconds
+                live[run["id"]].log({f"progress/{name}": value for name, value in progress.items()})
+                seen[run["id"]] = (done, failed)
+        if ended:
+            return json.loads(final.read_text(encoding="utf-8")) if final.is_file() else []
+        time.sleep(interval)
+
+
+def _lines(cell: Path, name: str) -> int:
+    """The lines of a cell's file, and of those of its shards."""
+    files = [*cell.glob(f"{name}.jsonl"), *cell.glob(f"shards/*/*/{name}.jsonl")]
+    return sum(file.read_bytes().count(b"\n") for file in files)
 
 
 def has_key() -> bool:
@@ -55,41 +97,43 @@ def has_key() -> bool:
     return hosts.authenticators(host) is not None
 
 
-def send(run: Mapping, settings: Mapping, mode: Any) -> str | None:
-    """Tells one run; returns its address, if it has one, or DISABLED."""
+def begin(run: Mapping, settings: Mapping, mode: Any) -> Any:
+    """A run of the service, or the one of that id going on, with the machine's charts."""
     import wandb
 
-    with wandb.init(
+    return wandb.init(
         project=settings["project"],
         entity=settings["entity"],
         dir=settings["folder"],
         mode=mode,
         id=run["id"],
         resume="allow",
+        reinit="create_new",
         name=run["name"],
         group=run["group"],
         job_type=run["job_type"],
         tags=run["tags"],
         config=run["config"],
-        settings=wandb.Settings(
-            console="off", silent=True, disable_git=True, disable_code=True, x_disable_stats=True
-        ),
-    ) as live:
-        if getattr(live, "disabled", False):
-            return DISABLED
-        live.summary.update(run["summary"])
-        media: dict[str, Any] = {name: wandb.Image(path) for name, path in run["figures"].items()}
-        if run["lines"]:
-            columns, lines = _table(run, wandb.Image)
-            media["prompts"] = wandb.Table(columns, lines)
-        if media:
-            live.log(media)
-        for artifact in run["artifacts"]:
-            files = wandb.Artifact(artifact["name"], type=artifact["type"])
-            for path in artifact["paths"]:
-                files.add_file(path)
-            live.log_artifact(files)
-        return live.url if mode == "online" else None
+        settings=wandb.Settings(console="off", silent=True, disable_git=True, disable_code=True),
+    )
+
+
+def send(run: Mapping, live: Any) -> None:
+    """Tells what has come of a run."""
+    import wandb
+
+    live.summary.update(run["summary"])
+    media: dict[str, Any] = {name: wandb.Image(path) for name, path in run["figures"].items()}
+    if run["lines"]:
+        columns, lines = _table(run, wandb.Image)
+        media["prompts"] = wandb.Table(columns, lines)
+    if media:
+        live.log(media)
+    for artifact in run["artifacts"]:
+        files = wandb.Artifact(artifact["name"], type=artifact["type"])
+        for path in artifact["paths"]:
+            files.add_file(path)
+        live.log_artifact(files)
 
 
 def _table(run: Mapping, image: type) -> tuple[list[str | int], list[list[Any]]]:

@@ -1,4 +1,5 @@
-"""Tells a finished run to Weights & Biases, in a process of its own that is given a time limit.
+"""Tells a run to Weights & Biases while it works and when it has ended, from a process of its own
+that reads what is committed, and at the end is given a time limit.
 
 A client of a service may raise, block on the network, or hold up the interpreter's exit with what
 it has not sent yet. A separate process can do none of that to the run, and can be ended.
@@ -8,10 +9,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
 from PIL import Image
@@ -19,7 +22,8 @@ from PIL import Image
 from experiments.cells.cell import Cell
 from experiments.errors import UsageError
 from experiments.figures.correlation import heat_maps
-from experiments.tracking.record import Record, of_cell, of_table
+from experiments.galleries.durable import replace_file
+from experiments.tracking.record import Record, identity, of_cell, of_table, shareable
 
 SENDER = Path(__file__).with_name("send.py")
 SECRET = "WANDB_API_KEY"
@@ -34,7 +38,8 @@ class WeightsAndBiases:
         mode: "online" or "offline"; None for WANDB_MODE, or online where there is a key.
         folder: its wandb/ holds what is kept offline.
         num_galleries: how many galleries of a cell are shown.
-        time_limit: seconds to wait, in all.
+        interval: seconds between two looks at what is committed.
+        time_limit: seconds to wait at the end, in all.
     """
 
     project: str
@@ -42,31 +47,74 @@ class WeightsAndBiases:
     mode: str | None
     folder: str
     num_galleries: int
+    interval: float
     time_limit: float
 
     def __post_init__(self) -> None:
         if self.mode not in (None, "online", "offline"):
             raise UsageError(f"tracking.mode = {self.mode} must be online, offline or null")
-        if not self.time_limit > 0:
-            raise UsageError(f"tracking.time_limit = {self.time_limit} must be positive")
+        for name in ("interval", "time_limit"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"tracking.{name} = {getattr(self, name)} must be positive")
 
-    def __call__(
-        self,
-        cells: Sequence[Cell],
-        scores: pd.DataFrame,
-        *,
-        configs: Mapping[str, Mapping],
-        model: str,
-        table: str | None = None,
-        files: Sequence[Path] = (),
-    ) -> None:
-        """Tells of every cell, and of the table if there is one. Raises nothing, prints one line.
+    @contextmanager
+    def watching(
+        self, cells: Sequence[Cell], *, configs: Mapping[str, Mapping], table: str | None = None
+    ) -> Iterator["Watch"]:
+        """Within it every cell is a live run, which is told what is committed as it is; the `Watch`
+        tells the scores. Raises nothing of its own.
+
+        Args:
+            configs: the composed configuration of every cell, by its label.
+            table: the name of the table; None for a single cell.
+        """
+        with TemporaryDirectory(ignore_cleanup_errors=True) as name:
+            watch = Watch(self, cells, configs, table, Path(name))
+            try:
+                with suppress(Exception):  # it is told in the end, with the scores
+                    watch.begin()
+                yield watch
+            finally:
+                watch.end()
+
+
+@dataclass
+class Watch:
+    """The live runs of cells: a process of its own that reads their folders, and its spool."""
+
+    tracker: WeightsAndBiases
+    cells: Sequence[Cell]
+    configs: Mapping[str, Mapping]
+    table: str | None
+    spool: Path
+    process: subprocess.Popen | None = None
+
+    def begin(self) -> None:
+        """Starts the process; what goes wrong there is told in the end."""
+        tracker, spool = self.tracker, self.spool
+        settings: dict[str, Any] = {"project": tracker.project, "entity": tracker.entity}
+        settings |= {"mode": tracker.mode, "interval": tracker.interval}
+        settings |= {"folder": str(Path(tracker.folder).resolve())}
+        live = [
+            asdict(identity(cell, self.configs[cell.label], self.table))
+            | {"watched": str(cell.place.resolve())}
+            for cell in self.cells
+            if cell.production
+        ]
+        (spool / "live.json").write_text(json.dumps({"settings": settings, "runs": live}))
+        # files, for the client's own service would hold a pipe open; -P: no path but the user's
+        with (spool / "output").open("wb") as out, (spool / "errors").open("wb") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", str(SENDER), str(spool)],
+                stdin=subprocess.PIPE, stdout=out, stderr=err,
+            )  # fmt: skip
+
+    def __call__(self, scores: pd.DataFrame, *, model: str, files: Sequence[Path] = ()) -> None:
+        """Tells the scores of every cell, and the table if there is one. Prints one line.
 
         Args:
             scores: of all cells.
-            configs: the composed configuration of every cell, by its label.
             model: its name.
-            table: the name of the table; None for a single cell.
             files: all that was written of the table.
         """
         try:
@@ -74,44 +122,49 @@ class WeightsAndBiases:
                 of_cell(
                     cell,
                     scores,
-                    config=configs[cell.label],
-                    table=table,
-                    num_galleries=self.num_galleries,
+                    config=self.configs[cell.label],
+                    table=self.table,
+                    num_galleries=self.tracker.num_galleries,
                 )
-                for cell in cells
+                for cell in self.cells
             ]
-            if table is not None:
-                rows = {"rows": dict(configs)}
-                records.append(of_table(table, records, model=model, config=rows, files=files))
+            if self.table is not None:
+                rows = {"rows": {label: shareable(each) for label, each in self.configs.items()}}
+                records.append(of_table(self.table, records, model=model, config=rows, files=files))
             outcome = self._send(records)
         except Exception as error:  # whatever it is: the run is done, and its results stand
             outcome = f"nothing was logged: {type(error).__name__}: {error}"
         print(f"tracking: {_one_line(outcome)}", file=sys.stderr)
 
+    def end(self) -> None:
+        """The process ends, by itself or not; runs that have no scores yet keep what they have."""
+        if self.process and self.process.stdin:
+            self.process.stdin.close()
+            try:
+                self.process.wait(self.tracker.time_limit if self.process.returncode is None else 0)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
     def _send(self, records: Sequence[Record]) -> str:
         """The service is told of all records; the answer says in words what came of it."""
-        with TemporaryDirectory(ignore_cleanup_errors=True) as name:
-            spool = Path(name)
-            settings = {"project": self.project, "entity": self.entity, "mode": self.mode}
-            settings |= {"folder": str(Path(self.folder).resolve())}
-            runs = [_spooled(record, spool / str(i)) for i, record in enumerate(records)]
-            (spool / "runs.json").write_text(json.dumps({"settings": settings, "runs": runs}))
-            output, errors = spool / "output", spool / "errors"
-            # files, for the client's own service would hold a pipe open; -P: no path but the user's
-            with output.open("wb") as out, errors.open("wb") as err:
-                try:
-                    done = subprocess.run(
-                        [sys.executable, "-P", str(SENDER), str(spool / "runs.json")],
-                        stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=self.time_limit,
-                    )  # fmt: skip
-                except subprocess.TimeoutExpired:
-                    return (
-                        f"W&B did not take everything within {self.time_limit:g} s; run again to "
-                        "log it, with tracking.mode=offline to keep it here"
-                    )
-            said = output.read_text(errors="replace") or errors.read_text(errors="replace")
-            last = (said.strip().splitlines() or ["it died without a word"])[-1]
-            return last if done.returncode == 0 else f"logging stopped: {last}"
+        if self.process is None:
+            self.begin()
+        assert self.process is not None
+        runs = [_spooled(record, self.spool / str(i)) for i, record in enumerate(records)]
+        replace_file(self.spool / "runs.json", json.dumps(runs).encode())
+        try:
+            self.process.wait(self.tracker.time_limit)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return (
+                f"W&B did not take everything within {self.tracker.time_limit:g} s; run again to "
+                "log it, with tracking.mode=offline to keep it here"
+            )
+        said = [(self.spool / name).read_text(errors="replace") for name in ("output", "errors")]
+        last = ((said[0] or said[1]).strip().splitlines() or ["it died without a word"])[-1]
+        return last if self.process.returncode == 0 else f"logging stopped: {last}"
 
 
 def _spooled(record: Record, folder: Path) -> dict:

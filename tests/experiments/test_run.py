@@ -1,6 +1,7 @@
 """The main job with the bundled model: what it leaves, does not do twice, and refuses."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -165,8 +166,18 @@ def test_the_table_of_a_small_run(start, capsys):
     (first,) = (k for k, line in enumerate(said) if line.startswith(finding))
     after = said[first - 1 :]  # that line is empty, and before it are the bars
     assert after[0] == "" and len(after) <= 15
-    assert not any("|" in line or "**" in line for line in after)
+    assert not any("|" in line or "<" in line.replace(" < ", "") for line in after)
     assert after[-1].endswith((folder / "tiny.html").as_uri())
+
+
+def test_galleries_are_found_by_their_prompts(start):
+    start("task.num_prompts=3")
+    (cell,) = start.folder.glob("outputs/tiny-*")
+    text = (cell / "galleries.html").read_text(encoding="utf-8")
+    entries = [json.loads(line) for line in (cell / "manifest.jsonl").open()]
+    assert re.findall("<h3>(.*?)</h3>", text) == sorted(entry["prompt"] for entry in entries)
+    images = re.findall('<a href="(galleries/.*?)"', text)
+    assert len(images) == 9 and all((cell / image).is_file() for image in images)
 
 
 def test_a_sweep_ends_in_one_table_with_its_paired_test(tmp_path):

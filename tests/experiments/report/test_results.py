@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments.compose import compose, published, rows_of
-from experiments.report.overwriting import _settings
+from experiments.report.overwriting import settings_of
 
 RESULTS = Path(__file__).parents[3] / "results"
 TABLES = {
@@ -29,7 +29,7 @@ def test_a_table_has_the_settings_of_todays_configuration(path):
     rows = rows_of(compose(overrides), overrides)
     assert rows.keys() == committed.keys()
     for label, row in rows.items():
-        assert _settings(published(row)) == _settings(committed[label])
+        assert settings_of(published(row)) == settings_of(committed[label])
 
 
 @pytest.mark.parametrize(

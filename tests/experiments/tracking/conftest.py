@@ -47,6 +47,7 @@ class Offline:
     run: object = None
     config: dict = field(default_factory=dict)
     summary: dict = field(default_factory=dict)
+    history: list[dict] = field(default_factory=list)
     artifacts: dict[tuple[str, str], dict[str, Path]] = field(default_factory=dict)
 
     def table(self, name: str) -> tuple[dict, dict[str, Path]]:
@@ -75,6 +76,11 @@ def _offline(folder: Path) -> Offline:
                 offline.run = record.run
                 for item in record.run.config.update:
                     offline.config[item.key] = json.loads(item.value_json)
+            case "history":
+                offline.history.append({})
+                for item in record.history.item:
+                    key = [item.key] if item.key else list(item.nested_key)
+                    _put(offline.history[-1], key, item.value_json)
             case "summary":
                 for item in record.summary.update:
                     _put(offline.summary, [item.key or None, *item.nested_key], item.value_json)

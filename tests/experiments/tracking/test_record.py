@@ -14,7 +14,7 @@ from experiments.galleries.folder import CellFolder
 from experiments.galleries.gallery import Gallery, encode
 from experiments.galleries.writer import writing
 from experiments.tasks.job import jobs_of
-from experiments.tracking.record import of_cell, of_table
+from experiments.tracking.record import of_cell, of_table, shareable
 from experiments.workers.batch import Recipe
 
 CONFIG = {
@@ -103,7 +103,13 @@ def test_scores_and_the_coupling_s_card_are_artifacts(cell, tmp_path):
     assert record(cell, scores({"l2": [1]}), CONFIG | card).artifacts == {
         ("tiny-a-1-scores", "scores"): (cell.score_file,),
         ("tiny-a-1-card", "coupling-card"): (tmp_path / "c.safetensors", tmp_path / "c.json"),
+        ("tiny-a-1-galleries", "galleries"): (cell.place / "manifest.jsonl",),
     }
+
+
+def test_a_configuration_is_told_without_what_is_this_machines(tmp_path):
+    given = {"output_dir": "o", "model": {"source": str(tmp_path / "w"), "of": ["a", "/b/c"]}}
+    assert shareable(given) == {"model": {"source": "w", "of": ["a", "c"]}}
 
 
 def test_a_table_is_named_by_its_cells_and_shows_its_pictures(cell):

@@ -1,6 +1,7 @@
 """An offline run of the client itself, read back; what a key is; what is refused."""
 
 import json
+import os
 import socket
 import sys
 import threading
@@ -12,7 +13,7 @@ from PIL import Image
 
 from experiments.errors import UsageError
 from experiments.tracking import WeightsAndBiases
-from experiments.tracking.send import has_key, main
+from experiments.tracking.send import has_key, main, watch
 
 
 def test_offline_runs_hold_config_summary_table_and_images(start, offline, tmp_path, capsys):
@@ -37,6 +38,14 @@ def test_offline_runs_hold_config_summary_table_and_images(start, offline, tmp_p
         if entry["row"] == "coupled":
             found = cell.summary[entry["metric"]]
             assert found == {name: pytest.approx(entry[name]) for name in ("mean", "std", "n")}
+
+    progress = [point for point in cell.history if "progress/galleries" in point]
+    assert [progress[-1][f"progress/{name}"] for name in ("galleries", "failures")] == [2, 0]
+    assert progress[-1]["progress/galleries_per_second"] >= 0
+    assert str(tmp_path) not in json.dumps(cell.config) + json.dumps(table.config)
+    assert set(cell.config["suite"]) >= {"commit"}
+    kept = cell.artifacts["galleries", f"{folder.name}-galleries"]
+    assert kept.keys() == {"manifest.jsonl"}
 
     prompts, images = cell.table("prompts")
     assert prompts["columns"][:3] == ["prompt", "job", "l2"]
@@ -110,11 +119,11 @@ def test_a_key_is_found_where_the_client_looks(given, found, tmp_path, monkeypat
     assert has_key() is found
 
 
-@pytest.mark.parametrize(("field", "value"), [("mode", "on"), ("time_limit", 0)])
+@pytest.mark.parametrize(("field", "value"), [("mode", "on"), ("time_limit", 0), ("interval", -1)])
 def test_a_mistake_is_named(field, value):
     settings = {"project": "p", "entity": None, "mode": None, "folder": ".", "num_galleries": 1}
     with pytest.raises(UsageError, match=rf"tracking\.{field} = {value} must be"):
-        WeightsAndBiases(**settings | {"time_limit": 1} | {field: value})
+        WeightsAndBiases(**settings | {"interval": 1, "time_limit": 1} | {field: value})
 
 
 def test_nothing_is_imported_without_tracking(start, monkeypatch):
@@ -127,8 +136,50 @@ def test_nothing_is_imported_without_tracking(start, monkeypatch):
 
 def test_a_service_that_is_disabled_says_so(tmp_path, monkeypatch):
     settings = {"project": "x", "entity": None, "mode": None, "folder": str(tmp_path)}
-    runs = tmp_path / "runs.json"
-    runs.write_text(json.dumps({"settings": settings, "runs": [{}]}))
+    live = {"settings": settings, "runs": [{}]}
+    (tmp_path / "live.json").write_text(json.dumps(live))
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path))
-    assert "disabled here, so nothing was logged" in main(runs)
+    assert "disabled here, so nothing was logged" in main(tmp_path)
+
+
+def test_what_is_committed_is_told_while_the_run_works(tmp_path, monkeypatch):
+    """Galleries and failures as their lines come, each change once, shards included; the last
+    look is after the final word.
+    """
+    cell, final = tmp_path / "cell", tmp_path / "runs.json"
+    (cell / "shards" / "of-2" / "1").mkdir(parents=True)
+
+    class Live:
+        def __init__(self):
+            self.told = []
+
+        def log(self, values):
+            self.told.append((values["progress/galleries"], values["progress/failures"]))
+
+    def write(name, text):
+        return lambda: (cell / name).write_text(text)
+
+    steps = [
+        write("manifest.jsonl", "{}\n{}\n"),
+        lambda: None,
+        write("shards/of-2/1/manifest.jsonl", "{}\n"),
+        write("failures.jsonl", "{}\n"),
+        lambda: (write("manifest.jsonl", "{}\n" * 5)(), final.write_text('[{"id": "a"}]')),
+    ]
+    monkeypatch.setattr("time.sleep", lambda _: steps.pop(0)())
+    read, write_end = os.pipe()
+    live = Live()
+    with os.fdopen(read) as ours, os.fdopen(write_end, "w"):
+        monkeypatch.setattr("sys.stdin", ours)
+        runs = [{"id": "a", "watched": str(cell)}]
+        assert watch(runs, {"a": live}, final, interval=1) == [{"id": "a"}]
+    assert live.told == [(0, 0), (2, 0), (3, 0), (3, 1), (6, 1)]
+
+
+def test_a_run_that_dies_leaves_what_it_has(tmp_path, monkeypatch):
+    read, write_end = os.pipe()
+    os.close(write_end)
+    with os.fdopen(read) as ours:
+        monkeypatch.setattr("sys.stdin", ours)
+        assert watch([], {}, tmp_path / "runs.json", interval=600) == []
