@@ -21,6 +21,7 @@ from experiments.report.page import data_of, findings_of, page
 from experiments.report.render import html, write_page
 from experiments.tables import table as tables
 from experiments.tables import typeset
+from experiments.tables.latex import latex
 from experiments.tables.results import Figure, Results
 from experiments.tables.scorerows import seeds_of
 from experiments.tables.spec import TableSpec, spec_of_cell
@@ -173,7 +174,7 @@ def write_table(table: Table, folder: Path, stem: str, *, made_by: Mapping[str, 
     texts = {
         "csv": table.frame().to_csv(index=False, lineterminator="\n"),
         "md": typeset.markdown(table),
-        "tex": typeset.latex(table),
+        "tex": latex(table),
         "json": json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     }
     folder.mkdir(parents=True, exist_ok=True)
