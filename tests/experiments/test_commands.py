@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OPTIONS = ("verify", "redraw", "report", "table3", "doctor", "compare")
-WORDS = ("run", "learn", "noise", "replay")
+OPTIONS = ("verify", "redraw", "report", "table3", "doctor")
+WORDS = ("compare", "run", "learn", "noise", "replay")
 
 WITHOUT_TORCH = """
 import runpy, sys
