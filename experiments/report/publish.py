@@ -22,6 +22,7 @@ from experiments.report.render import html, write_page
 from experiments.tables import table as tables
 from experiments.tables import typeset
 from experiments.tables.finding import Finding
+from experiments.tables.latex import latex
 from experiments.tables.results import Figure, Results
 from experiments.tables.scorerows import seeds_of
 from experiments.tables.sets import set_scores
@@ -198,7 +199,7 @@ def write_table(table: Table, folder: Path, stem: str, *, made_by: Mapping[str, 
     texts = {
         "csv": table.frame().to_csv(index=False, lineterminator="\n"),
         "md": typeset.markdown(table),
-        "tex": typeset.latex(table),
+        "tex": latex(table),
         "json": json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     }
     folder.mkdir(parents=True, exist_ok=True)

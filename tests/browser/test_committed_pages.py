@@ -38,7 +38,6 @@ def test_axe_finds_nothing(path, show):
 @pytest.mark.parametrize("width", [390, 1440])
 def test_a_link_within_a_page_lands_at_its_heading(path, width, show):
     view = show(path, width=width)
-    view.emulate_media(reduced_motion="reduce")
     for link in view.locator("a[href^='#']").all():
         link.click()
         top = "(id) => document.getElementById(id).querySelector('h2').getBoundingClientRect().top"
