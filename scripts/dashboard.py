@@ -14,7 +14,7 @@ from typing import NamedTuple
 from experiments.compose import CONFIGS, compose
 from experiments.errors import command
 from experiments.tables.spec import Column
-from experiments.tables.typeset import heading
+from experiments.tables.wording import heading
 from experiments.tracking.send import has_key
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from experiments.figures.style import panels, save, style
 from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
-from experiments.tables.typeset import heading
+from experiments.tables.wording import heading
 
 
 def equal_compute(

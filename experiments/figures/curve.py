@@ -9,7 +9,7 @@ from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
 from experiments.tables.statistics import paired
 from experiments.tables.table import Table
-from experiments.tables.typeset import heading
+from experiments.tables.wording import heading
 
 
 def effect_curve(

@@ -11,7 +11,7 @@ from experiments.figures.style import PANELS_ABREAST, panels, save, style
 from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
 from experiments.tables.table import Comparison
-from experiments.tables.typeset import heading, verdict
+from experiments.tables.wording import heading, verdict
 
 COLOURS = {"better": "#0072B2", "worse": "#D55E00", "differs": "#009E73", "": "#767676"}
 LEGEND = (

@@ -7,7 +7,7 @@ from typing import Any
 from experiments.figures.style import canvas, save, style
 from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
-from experiments.tables.typeset import heading
+from experiments.tables.wording import heading
 
 MARKERS = "osD^vPX*<>"
 

@@ -21,7 +21,8 @@ from scipy import stats
 
 from experiments.errors import UsageError
 from experiments.inputs import text
-from experiments.tables.typeset import DASH, grid
+from experiments.tables.typeset import grid
+from experiments.tables.wording import DASH
 
 TIE = "tie"
 

@@ -23,7 +23,7 @@ from experiments.report.pictures import Picture, thumbnail
 from experiments.report.render import html, write_page
 from experiments.tables.finding import Finding
 from experiments.tables.table import Table
-from experiments.tables.typeset import numbered
+from experiments.tables.wording import numbered
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from experiments.tables.results import Results
 from experiments.tables.scorerows import pivot
 from experiments.tables.spec import Column
 from experiments.tables.table import Comparison
-from experiments.tables.typeset import verdict
+from experiments.tables.wording import verdict
 
 WIDTH, HEIGHT = 240.0, 30.0
 """The box of one outline, in units of the drawing."""

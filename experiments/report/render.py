@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from experiments.galleries.durable import replace_file
 from experiments.report.noise import off_law, spectrum_line
-from experiments.tables import grids, paper, typeset
+from experiments.tables import grids, paper, wording
 
 HEADLINES = 4  # of a table in the book
 FIRST = 12  # galleries of a page that are seen at once
@@ -31,7 +31,7 @@ def write_page(page: str, path: Path) -> Path:
 
 def fixed(value: float | None, digits: int) -> str:
     """A number to so many digits; a dash where there is none."""
-    return typeset.DASH if value is None or math.isnan(value) else f"{value:.{digits}f}"
+    return wording.DASH if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
 def signed(value: float, digits: int) -> str:
@@ -55,9 +55,9 @@ ENVIRONMENT.globals |= {
     "style": _asset("style.css"),
     "script": _asset("page.js"),
     "source_of_paper": paper.source,
-    "best_mean": typeset.best_mean,
+    "best_mean": wording.best_mean,
     "FIRST": FIRST,
-    "DASH": typeset.DASH,
+    "DASH": wording.DASH,
     "HINTS": HINTS,
     "HEADLINES": HEADLINES,
     "grids": grids,
@@ -68,14 +68,14 @@ ENVIRONMENT.filters |= {
     "off_law": off_law,
     "spectrum_line": spectrum_line,
     "paper_label": paper.label,
-    "count_range": typeset.count_range,
-    "heading": typeset.heading,
-    "marks": typeset.marks,
-    "model_title": typeset.model_title,
-    "numbered": typeset.numbered,
-    "p_value": typeset.p_value,
-    "over_seeds": typeset.over_seeds,
-    "ratio": typeset.ratio,
-    "times_seeds": typeset.times_seeds,
-    "verdict": typeset.verdict,
+    "count_range": wording.count_range,
+    "heading": wording.heading,
+    "marks": wording.marks,
+    "model_title": wording.model_title,
+    "numbered": wording.numbered,
+    "p_value": wording.p_value,
+    "over_seeds": wording.over_seeds,
+    "ratio": wording.ratio,
+    "times_seeds": wording.times_seeds,
+    "verdict": wording.verdict,
 }

@@ -18,7 +18,7 @@ import yaml
 
 from experiments.tables.statistics import interval
 from experiments.tables.table import Comparison, Table
-from experiments.tables.typeset import VERDICTS, verdict
+from experiments.tables.wording import VERDICTS, verdict
 
 WITHIN = 0.01
 """Of the baseline's mean: what is called equivalent; set before anything was measured."""

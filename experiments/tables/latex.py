@@ -3,7 +3,7 @@
 import pandas as pd
 
 from experiments.tables.table import Table
-from experiments.tables.typeset import MARKS, count_range, marks, model_title, times_seeds
+from experiments.tables.wording import MARKS, count_range, marks, model_title, times_seeds
 
 LATEX_ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", "neutral": ""}
 LATEX_ESCAPES = str.maketrans({c: rf"\{c}" for c in "&%$#_{}"})

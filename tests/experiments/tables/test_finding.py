@@ -9,7 +9,7 @@ from experiments.tables.finding import findings, glossary
 from experiments.tables.scorerows import PROVENANCE
 from experiments.tables.spec import TableSpec
 from experiments.tables.statistics import equivalence, holm, paired
-from experiments.tables.typeset import best_mean
+from experiments.tables.wording import best_mean
 
 N = 40
 CONFIGS = {
