@@ -27,8 +27,9 @@ from experiments.galleries.manifest import Failure
 from experiments.galleries.writer import writing
 from experiments.methods.coupled import Coupled
 from experiments.methods.method import Stopwatch
+from experiments.models.condition import repeat_rows
 from experiments.models.held import Held
-from experiments.models.model import Model, repeat_rows
+from experiments.models.model import Model
 from experiments.tasks.job import Job
 from experiments.workers.batch import Recipe
 from experiments.workers.dispatch import dispatch

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from coupling import Coupling, base_noise
 from coupling.learned import Batch
-from experiments.models.model import Model, repeat_rows
+from experiments.models.condition import repeat_rows
+from experiments.models.model import Model
 from experiments.tasks.job import Job
 
 Generate = Callable[[Tensor], Tensor]

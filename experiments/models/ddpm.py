@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from experiments.errors import UsageError
+from experiments.models.condition import Condition
 from experiments.models.loading import Parts
-from experiments.models.model import Condition, Model
+from experiments.models.model import Model
 from experiments.models.neutral import VARIANCE_PRESERVING
 from experiments.models.pixels import unit_range
 from experiments.models.process import DDIM, Process

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from experiments.errors import UsageError
-from experiments.models.model import Condition, Model
+from experiments.models.condition import Condition
+from experiments.models.model import Model
 
 
 def sdedit(

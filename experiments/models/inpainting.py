@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from experiments.errors import UsageError
-from experiments.models.model import Condition
+from experiments.models.condition import Condition
 from experiments.models.stable_diffusion import StableDiffusion
 
 MASK, MASKED = "mask", "masked_latents"

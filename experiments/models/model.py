@@ -18,19 +18,12 @@ from torch.utils.checkpoint import checkpoint
 
 from coupling.steering import Steered
 from experiments.errors import UsageError
+from experiments.models.condition import Condition
 from experiments.models.execution import EAGER, Execution
 from experiments.models.hub import resolve
 from experiments.models.loading import Checkpoint, Parts
 from experiments.models.neutral import Neutral, require_neutral
 from experiments.models.process import DDIM, Process
-
-# Keyword arguments of the network, one row an image. Empty for an unconditional model.
-Condition = dict[str, Tensor]
-
-
-def repeat_rows(condition: Condition, count: int) -> Condition:
-    """Every row `count` times in a row: G prompts -> G*count rows, gallery 0's members first."""
-    return {name: rows.repeat_interleave(count, dim=0) for name, rows in condition.items()}
 
 
 class Model(ABC):
@@ -302,7 +295,7 @@ class Model(ABC):
         rows = {len(rows) for rows in condition.values()} | {len(x)}
         if x.shape[1:] != self.noise_shape or len(rows) > 1:
             raise ValueError(
-                f"noise {tuple(x.shape)} must be (N, {', '.join(map(str, self.noise_shape))}) "
-                f"with as many rows as the condition has ({sorted(rows)})"
+                f"noise {tuple(x.shape)} must be (N, *{self.noise_shape}), with as many rows as "
+                f"the condition has ({sorted(rows)})"
             )
         return x.to(self.device, self.dtype)

@@ -3,6 +3,7 @@
 Nothing but safetensors is opened, and no code of a repository runs.
 """
 
+from collections.abc import Callable, Mapping
 from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,12 @@ OFF = {
     **dict.fromkeys(("requires_safety_checker", "add_watermarker"), False),
 }
 """Parts and options that are left out: they change images afterwards, or take images as prompts."""
+
+OFFLOADS: Mapping[str, Callable[[Any, torch.device], Any]] = {
+    "none": lambda pipe, device: pipe.to(device),
+    "model": lambda pipe, device: pipe.enable_model_cpu_offload(device=device),
+    "sequential": lambda pipe, device: pipe.enable_sequential_cpu_offload(device=device),
+}
 
 
 def described(source: str, revision: str | None, variant: str | None) -> tuple[Path, type]:

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from experiments.models.condition import Condition
 from experiments.models.latent import LatentModel
 from experiments.models.loading import Parts
-from experiments.models.model import Condition
 from experiments.models.neutral import VAE
 from experiments.models.process import FlowEuler
 from experiments.models.sdxl import ENCODERS, TOKENIZERS, clip_embeddings

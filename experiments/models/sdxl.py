@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from experiments.models.condition import Condition
 from experiments.models.latent import LatentModel
 from experiments.models.loading import Parts
-from experiments.models.model import Condition
 from experiments.models.neutral import CONDITIONED, LATENTS, SCALED_VAE
 from experiments.models.stable_diffusion import tokens
 

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from experiments.models.condition import Condition
 from experiments.models.latent import LatentModel
 from experiments.models.loading import Parts
-from experiments.models.model import Condition
 from experiments.models.neutral import CONDITIONED, LATENTS, SCALED_VAE
 
 

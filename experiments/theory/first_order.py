@@ -27,7 +27,8 @@ from coupling import base_noise, equicorrelated, from_correlation, repulsive
 from coupling.learned import random_coupling
 from coupling.optimizers.reward import of_pairs
 from experiments.figures.style import canvas, save, style
-from experiments.models.model import Model, repeat_rows
+from experiments.models.condition import repeat_rows
+from experiments.models.model import Model
 from experiments.tasks.job import jobs_of
 from experiments.tasks.prompts import captions
 from experiments.theory.evidence import Evidence, mean_and_error, require, squared_distances

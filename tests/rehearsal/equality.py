@@ -24,8 +24,8 @@ def difference(name: str) -> float:
 
     from experiments.cells.build import model_of
     from experiments.compose import compose
+    from experiments.models.condition import repeat_rows
     from experiments.models.hub import resolve
-    from experiments.models.model import repeat_rows
     from scripts.rehearsal.repositories import PIXELS, SIZE
 
     side = PIXELS if name == "ddpm_bedroom" else SIZE

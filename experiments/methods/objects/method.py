@@ -13,7 +13,8 @@ from coupling.optimizers.base import couple
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.methods.method import Method, Stopwatch, base_noises
-from experiments.models.model import Condition, Model, repeat_rows
+from experiments.models.condition import Condition, repeat_rows
+from experiments.models.model import Model
 from experiments.models.pixels import to_uint8
 from experiments.tasks.objects import ObjectJob
 

@@ -8,7 +8,7 @@ import torch
 from coupling import base_noise, iid, repulsive
 from coupling.learned import full_gradient, skip_gradient
 from experiments.learning.problem import Problem
-from experiments.models.model import repeat_rows
+from experiments.models.condition import repeat_rows
 from experiments.tasks.job import jobs_of
 from experiments.theory.first_order import bundled
 from metrics.diversity import pairwise_l2

@@ -12,7 +12,7 @@ from experiments.compose import build, compose
 from experiments.errors import UsageError
 from experiments.methods.coupled import Coupled, FirstStep
 from experiments.methods.method import generate
-from experiments.models.model import repeat_rows
+from experiments.models.condition import repeat_rows
 from experiments.models.process import FlowEuler
 from experiments.tasks.job import jobs_of
 

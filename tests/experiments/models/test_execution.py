@@ -6,8 +6,8 @@ import torch
 from coupling import repulsive
 from experiments.cells.build import model_of
 from experiments.compose import build, compose
+from experiments.models.condition import repeat_rows
 from experiments.models.execution import EAGER, Execution
-from experiments.models.model import repeat_rows
 
 PROMPTS = ["a bedroom with a red bed", "a bedroom at night"]
 

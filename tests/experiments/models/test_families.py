@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from experiments.models.model import repeat_rows
+from experiments.models.condition import repeat_rows
 
 GUIDED = ["sd", "sd_v", "sdxl", "sd3", "sd3_without_t5"]
 PROMPTS = ["a red bed", "two lamps by a window"]

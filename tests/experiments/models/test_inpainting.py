@@ -9,8 +9,8 @@ from experiments.errors import UsageError
 from experiments.methods.method import Stopwatch
 from experiments.methods.objects.editing import Inpainting
 from experiments.methods.objects.method import Given
+from experiments.models.condition import repeat_rows
 from experiments.models.inpainting import MASK, MASKED
-from experiments.models.model import repeat_rows
 
 STEPS, SIZE = 20, 16
 PROMPTS = ["a red bed", "two lamps by a window"]

@@ -6,7 +6,7 @@ from float64 import in_float64
 
 from coupling.optimizers.foreground import foreground_loss
 from experiments.errors import UsageError
-from experiments.models.model import repeat_rows
+from experiments.models.condition import repeat_rows
 from experiments.models.sdxl import SDXL
 
 TEXT = ["sd", "sdxl", "sd3"]

@@ -13,7 +13,7 @@ from coupling import repulsive
 from experiments.cells.build import model_of
 from experiments.compose import BUNDLED, build, compose
 from experiments.methods.coupled import FirstStep
-from experiments.models.model import repeat_rows
+from experiments.models.condition import repeat_rows
 
 PROMPTS = ["a bedroom", "a bedroom at night with a lamp", "a red bed by a window"]
 K = 3

@@ -6,7 +6,7 @@ import torch
 
 from coupling import CADS, DAVE, ConditionNoise, Guidance, InTurn, Particle, Spell
 from coupling.steering import Course, Steered, Steering
-from experiments.models.model import repeat_rows
+from experiments.models.condition import repeat_rows
 from experiments.models.process import DDIM, FlowEuler
 
 FAMILIES = ["sd", "sdxl", "sd3", "ddpm"]
