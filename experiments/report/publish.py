@@ -19,6 +19,7 @@ from experiments.report.page import page
 from experiments.report.render import write_page
 from experiments.tables import table as tables
 from experiments.tables import typeset
+from experiments.tables.grids import sets_section
 from experiments.tables.results import Figure, Results
 from experiments.tables.scorerows import seeds_of
 from experiments.tables.sets import set_scores
@@ -53,7 +54,7 @@ def summarise(
     table = tables.build(spec, scores, paper_model=model, allow_partial=True)
     table = replace(table, sets=set_scores(cells))
     if table.sets:
-        print(f"\n{typeset.sets(table)}")
+        print("\n" + "\n\n".join(sets_section(table)))
     made_by = _made_by(cells, configs)
     shown = page(results_of(table, scores, cells), made_by=made_by, pictures={}, **report)
     written = write_page(shown, first.score_file.with_suffix(".html"))
