@@ -12,8 +12,8 @@ from experiments.bench.gate import SLACK
 from experiments.bench.speed import Speed
 from experiments.figures.style import canvas, save, style
 from experiments.galleries.durable import replace_file
+from experiments.tables.grids import grid
 from experiments.tables.paper import values
-from experiments.tables.typeset import grid
 from experiments.tables.wording import DASH
 
 STAGES = ("encode", "couple", "denoise", "decode", "pipeline", "write", "score")

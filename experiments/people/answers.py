@@ -21,7 +21,7 @@ from scipy import stats
 
 from experiments.errors import UsageError
 from experiments.inputs import text
-from experiments.tables.typeset import grid
+from experiments.tables.grids import grid
 from experiments.tables.wording import DASH
 
 TIE = "tie"

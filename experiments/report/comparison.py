@@ -12,7 +12,7 @@ from pathlib import Path
 
 from experiments.report.committed import Published, published
 from experiments.report.overwriting import settings_of
-from experiments.tables.typeset import grid
+from experiments.tables.grids import grid
 from experiments.tables.wording import DASH
 
 ROUNDING = 1e-9

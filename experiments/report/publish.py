@@ -22,6 +22,7 @@ from experiments.report.render import html, write_page
 from experiments.tables import table as tables
 from experiments.tables import typeset
 from experiments.tables.finding import Finding
+from experiments.tables.grids import sets_section
 from experiments.tables.latex import latex
 from experiments.tables.results import Figure, Results
 from experiments.tables.scorerows import seeds_of
@@ -55,7 +56,7 @@ def summarise(
     table = tables.build(spec, scores, paper_model=model, allow_partial=True)
     table = replace(table, sets=set_scores(cells))
     if table.sets:
-        print(f"\n{typeset.sets(table)}")
+        print("\n" + "\n\n".join(sets_section(table)))
     made_by = _made_by(cells, configs)
     files = [cell.score_file.name for cell in cells]
     results = results_of(table, scores, cells)

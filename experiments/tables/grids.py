@@ -1,15 +1,15 @@
 """What stands in a table beside its means and tests, each as a heading and rows of text."""
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from experiments.tables.power import reach
+from experiments.tables.wording import DASH, arrowed, heading
 
 if TYPE_CHECKING:
     from experiments.tables.table import Table
 
 Grid = tuple[list[str], list[list[str]]]
-
-ARROWS = {"higher": " ↑", "lower": " ↓", "neutral": ""}
 
 
 def set_scores(table: "Table") -> Grid:
@@ -18,8 +18,8 @@ def set_scores(table: "Table") -> Grid:
     for score in table.sets:
         value = score.estimate
         text = f"{value.value:.4g} ± {value.high - value.value:.2g}"
-        cells.setdefault(score.metric + ARROWS[score.better], {})[score.row] = text
-    rows = [[name, *(of.get(row, "–") for row in table.spec.rows)] for name, of in cells.items()]
+        cells.setdefault(arrowed(score.metric, score.better), {})[score.row] = text
+    rows = [[name, *(of.get(row, DASH) for row in table.spec.rows)] for name, of in cells.items()]
     return ["", *table.spec.rows], rows
 
 
@@ -37,9 +37,9 @@ def set_differences(table: "Table") -> Grid:
             rows.append(
                 [
                     f"{row} – {against}",
-                    score.metric + ARROWS[score.better],
+                    arrowed(score.metric, score.better),
                     f"{found.value:+.3g} [{found.low:+.3g}, {found.high:+.3g}]",
-                    f"{100 * found.value / of:+.1f} %" if of > 0 else "–",
+                    f"{100 * found.value / of:+.1f} %" if of > 0 else DASH,
                     ("better" if better else "worse") if clear else "",
                 ]
             )
@@ -57,10 +57,64 @@ def power(table: "Table") -> Grid:
                 rows.append(
                     [
                         f"{cell.row} – {comparison.baseline}",
-                        column.label + ARROWS[column.better],
+                        heading(column),
                         f"{found.smallest:.2f} %",
                         f"± {found.equal_within:.2f} %",
                         str(found.needed),
                     ]
                 )
     return ["", "", "smallest effect seen", "equal within", f"{table.spec.unit}s for 1 %"], rows
+
+
+def sets_section(table: "Table") -> list[str]:
+    """The set scores of a table, as a section of Markdown; none without any."""
+    if not table.sets:
+        return []
+    differences = set_differences(table)
+    made = {score.metric: score.made for score in table.sets}
+    fields = list(dict.fromkeys(field for of in made.values() for field in of))
+    parts = [
+        "## Sets of images",
+        f"Scores of a whole row, {table.sets[0].n} {table.spec.unit}s, with 95 % intervals of a "
+        f"bootstrap over {table.spec.unit}s.",
+        _grid_of(*set_scores(table)),
+        *(
+            [
+                f"Differences are paired, on the same halves of the {table.spec.unit}s; better and "
+                "worse where the interval excludes zero. They are not tests of the families above.",
+                _grid_of(*differences),
+            ]
+            if differences[1]
+            else []
+        ),
+        _grid_of(
+            ["", *fields], [[m, *(of.get(f, DASH) for f in fields)] for m, of in made.items()]
+        ),
+    ]
+    return parts
+
+
+def power_section(table: "Table") -> list[str]:
+    """What the tests could have seen, as a section of Markdown."""
+    head, rows = power(table)
+    told = (
+        "In per cent of the baseline's mean, from the spread measured here: the effect that such a "
+        "test, two-sided at 5 % and uncorrected, sees four times in five; the margin within which "
+        "the two rows are equal (two one-sided tests at 5 %); and how many it takes to see 1 %."
+    )
+    return ["## What could have been seen", told, _grid_of(head, rows)] if rows else []
+
+
+def _grid_of(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return grid([*map(escaped, head)], [[escaped(text) for text in row] for row in rows])
+
+
+def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; text to the left in the first column, the rest to the right."""
+    lines = [head, [":--", *["--:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def escaped(text: str) -> str:
+    """A text as Markdown shows it."""
+    return text.replace("|", r"\|").replace("*", r"\*").replace("_", r"\_")

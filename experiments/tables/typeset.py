@@ -1,11 +1,12 @@
 """A table as Markdown and for a terminal, and its numbers as text: pure functions of the table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from experiments.tables import grids, paper
+from experiments.tables import paper
+from experiments.tables.grids import escaped, grid, power_section, sets_section
 from experiments.tables.wording import (
     DASH,
     MARKS,
@@ -37,7 +38,7 @@ def markdown(table: "Table") -> str:
         f"# {spec.title}",
         f"Model {model_title(table)}. Mean (standard deviation over {spec.unit}s"
         f"{over_seeds(table)}); n {spec.unit}s{' × seeds' if spec.seeds > 1 else ''}.",
-        *(_escape(note) for note in spec.notes),
+        *(escaped(note) for note in spec.notes),
         *(["**Partial table.** " + "; ".join(table.gaps) + "."] if table.gaps else []),
         grid(["", *map(_heading, spec.columns.values()), "n"], _mean_rows(table)),
     ]
@@ -45,7 +46,7 @@ def markdown(table: "Table") -> str:
     if tested:
         parts += [
             f"Stars: paired t-test against the row's baseline, Holm-corrected "
-            f"({_escape(MARKS)}). Bold: the best mean of a column, where all its tests are in "
+            f"({escaped(MARKS)}). Bold: the best mean of a column, where all its tests are in "
             "its favour.",
             "## Paired effects",
             grid(
@@ -58,53 +59,14 @@ def markdown(table: "Table") -> str:
             f"{len(tested)} Wilcoxon signed-rank tests as another. Interval and "
             f"d<sub>z</sub> (mean difference / its standard deviation) are uncorrected.",
         ]
-        parts += _power(table)
-    parts += [sets(table)] if table.sets else []
+        parts += power_section(table)
+    parts += sets_section(table)
     parts += _beside_paper(table, tested)
     if table.paper and table.paper.inferred:
-        inferred = "\n".join(f"- {_escape(one)}" for one in table.paper.inferred)
+        inferred = "\n".join(f"- {escaped(one)}" for one in table.paper.inferred)
         parts += ["## Not stated in the paper", f"Inferred or chosen by us:\n\n{inferred}"]
     parts += ["## What made each column", _made(table)]
     return "\n\n".join(parts) + "\n"
-
-
-def sets(table: "Table") -> str:
-    """The set scores of a table, as a section."""
-    differences = grids.set_differences(table)
-    made = {score.metric: score.made for score in table.sets}
-    fields = list(dict.fromkeys(field for of in made.values() for field in of))
-    parts = [
-        "## Sets of images",
-        f"Scores of a whole row, {table.sets[0].n} {table.spec.unit}s, with 95 % intervals of a "
-        f"bootstrap over {table.spec.unit}s.",
-        _grid(*grids.set_scores(table)),
-        *(
-            [
-                f"Differences are paired, on the same halves of the {table.spec.unit}s; better and "
-                "worse where the interval excludes zero. They are not tests of the families above.",
-                _grid(*differences),
-            ]
-            if differences[1]
-            else []
-        ),
-        _grid(["", *fields], [[m, *(of.get(f, DASH) for f in fields)] for m, of in made.items()]),
-    ]
-    return "\n\n".join(parts)
-
-
-def _power(table: "Table") -> list[str]:
-    """What the tests could have seen, as a section."""
-    head, rows = grids.power(table)
-    told = (
-        "In per cent of the baseline's mean, from the spread measured here: the effect that such a "
-        "test, two-sided at 5 % and uncorrected, sees four times in five; the margin within which "
-        "the two rows are equal (two one-sided tests at 5 %); and how many it takes to see 1 %."
-    )
-    return ["## What could have been seen", told, _grid(head, rows)] if rows else []
-
-
-def _grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return grid([*map(_escape, head)], [[_escape(text) for text in row] for row in rows])
 
 
 def plain(table: "Table") -> str:
@@ -144,9 +106,9 @@ def _mean_rows(table: "Table") -> list[list[str]]:
             text = (
                 f"**{text}**" if cell.mean is not None and cell.mean == best[cell.metric] else text
             )
-            texts.append(text + _escape(marks(cell)))
+            texts.append(text + escaped(marks(cell)))
         n = count_range(cell.n for cell in cells) + times_seeds(table)
-        rows.append([_escape(row), *texts, n])
+        rows.append([escaped(row), *texts, n])
         if any(cell.paper for cell in cells):
             reported = (
                 mean_and_spread(mean, std, table.spec.columns[cell.metric])
@@ -154,7 +116,7 @@ def _mean_rows(table: "Table") -> list[list[str]]:
                 for mean, std in [cell.paper or (None, None)]
             )
             n = str((table.paper and table.paper.n) or DASH)
-            rows.append([f"*{_escape(row)}, paper*", *(f"*{text}*" for text in reported), n])
+            rows.append([f"*{escaped(row)}, paper*", *(f"*{text}*" for text in reported), n])
     return rows
 
 
@@ -163,7 +125,7 @@ def _effect_row(table: "Table", cell: "Cell", comparison: "Comparison") -> list[
     test, digits = comparison.test, column.digits + 1
     interval = f"[{test.ci_low:+z.{digits}f}, {test.ci_high:+z.{digits}f}]"
     return [
-        f"{_escape(cell.row)} {DASH} {_escape(comparison.baseline)}",
+        f"{escaped(cell.row)} {DASH} {escaped(comparison.baseline)}",
         _heading(column),
         f"{test.difference:+z.{digits}f} {interval}",
         DASH if comparison.percent is None else f"{comparison.percent:+z.1f} %",
@@ -186,12 +148,12 @@ def _beside_paper(table: "Table", tested: list[tuple["Cell", "Comparison"]]) -> 
     note = (
         "Its absolute numbers stand in the rows marked *paper* above."
         if has_model
-        else f"It has no numbers for this model ({_escape(paper.label(table.model))}), so only "
+        else f"It has no numbers for this model ({escaped(paper.label(table.model))}), so only "
         "relative effects can be compared, not the numbers themselves."
     )
     rows = [
         [
-            f"{_escape(cell.row)} / {_escape(against.baseline)}",
+            f"{escaped(cell.row)} / {escaped(against.baseline)}",
             _heading(table.spec.columns[cell.metric]),
             ratio(against.percent),
             *(ratio(against.paper_percent.get(model)) for model in models),
@@ -210,11 +172,11 @@ def _beside_paper(table: "Table", tested: list[tuple["Cell", "Comparison"]]) -> 
 def _made(table: "Table") -> str:
     fields = list(next(iter(table.provenance.values())))
     rows = [
-        [_heading(table.spec.columns[m]), *(_escape(" | ".join(made[f])) or DASH for f in fields)]
+        [_heading(table.spec.columns[m]), *(escaped(" | ".join(made[f])) or DASH for f in fields)]
         for m, made in table.provenance.items()
     ]
     mixed = [
-        f"{_heading(table.spec.columns[m])} mixes {field}: {_escape(', '.join(made[field]))}."
+        f"{_heading(table.spec.columns[m])} mixes {field}: {escaped(', '.join(made[field]))}."
         for m, made in table.provenance.items()
         for field in fields
         if len(made[field]) > 1
@@ -222,15 +184,5 @@ def _made(table: "Table") -> str:
     return "\n\n".join([grid(["", *fields], rows), *mixed])
 
 
-def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; text to the left in the first column, the rest to the right."""
-    lines = [head, [":--", *["--:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def _heading(column: "Column") -> str:
-    return _escape(heading(column))
-
-
-def _escape(text: str) -> str:
-    return text.replace("|", r"\|").replace("*", r"\*").replace("_", r"\_")
+    return escaped(heading(column))

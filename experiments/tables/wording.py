@@ -18,7 +18,12 @@ MARKS = "* p < 0.05, ** p < 0.01, *** p < 0.001"
 
 def heading(column: "Column") -> str:
     """A column's label, with an arrow to where it is better."""
-    return f"{column.label} {ARROWS[column.better]}".strip()
+    return arrowed(column.label, column.better)
+
+
+def arrowed(name: str, better: str) -> str:
+    """A name, with an arrow to where it is better."""
+    return f"{name} {ARROWS[better]}".strip()
 
 
 def verdict(comparison: "Comparison", column: "Column") -> str:

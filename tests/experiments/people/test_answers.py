@@ -64,7 +64,7 @@ def test_three_rows_have_the_strengths_of_a_logistic_regression():
 
 def test_agreement_is_krippendorffs():
     """The nominal example of his book (Content Analysis, 2004): two observers, ten units."""
-    first, second = "0100000000", "1110010000"
+    first, second = "0100000000", "1110010100"
     said_all = [
         said(p, n, one) for p, row in enumerate((first, second)) for n, one in enumerate(row)
     ]
