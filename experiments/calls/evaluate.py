@@ -91,7 +91,7 @@ def evaluate(
     """Galleries of `prompts` for each of `rows`, scored and compared.
 
     Args:
-        model: a loaded diffusers pipeline of Stable Diffusion, SDXL, SD3 or DDPM, or a `Model`.
+        model: a loaded pipeline of diffusers that makes images of prompts, or a `Model`.
         rows: what each row is called: its coupling, or `Coupled(coupling, optimizer)`.
         metrics: a name of configs/metrics, such as "open", or a suite of your own.
         folder: where galleries, scores and the table are kept.

@@ -14,6 +14,7 @@ from experiments.errors import UsageError
 from experiments.galleries.folder import cell_key
 from experiments.inputs.prompts import from_list
 from experiments.methods.coupled import Coupled
+from experiments.methods.piped import Piped
 from experiments.models.held import Held
 from experiments.tasks.diversity import Diversity
 from experiments.workers.batch import Recipe
@@ -57,6 +58,8 @@ def _cell(
     workers: Any,
 ) -> Cell:
     method = row if isinstance(row, Coupled) else Coupled(row, None)
+    if model.model.opaque:
+        method = Piped(method.coupling, method.optimizer, method.steering)
     law = method.coupling
     task = Diversity(None, law.size, None, partial(from_list, prompts=list(prompts)))
     making = task.making(method)

@@ -3,6 +3,7 @@
 It stands where a `ModelSource` stands, and is known by what it holds: its class, its numbers and
 the bytes of its weights, not by where they came from. A pipeline's parts become those of its
 family; it is sampled as everywhere here, by the family's sampler with the pipeline's own settings.
+A pipeline of no family is called as the black box that it is.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ import torch
 from experiments.errors import UsageError
 from experiments.models.ddpm import DDPM
 from experiments.models.model import Model
+from experiments.models.pipeline import Pipeline
 from experiments.models.process import Process
 from experiments.models.sd3 import SD3
 from experiments.models.sdxl import SDXL
@@ -61,8 +63,12 @@ class Held:
     def settings(self) -> Mapping[str, Any]:
         """Its numbers, under the names of a configuration."""
         plain = {k: v for k, v in vars(self.model).items() if isinstance(v, bool | int | float)}
-        steps = self.model.process.num_steps
-        return {"name": self.model.identity["name"], "num_steps": steps, **plain}
+        model, own = self.model, {}
+        if isinstance(model, Pipeline):
+            steps, own = model.num_steps, {"call": dict(model.call)}
+        else:
+            steps = model.process.num_steps
+        return {"name": model.identity["name"], "num_steps": steps, **plain, **own}
 
     @cached_property
     def _inputs(self) -> dict[str, Any]:
@@ -86,11 +92,11 @@ class Held:
 
 
 def held(thing: Any, **call: Any) -> Held:
-    """A pipeline of the families that are here, or a `Model`, to be run where and as it is.
+    """A diffusers pipeline, or a `Model`, to be run where and as it is.
 
     Args:
-        call: of a pipeline, what its call is given: height, num_inference_steps, guidance_scale,
-            max_sequence_length; what is left out is the pipeline's default.
+        call: of a pipeline, what its call is given; of one of a family height, num_inference_steps,
+            guidance_scale, max_sequence_length. What is left out is the pipeline's default.
 
     Raises:
         UsageError: it is neither, is offloaded, or is given something else.
@@ -103,8 +109,8 @@ def held(thing: Any, **call: Any) -> Held:
         return Held(thing)
     kind = type(thing).__name__
     families = {name: family for family in FAMILIES for name in family.pipelines}
-    if kind not in families:
-        raise UsageError(f"{kind} is no Model and no pipeline of {', '.join(families)}")
+    if not hasattr(thing, "components"):
+        raise UsageError(f"{kind} is no Model and no pipeline of diffusers")
     parts = [part for part in thing.components.values() if isinstance(part, torch.nn.Module)]
     places = {str(value.device) for part in parts for value in part.parameters()}
     if len(places) != 1 or any(hasattr(part, "_hf_hook") for part in parts):
@@ -112,12 +118,29 @@ def held(thing: Any, **call: Any) -> Held:
             f"the parts of this {kind} are offloaded, or on {' and '.join(sorted(places))}: load "
             'it whole onto one device, as by pipe.to("cuda")'
         )
+    if kind not in families:
+        return Held(_black_box(thing, call, torch.device(*places)))
     family, parts_here = families[kind], InMemory(thing)
     own, sizes = _settings(thing, family, call)
     model = family.of(parts_here, own, name=parts_here.name, **sizes)
     ours, theirs = family.sampler.scheduler, type(thing.scheduler).__name__
     note = f"Sampled by {ours}, with the settings of the pipeline's {theirs}."
     return Held(model, () if ours == theirs else (note,))
+
+
+def _black_box(pipe: Any, call: Mapping[str, Any], device: torch.device) -> Pipeline:
+    """A pipeline of no family, called with `call`."""
+    side = getattr(pipe, "default_sample_size", 0) * getattr(pipe, "vae_scale_factor", 1)
+    return Pipeline(
+        pipe,
+        type(pipe),
+        call=call,
+        together=False,
+        draws="start",
+        place=(device, pipe.dtype),
+        image_size=call.get("height", side),
+        identity=InMemory(pipe).identity(name=InMemory(pipe).name, family=type(pipe).__name__),
+    )
 
 
 def _settings(
@@ -178,7 +201,8 @@ class InMemory:
 
 def digest(model: Model) -> str:
     """A hash of all that decides about a model's images beside its numbers: sampler and weights."""
-    found = hashlib.sha256(repr(model.process).encode())
+    sampler = model.pipe.scheduler.config if isinstance(model, Pipeline) else model.process
+    found = hashlib.sha256(repr(sampler).encode())
     for module in model.modules:
         for name, value in module.state_dict().items():
             found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())

@@ -3,14 +3,20 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
+from PIL import Image
 
+import coupling
+from coupling import iid, repulsive
+from experiments import evaluate
 from experiments.compose import compose
 from experiments.errors import UsageError
 from experiments.learn import run as learn
 from experiments.models import Pipeline
 from experiments.replay import replay
 from experiments.run import run
+from experiments.tasks.job import jobs_of
 from tests.experiments.models.conftest import SD_SCHEDULE
 from tests.plugins.cases import CASES, new
 
@@ -74,6 +80,22 @@ def test_table_1(name, folders, tmp_path, capsys, monkeypatch):
     run(compose(words), overrides=words)
     assert made == [2]  # a batch: the gallery and its copy
     assert {path: path.read_bytes() for path in images} == before
+
+
+def test_in_memory_it_makes_what_it_makes_when_called(tmp_path):
+    pipe, law = new(CASES["flux"].build), repulsive(2)
+    call = {**CASES["flux"].call, "num_inference_steps": 2}
+    rows = {"iid": iid(2), "repulsive": law}
+    result = evaluate(pipe, ["a bed", "a cot"], rows=rows, metrics="tiny", folder=tmp_path, **call)
+    assert set(result.tests["row"]) == {"repulsive"} and result.page.is_file()
+    for job in jobs_of(["a bed", "a cot"]):
+        latents = coupling.diffusers.latents(pipe, job.prompt, law, seed=0, jobs=[job.id], **call)
+        images = pipe(
+            job.prompt, num_images_per_prompt=2, latents=latents, output_type="np", **call
+        )[0]
+        for member, image in enumerate(images):
+            (file,) = tmp_path.glob(f"outputs/*repulsive*/galleries/{job.id}/{member}.png")
+            assert abs(np.asarray(Image.open(file)) - 255.0 * image).max() <= 0.5 + 1e-3
 
 
 REFUSED = {

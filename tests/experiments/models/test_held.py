@@ -72,7 +72,7 @@ def test_the_decoder_that_overflows_is_copied(families):
 @pytest.mark.parametrize(
     ("change", "call", "message"),
     [
-        (lambda pipe: object(), {}, "object is no Model and no pipeline of StableDiffusionPip"),
+        (lambda pipe: object(), {}, "object is no Model and no pipeline of diffusers"),
         (lambda pipe: pipe, {"negative_prompt": "bad"}, "negative_prompt cannot be set here; what"),
         (lambda pipe: pipe, {"guidance_scale": 0.5}, "model.guidance = 0.5 must be at least 1"),
         (lambda pipe: held(pipe).model, {"height": 8}, "height: a model has its settings"),
