@@ -94,11 +94,11 @@ def sketched(folder: Path, num_steps: int) -> Any:
     import diffusers
 
     settings = snapshot.read_json(folder / "scheduler" / "scheduler_config.json")
-    dynamic = {"mu": 1.0} if settings.get("use_dynamic_shifting") else {}
     try:
         with quiet():
             scheduler = getattr(diffusers, settings["_class_name"]).from_config(settings)
-            scheduler.set_timesteps(num_steps, **dynamic)
+            dynamic = scheduler.config.get("use_dynamic_shifting")
+            scheduler.set_timesteps(num_steps, **({"mu": 1.0} if dynamic else {}))
     except (AttributeError, ValueError) as error:
         why = " ".join(str(error).split())
         raise UsageError(f"model.num_steps = {num_steps}, of its scheduler: {why}") from error
