@@ -24,14 +24,9 @@ from experiments.models.device import select_device, select_dtype
 from experiments.models.fingerprint import fingerprint, local_folder
 from experiments.models.first_step import Entry
 from experiments.models.model import Model
-from experiments.models.piping import arguments, described, loaded, sketched, whole
+from experiments.models.piping import OFFLOADS, arguments, described, loaded, sketched, whole
 from experiments.tasks.job import Job
 
-OFFLOADS: Mapping[str, Callable[[Any, torch.device], Any]] = {
-    "none": lambda pipe, device: pipe.to(device),
-    "model": lambda pipe, device: pipe.enable_model_cpu_offload(device=device),
-    "sequential": lambda pipe, device: pipe.enable_sequential_cpu_offload(device=device),
-}
 DRAWS: Mapping[str, Callable[[Coupling], Coupling]] = {
     "start": lambda law: iid(law.size),
     "all": lambda law: law,
