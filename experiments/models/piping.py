@@ -16,6 +16,11 @@ from experiments.models import snapshot
 from experiments.models.hub import resolve
 from experiments.models.quiet import no_progress_bars, quiet
 
+OFFLOADS: Mapping[str, Callable[[Any, torch.device], Any]] = {
+    "none": lambda pipe, device: pipe.to(device),
+    "model": lambda pipe, device: pipe.enable_model_cpu_offload(device=device),
+    "sequential": lambda pipe, device: pipe.enable_sequential_cpu_offload(device=device),
+}
 OFF = {
     **dict.fromkeys(("safety_checker", "feature_extractor", "image_encoder")),
     **dict.fromkeys(("requires_safety_checker", "add_watermarker"), False),
@@ -101,11 +106,11 @@ def sketched(folder: Path, num_steps: int) -> Any:
     import diffusers
 
     settings = snapshot.read_json(folder / "scheduler" / "scheduler_config.json")
-    dynamic = {"mu": 1.0} if settings.get("use_dynamic_shifting") else {}
     try:
         with quiet():
             scheduler = getattr(diffusers, settings["_class_name"]).from_config(settings)
-            scheduler.set_timesteps(num_steps, **dynamic)
+            dynamic = scheduler.config.get("use_dynamic_shifting")
+            scheduler.set_timesteps(num_steps, **({"mu": 1.0} if dynamic else {}))
     except (AttributeError, ValueError) as error:
         why = " ".join(str(error).split())
         raise UsageError(f"model.num_steps = {num_steps}, of its scheduler: {why}") from error
