@@ -16,11 +16,6 @@ from experiments.models import snapshot
 from experiments.models.hub import resolve
 from experiments.models.quiet import no_progress_bars, quiet
 
-OFFLOADS: Mapping[str, Callable[[Any, torch.device], Any]] = {
-    "none": lambda pipe, device: pipe.to(device),
-    "model": lambda pipe, device: pipe.enable_model_cpu_offload(device=device),
-    "sequential": lambda pipe, device: pipe.enable_sequential_cpu_offload(device=device),
-}
 OFF = {
     **dict.fromkeys(("safety_checker", "feature_extractor", "image_encoder")),
     **dict.fromkeys(("requires_safety_checker", "add_watermarker"), False),
