@@ -54,9 +54,7 @@ class Model(ABC):
         identity: dict[str, str],
     ) -> None:
         """The first of `modules` is the network: its device and dtype are the model's."""
-        for module in modules:
-            module.eval().requires_grad_(False)
-        self.modules = tuple(modules)
+        self.modules = tuple(module.eval().requires_grad_(False) for module in modules)
         self.process = process
         self.guidance = guidance
         self.image_size = image_size
