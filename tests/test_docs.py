@@ -19,10 +19,10 @@ import diffusers
 import numpy as np
 import pytest
 from PIL import Image
-from reader import FILES, ROOT, Reader
 
 from experiments.compose import BUNDLED, CONFIGS, Config, compose
 from experiments.errors import UsageError
+from tests.reader import FILES, ROOT, Reader
 
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from reader import Reader
+
+from tests.reader import Reader
 
 
 @pytest.fixture

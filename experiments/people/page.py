@@ -61,7 +61,7 @@ def study(
                 "pictures": [pictures[row] for row in sides],
             }
         )
-    return html("study.html", pairs=pairs, questions=QUESTIONS, name=name)
+    return html("study.html", home="", pairs=pairs, questions=QUESTIONS, name=name)
 
 
 def _verdicts(results: Results, rows: Sequence[str]) -> Mapping[str, Mapping[str, str]]:

@@ -18,6 +18,9 @@ COMMANDS = dict.fromkeys(("streams",), "noise") | dict.fromkeys(
 )
 """Groups that are not of the main job, and whose they are."""
 
+NEEDED = {"experiment/draws": ["model=tiny_any"]}
+"""Options that go with another."""
+
 
 def rows_of(config):
     """The overrides of every row of a table or study; a row that a model has not is null."""
@@ -43,10 +46,11 @@ def targets(node):
 def test_every_option_composes(option):
     group, name = option.split("/")
     command = COMMANDS.get(group, "config")
+    chosen = [f"{group}={name}", *NEEDED.get(option, [])]
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        config = hydra.compose(command, overrides=[f"{group}={name}"])
+        config = hydra.compose(command, overrides=chosen)
         rows = rows_of(config)
-        configs = [config, *(hydra.compose(command, [f"{group}={name}", *row]) for row in rows)]
+        configs = [config, *(hydra.compose(command, [*chosen, *row]) for row in rows)]
     for config in configs:
         for target in targets(config):
             package, _, door = target.rpartition(".")

@@ -239,7 +239,7 @@ def test_sdxl_decodes_in_float32_where_float16_would_overflow(families):
     pipeline = families("sdxl").pipeline
     vae = type(pipeline.vae).from_config(pipeline.vae.config, force_upcast=True).half()
     model = families("sdxl").model()
-    SDXL(
+    made = SDXL(
         unet=model.unet,
         vae=vae,
         text_encoders=model.text_encoders,
@@ -250,7 +250,7 @@ def test_sdxl_decodes_in_float32_where_float16_would_overflow(families):
         image_size=16,
         identity={},
     )
-    assert vae.dtype == torch.float32
+    assert made.vae.dtype == torch.float32 and vae.dtype == torch.float16
 
 
 @pytest.mark.parametrize(
