@@ -166,6 +166,7 @@ def test_what_cannot_run_here_is_still_on_a_page_and_its_script_in_the_tree():
 BASES = (
     [], ["model=sd3"], ["model=any"], ["optimizer=cno_release"], ["workers=ray"],
     ["tracking=wandb"], ["task=folder"], ["task=objects", "method=refined"],
+    ["experiment=beyond"],
 )  # fmt: skip
 """What a setting may be a setting of."""
 
@@ -234,7 +235,8 @@ def test_the_notebook_runs_as_it_stands(small):
         exec(compile(ast.Module(body, []), "notebook", "exec"), names)
         if isinstance(last, ast.Expr):
             value = eval(compile(ast.Expression(last.value), "notebook", "eval"), names)
-            shown.append(value._repr_html_() if hasattr(value, "_repr_html_") else repr(value))
+            if value is not None:
+                shown.append(value._repr_html_() if hasattr(value, "_repr_html_") else repr(value))
         else:
             exec(compile(ast.Module([last], []), "notebook", "exec"), names)
     assert shown[0].startswith("[iid(K=4, rho=0)") and "Figure: effects" in shown[4]
@@ -262,5 +264,5 @@ def test_its_links_lead_somewhere(page):
 
 
 def test_every_page_is_reached_from_the_readme():
-    linked = re.findall(r"\]\((docs/[^)#]+)", PAGES["README.md"])
+    linked = re.findall(r"\]\((docs/[^)#]+\.md)", PAGES["README.md"])
     assert set(PAGES) - {"README.md"} == set(linked)

@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -13,15 +12,9 @@ from experiments.people.answers import analysis, read
 from experiments.people.page import QUESTIONS
 from experiments.report.render import html
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), "")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 PAIRS = 20
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 
 def picture(seed: int) -> str:
@@ -46,17 +39,10 @@ def page(tmp_path_factory):
         for number in range(PAIRS)
     ]
     path = tmp_path_factory.mktemp("study") / "study.html"
-    path.write_text(html("study.html", pairs=pairs, questions=QUESTIONS, name="s"), "utf-8")
+    path.write_text(
+        html("study.html", home="", pairs=pairs, questions=QUESTIONS, name="s"), "utf-8"
+    )
     return path, pairs
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with (
-        sync_api.sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS) as browser,
-    ):
-        yield browser
 
 
 def wanted(number: int, pair: dict) -> str:

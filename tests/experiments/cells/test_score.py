@@ -137,6 +137,7 @@ def test_scores_of_regions_compare_each_gallery_with_its_own_picture(folder, tmp
     @dataclass
     class Fidelity:
         identities = {"rmse": {"implementation": "rmse"}}  # noqa: RUF012
+        sets = {}  # noqa: RUF012
 
         def attempt(self, batch: GalleryBatch, names):
             return {"rmse": rmse_foreground(batch.unit, batch.references, batch.masks)}
