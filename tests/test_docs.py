@@ -166,7 +166,7 @@ def test_what_cannot_run_here_is_still_on_a_page_and_its_script_in_the_tree():
 BASES = (
     [], ["model=sd3"], ["model=any"], ["optimizer=cno_release"], ["workers=ray"],
     ["tracking=wandb"], ["task=folder"], ["task=objects", "method=refined"],
-    ["experiment=beyond"],
+    ["experiment=beyond"], ["steering=early_spread"],
 )  # fmt: skip
 """What a setting may be a setting of."""
 
