@@ -12,8 +12,8 @@ with r a number, or a factor times a quantile of the gallery's own distances at 
 that it needs no tuning where K, the steps, the guidance or the model change. The start's repulsion
 is linear and the model forgets it as the steps go; the third renews it on what the model has made
 of the noises, where an image can still move. An unguided step takes one network row an image, so a
-gallery costs 2 - (a + 1 - b) of K T rows: no more than independent ones. Where alignment is to stay,
-a = 0 and b = 1 (docs/steering.md has what was measured).
+gallery costs 2 - (a + 1 - b) of K T rows: no more than independent ones. Where alignment is to
+stay, a = 0 and b = 1 (docs/steering.md has what was measured).
 
 Early repulsion is SPELL's (arXiv:2410.06025), the interval that of arXiv:2404.07724; that they are
 put together, after a coupling, at equal base noises, is this suite's.
