@@ -66,6 +66,7 @@ def test_every_gpu_has_an_actor_that_sees_no_other(stub, ray_session, tmp_path, 
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     workers = build("workers", compose(["workers.galleries_per_batch=1"]))
     monkeypatch.undo()
+    workers.cpus = 0.25  # other actors have the rest
     stub(4, fault=Sees(tmp_path, workers=2), workers=workers).make()
     workers.close()
     assert {path.name for path in tmp_path.glob("gpu-*")} == {"gpu-0", "gpu-1"}
