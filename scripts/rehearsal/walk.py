@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from types import ModuleType
+from urllib.parse import unquote
 
 from coupling import iid
 from experiments.errors import STOPPED
@@ -166,7 +167,8 @@ def _written() -> dict[Path, int]:
 
 def _require_files(said: str) -> None:
     """Raises Failed unless every file that a run has named is there, and one of them to look at."""
-    named = [Path(word) for word in re.findall(r"\S+\.(?:html|md|csv|tex|json|png|pdf)\b", said)]
+    words = re.findall(r"\S+\.(?:html|md|csv|tex|json|png|pdf)\b", said)
+    named = [Path(unquote(word.removeprefix("file://"))) for word in words]
     if missing := [str(path) for path in named if not path.is_file()]:
         raise Failed(f"{missing[0]} was named and is not there")
     if not any(path.suffix in (".html", ".png") for path in named):
