@@ -17,6 +17,7 @@ from experiments.cells.identity import identified
 from experiments.cells.production import Production
 from experiments.cells.score import Galleries
 from experiments.cells.trial import tried
+from experiments.cells.trust import GROUPS
 from experiments.cells.views import View, most_spread
 from experiments.compose import FOREIGN, Config, build, located, name_of, plain, with_groups
 from experiments.errors import UsageError
@@ -120,11 +121,7 @@ def fitting(suite: MetricSuite, size: int) -> tuple[MetricSuite, tuple[str, ...]
 
 def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
     """The cell of a task and a method of ours."""
-    for part in (
-        "coupling",
-        "optimizer",
-        "steering",
-    ):  # of the method, but a mistake is told by their names
+    for part in GROUPS:  # of the method, but a mistake is told by their names
         build(part, config)
     task, method, model = build("task", config), build("method", config), model_of(config)
     making: Making = task.making(method)

@@ -28,7 +28,9 @@ SIDE = 64  # pixels of what `reader` takes
 
 
 class AttributeFeatures(Network):
-    """A network that says of each attribute which of its values an image shows."""
+    """A network that says of each attribute which of its values an image shows: its features of
+    images are (N, A), int64.
+    """
 
     def __init__(self, source: str, attributes: Attributes):
         super().__init__(source)
@@ -51,14 +53,6 @@ class AttributeFeatures(Network):
             for phrases in self.attributes.values()
         ]
         return torch.tensor([[not one.search(prompt) for one in asked] for prompt in prompts])
-
-    def images(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W), uint8 or float in [0, 1] -> (N, A), int64 on the CPU."""
-        return self.in_chunks(self._values, images)
-
-    def _values(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) -> (N, A)."""
-        raise NotImplementedError
 
 
 class ZeroShotAttributes(AttributeFeatures):
@@ -94,6 +88,9 @@ class ZeroShotAttributes(AttributeFeatures):
         texts = [self.prefix + text for each in self.attributes.values() for text in each.values()]
         return list(normalize(self.clip.texts(texts), dim=-1).split(self.sizes))
 
+    def images(self, images: Tensor) -> Tensor:
+        return self.in_chunks(self._values, images)
+
     def _values(self, images: Tensor) -> Tensor:
         features = self.clip.images(images)
         return torch.stack([(features @ phrases.T).argmax(-1) for phrases in self._phrases], -1)
@@ -117,6 +114,9 @@ class ReadAttributes(AttributeFeatures):
         model = reader(sum(self.sizes))
         model.load_state_dict(load_file(weights.locate(self.source) / "model.safetensors"))
         return model.eval().requires_grad_(False).to(self.device)
+
+    def images(self, images: Tensor) -> Tensor:
+        return self.in_chunks(self._values, images)
 
     def _values(self, images: Tensor) -> Tensor:
         x = as_unit(images).float()

@@ -99,7 +99,7 @@ def noises(model, size: int = 2) -> Tensor:
     return coupling.repulsive(size).sample(model.noise_shape, seed=7, job="1")
 
 
-def near(found: Tensor, expected: Tensor, *, within: float = 1e-5) -> None:
+def assert_near(found: Tensor, expected: Tensor, *, within: float = 1e-5) -> None:
     torch.testing.assert_close(found, expected, rtol=0, atol=within * expected.abs().max().item())
 
 
@@ -127,7 +127,7 @@ def test_it_is_the_familys_own(build, family, own, tmp_path):
     first = FamilysOwn(theirs, condition, rows_per_pass=2)
     with torch.no_grad():
         expected = first.clean(noise.unsqueeze(0), first.output(noise.unsqueeze(0)))
-    near(estimates(ours, noise)[0], expected)
+    assert_near(estimates(ours, noise)[0], expected)
 
 
 @pytest.mark.parametrize("name", SQUARE)
@@ -135,7 +135,7 @@ def test_it_is_that_of_the_pipelines_two_states(name):
     model = box(name)
     noise = noises(model)
     before, after = states(model, noise)
-    near(estimates(model, noise)[1], from_two_states(model.pipe.scheduler, before, after))
+    assert_near(estimates(model, noise)[1], from_two_states(model.pipe.scheduler, before, after))
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
@@ -143,7 +143,7 @@ def test_it_is_that_of_the_two_states_of_every_deterministic_scheduler(scheduler
     model = box(with_scheduler(SCHEDULERS[scheduler]), call=CASES["stable_diffusion"].call)
     noise = noises(model)
     before, after = states(model, noise)
-    near(estimates(model, noise)[1], from_two_states(model.pipe.scheduler, before, after))
+    assert_near(estimates(model, noise)[1], from_two_states(model.pipe.scheduler, before, after))
 
 
 @pytest.mark.parametrize("name", ["stable_diffusion", "flux"])
@@ -155,7 +155,7 @@ def test_its_derivative_is_that_of_the_estimate_with_the_network_held(name):
     direction = torch.randn(noise.shape, generator=torch.Generator().manual_seed(0))
     (gradient,) = torch.autograd.grad((first.clean(z, output) * direction).sum(), z)
     entry = model._entry
-    near(gradient, entry.p * entry.scale * direction)
+    assert_near(gradient, entry.p * entry.scale * direction)
 
 
 CNO = Contrastive(
