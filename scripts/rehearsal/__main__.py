@@ -10,42 +10,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.rehearsal import targets
-from scripts.rehearsal.stage import ROOT, prepare_data, staged
+from scripts.rehearsal.processes import LAST, Pair, rehearse, side_by_side
+from scripts.rehearsal.targets import ROOT
 
 if TYPE_CHECKING:  # the libraries load on the stage, and read there where their hub is
     from scripts.rehearsal.walk import Outcome
-
-LAST = ("theory", "report", "figures", "verify")
-"""Targets that need what the others have made."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser("python -m scripts.rehearsal", description=__doc__)
     parser.add_argument("--plan", nargs="*", metavar="TARGET:MODEL", help="plan these; default all")
     parser.add_argument("--walk", nargs="*", metavar="TARGET:MODEL", help="walk these; default all")
+    parser.add_argument("--processes", type=int, default=1, help="models side by side; default 1")
     parser.add_argument("--folder", type=Path, default=ROOT / "outputs" / "rehearsal")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "rehearsal.md")
     asked = parser.parse_args()
     folder, out = asked.folder.resolve(), asked.out.resolve()
     shutil.rmtree(folder, ignore_errors=True)
-    with staged(folder) as stage:
-        from scripts.rehearsal import walk
-
-        prepare_data(stage)
-        planned, walked = (
-            [_told(word, make(*pair)) for pair in _pairs(wanted)]
-            for word, make, wanted in (
-                ("plan", walk.plan, asked.plan),
-                ("walk", walk.walk, asked.walk),
-            )
-        )
+    pairs = list(_pairs(asked.plan)), list(_pairs(asked.walk))
+    if asked.processes == 1:
+        planned, walked = rehearse(folder, *pairs)
+    else:
+        planned, walked = side_by_side(folder, *pairs, asked.processes)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(report(planned, walked), encoding="utf-8")
     print(f"The rehearsal: {out}")
     return int(any(outcome.state == "failed" for outcome in (*planned, *walked)))
 
 
-def _pairs(wanted: Sequence[str] | None) -> Iterator[tuple[str, str]]:
+def _pairs(wanted: Sequence[str] | None) -> Iterator[Pair]:
     """What is walked, in an order in which each finds what it needs."""
     if wanted is not None:
         yield from (
@@ -56,12 +49,6 @@ def _pairs(wanted: Sequence[str] | None) -> Iterator[tuple[str, str]]:
     for target in [*(name for name in offered if name not in LAST), *LAST]:
         models = targets.models() if targets.depends_on_the_model(target) else ["tiny"]
         yield from ((target, model) for model in models)
-
-
-def _told(word: str, outcome: "Outcome") -> "Outcome":
-    name = f"{word} {outcome.target:12}{outcome.model:6}"
-    print(f"{name}{outcome.state:20}{outcome.seconds:6.1f} s  {outcome.line}", flush=True)
-    return outcome
 
 
 def report(planned: Sequence["Outcome"], walked: Sequence["Outcome"]) -> str:

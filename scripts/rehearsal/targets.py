@@ -19,6 +19,8 @@ UNWALKED = {
     "bench-gpu": "bench, with networks of the published size",
     "tiny": "trains the bundled model anew: hours",
     "dashboard": "a service",
+    "docs": "a test builds the site",
+    "comfyui": "a test installs the nodes",
     "clean": "it removes the environment", "distclean": "it removes galleries",
 }  # fmt: skip
 """Targets that are not walked, and why."""

@@ -1,0 +1,67 @@
+"""Who walks: one process, or several side by side, each with models of its own."""
+
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import chain
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.rehearsal import targets
+from scripts.rehearsal.stage import prepare_data, staged
+
+if TYPE_CHECKING:  # the libraries load on the stage, and read there where their hub is
+    from scripts.rehearsal.walk import Outcome
+
+LAST = ("report", "figures", "verify")
+"""Targets that need what the others have made."""
+
+Pair = tuple[str, str]
+"""A target and a model."""
+
+
+def rehearse(
+    folder: Path, plans: Sequence[Pair], walks: Sequence[Pair], after: Sequence[Path] = ()
+) -> "tuple[list[Outcome], list[Outcome]]":
+    """Plans and walks on a stage in `folder`, with what the stages of `after` have left."""
+    with staged(folder) as stage:
+        from scripts.rehearsal import walk
+
+        for other in after:
+            shutil.copytree(other / "work", folder / "work", dirs_exist_ok=True)
+        prepare_data(stage)
+        planned = [_told("plan", walk.plan(*pair)) for pair in plans]
+        return planned, [_told("walk", walk.walk(*pair)) for pair in walks]
+
+
+def side_by_side(
+    folder: Path, plans: Sequence[Pair], walks: Sequence[Pair], processes: int
+) -> "tuple[list[Outcome], list[Outcome]]":
+    """Deals the models out to as many processes, each on a stage of its own; then, on what all of
+    them have made, walks the targets that need it.
+    """
+    dealt = {model: k % processes for k, model in enumerate(targets.models())}
+    parts = [
+        (
+            folder / str(k),
+            [pair for pair in plans if dealt[pair[1]] == k],
+            [pair for pair in walks if dealt[pair[1]] == k and pair[0] not in LAST],
+        )
+        for k in range(processes)
+    ]
+    # A library reads where its hub is once: every stage is a new process.
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=spawn, max_tasks_per_child=1) as pool:
+        done = [each.result() for each in [pool.submit(rehearse, *part) for part in parts]]
+        last = [pair for pair in walks if pair[0] in LAST]
+        made = [part[0] for part in parts]
+        done.append(pool.submit(rehearse, folder / "last", [], last, made).result())
+    outcomes = [{(o.target, o.model): o for o in chain(*each)} for each in zip(*done, strict=True)]
+    return [outcomes[0][pair] for pair in plans], [outcomes[1][pair] for pair in walks]
+
+
+def _told(word: str, outcome: "Outcome") -> "Outcome":
+    name = f"{word} {outcome.target:12}{outcome.model:6}"
+    print(f"{name}{outcome.state:20}{outcome.seconds:6.1f} s  {outcome.line}", flush=True)
+    return outcome
