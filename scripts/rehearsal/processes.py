@@ -1,6 +1,7 @@
 """Who walks: one process, or several side by side, each with models of its own."""
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
@@ -8,7 +9,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.rehearsal import targets
 from scripts.rehearsal.stage import prepare_data, staged
 
 if TYPE_CHECKING:  # the libraries load on the stage, and read there where their hub is
@@ -41,14 +41,18 @@ def side_by_side(
     """Deals the models out to as many processes, each on a stage of its own; then, on what all of
     them have made, walks the targets that need it.
     """
-    dealt = {model: k % processes for k, model in enumerate(targets.models())}
+    asked = Counter(model for _, model in (*plans, *walks))
+    dealt: list[set[str]] = [set() for _ in range(processes)]
+    for model, _ in asked.most_common():
+        min(dealt, key=lambda models: sum(asked[model] for model in models)).add(model)
     parts = [
         (
             folder / str(k),
-            [pair for pair in plans if dealt[pair[1]] == k],
-            [pair for pair in walks if dealt[pair[1]] == k and pair[0] not in LAST],
+            [pair for pair in plans if pair[1] in models],
+            [pair for pair in walks if pair[1] in models and pair[0] not in LAST],
         )
-        for k in range(processes)
+        for k, models in enumerate(dealt)
+        if models
     ]
     # A library reads where its hub is once: every stage is a new process.
     spawn = get_context("spawn")
