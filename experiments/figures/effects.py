@@ -21,7 +21,7 @@ LEGEND = (
 
 
 def paired_effect(results: Results, path: Path) -> tuple[Path, Path]:
-    """What a method changes, prompt by prompt: a panel a metric, a strip a comparison.
+    """What a method changes, prompt by prompt: a panel a tested metric, a strip a comparison.
 
     Each dot is one prompt's difference to the baseline row; the outline is their density, the dark
     line the mean with its 95 % interval. The colour says whether the Holm-corrected t-test finds
@@ -35,9 +35,10 @@ def paired_effect(results: Results, path: Path) -> tuple[Path, Path]:
         )
     with style():
         size = (2.35, 0.75 + 0.62 * len(pairs))
-        figure, axes = panels(len(table.spec.columns), size=size, margin=(1.15, 0.3))
+        tested = [of for of in table.spec.columns.items() if not of[1].certain]
+        figure, axes = panels(len(tested), size=size, margin=(1.15, 0.3))
         across = min(len(axes), PANELS_ABREAST)
-        columns = zip(axes, table.spec.columns.items(), strict=True)
+        columns = zip(axes, tested, strict=True)
         for number, (axis, (metric, column)) in enumerate(columns):
             values = pivot(scores, metric, rows=table.spec.rows)
             for i, (row, baseline) in enumerate(pairs):

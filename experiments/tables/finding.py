@@ -55,7 +55,8 @@ def findings(
 
     Args:
         configs: the composed configuration of every row.
-        passes: the mean network passes of a gallery by row, of those that are known.
+        passes: the mean network passes of a gallery by row, of those that are known; told where
+            the table has no column of what is certain.
     """
     pairs = [(row, against[0]) for row, against in table.spec.baselines.items() if against]
     pairs.sort(key=lambda pair: _differing(configs, *pair) != {"coupling"})
@@ -129,12 +130,19 @@ def _equivalent(found: Comparison, base: float) -> bool:
 
 
 def _cost(table: Table, passes: Mapping[str, float], row: str, baseline: str) -> list[str]:
-    """The network passes, unless they are a column of the table."""
-    ours, theirs = (passes.get(each, float("nan")) for each in (row, baseline))
-    if {"passes", "forward"} & table.spec.columns.keys() or not (ours > 0 and theirs > 0):
-        return []
-    more = 100 * (ours / theirs - 1)
-    return ["No extra network passes" if abs(more) < 0.05 else f"Network passes {more:+.0f} %"]
+    """What is certain of the two, where both have some of it."""
+    pair = (row, baseline)
+    known = {
+        column.label: [table.cell(each, metric).mean or 0.0 for each in pair]
+        for metric, column in table.spec.columns.items()
+        if column.certain
+    } or {"network passes": [passes.get(each, 0.0) for each in pair]}
+    return [
+        f"No extra {name}" if abs(more) < 0.05 else _sentence(f"{name} {more:+.0f} %")
+        for name, (ours, theirs) in known.items()
+        if ours > 0 and theirs > 0
+        for more in [100 * (ours / theirs - 1)]
+    ]
 
 
 def _sentence(text: str) -> str:

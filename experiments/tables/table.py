@@ -3,6 +3,7 @@
 Every row of a table holds the same jobs (prompts), and the same base noises served all of them, so
 rows are compared in pairs: d_j = score_row(j) - score_baseline(j). Two families of p-values are
 corrected by Holm's method, each over the whole table: all paired t-tests, and all Wilcoxon tests.
+Columns that are certain, see `spec`, have none.
 With several seeds a job's score is its mean over them, see `statistics`.
 
 A cell that lacks jobs is refused; or the table is of those jobs that all rows have, as the paper
@@ -71,7 +72,7 @@ class Cell:
     n: int
     mean: float | None  # None where n = 0
     std: float | None  # None where n < 2
-    comparisons: tuple[Comparison, ...]  # () without a baseline, or with fewer than two pairs
+    comparisons: tuple[Comparison, ...]  # () if certain, without a baseline or without two pairs
     paper: paper.Reported | None
 
     @property
@@ -194,11 +195,12 @@ def _shared(values: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 def _compare(
     spec: TableSpec, values: Mapping[str, pd.DataFrame], reported: Mapping
 ) -> dict[tuple[str, str, str], Comparison]:
-    """All comparisons (row, baseline, metric) of the table, their p-values corrected together."""
+    """All comparisons (row, baseline, metric) of what is not certain, corrected together."""
     pairs = {
         (row, baseline, metric): values[metric][[row, baseline]].dropna().to_numpy()
         for row, baseline in spec.pairs
-        for metric in spec.columns
+        for metric, column in spec.columns.items()
+        if not column.certain
     }
     pairs = {key: both for key, both in pairs.items() if len(both) >= 2}
     tests = {key: paired(both[:, 0], both[:, 1]) for key, both in pairs.items()}

@@ -1,6 +1,6 @@
 """A table as Markdown and for a terminal, and its numbers as text: pure functions of the table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
@@ -57,7 +57,8 @@ def markdown(table: "Table") -> str:
             f"{seeds_tested(table)}p-values "
             f"are Holm-corrected over the whole table: {len(tested)} t-tests as one family, "
             f"{len(tested)} Wilcoxon signed-rank tests as another. Interval and "
-            f"d<sub>z</sub> (mean difference / its standard deviation) are uncorrected.",
+            f"d<sub>z</sub> (mean difference / its standard deviation) are uncorrected."
+            f"{_untested(spec.columns)}",
         ]
         parts += power_section(table)
     parts += sets_section(table)
@@ -167,6 +168,12 @@ def _beside_paper(table: "Table", tested: list[tuple["Cell", "Comparison"]]) -> 
         "which are listed below.",
         grid(head, rows),
     ]
+
+
+def _untested(columns: Mapping[str, "Column"]) -> str:
+    """The columns that are certain, in a sentence."""
+    certain = [escaped(column.label) for column in columns.values() if column.certain]
+    return f" Fixed by a method, so not tested: {', '.join(certain)}." if certain else ""
 
 
 def _made(table: "Table") -> str:

@@ -48,6 +48,7 @@ class Recomputed:
             (row, base, metric)
             for row in self.spec["rows"]
             for metric in self.spec["columns"]
+            if not self.is_certain(metric)
             for base in self.spec["baselines"].get(row, ())
         ]
         both = {key: self.values[key[2]][[*key[:2]]].dropna().to_numpy() for key in self.pairs}
@@ -58,6 +59,9 @@ class Recomputed:
         holm = [multipletests(column, method="holm")[1] for column in p.T] if len(p) else []
         self.p = dict(zip(self.pairs, zip(*holm, strict=True), strict=True))
 
+    def is_certain(self, metric: str) -> bool:
+        return self.spec["columns"][metric].get("certain", False)
+
     def means(self) -> dict[str, list[str]]:
         """Row -> a text for each column: mean, standard deviation and stars; and n."""
         found = {}
@@ -66,7 +70,8 @@ class Recomputed:
             for metric, column in self.spec["columns"].items():
                 x, digits = self.values[metric][row].dropna(), column["digits"]
                 stars = ""
-                if first := self.spec["baselines"].get(row, ())[:1]:
+                first = self.spec["baselines"].get(row, ())[:1]
+                if first and not self.is_certain(metric):
                     p = self.p[row, first[0], metric][0]
                     stars = "*" * sum(p < level for level in (0.05, 0.01, 0.001))
                 texts.append(f"{x.mean():.{digits}f} ({x.std():.{digits}f}){stars}")

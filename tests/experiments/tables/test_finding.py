@@ -1,5 +1,7 @@
 """What a table says in words is what its tests say, and changes with the scores."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from experiments.tables.finding import findings, glossary
 from experiments.tables.scorerows import PROVENANCE
 from experiments.tables.spec import TableSpec
 from experiments.tables.statistics import equivalence, holm, paired
+from experiments.tables.table import Cell
 from experiments.tables.wording import best_mean
 
 N = 40
@@ -61,6 +64,17 @@ def test_a_difference_is_told_with_its_interval_and_what_it_costs():
     assert text.endswith("No extra network passes.")
     assert "Network passes +12 %." in told(of, {"iid": 75.0, "own": 84.0})
     assert "passes" not in told(of, {})
+
+
+def test_what_is_certain_is_told_as_a_cost():
+    of = table(0.27, 0.0)
+    rows = {"label": "network rows", "better": "neutral", "digits": 0, "certain": True}
+    cells = [
+        Cell(row, "rows", N, mean, 0.0, (), None) for row, mean in (("iid", 150), ("own", 168))
+    ]
+    spec = replace(of.spec, columns={**of.spec.columns, "rows": rows})
+    text = told(replace(of, spec=spec, cells=(*of.cells, *cells)))
+    assert text.endswith("Network rows +12 %.") and "passes" not in text
 
 
 def test_the_sentence_changes_with_the_scores():
