@@ -174,7 +174,7 @@ tiny: setup ## train the bundled model anew and measure it
 	$(BIN)/python scripts/tiny/train.py --work outputs/train_tiny --out experiments/models/tiny
 	$(BIN)/python scripts/tiny/assess.py --model experiments/models/tiny --work outputs/train_tiny
 
-rehearsal: setup ## walk every target with every model, on small stand-ins from a hub of its own
+rehearsal: tools ## walk every target with every model, on small stand-ins from a hub of its own
 	$(BIN)/python -m scripts.rehearsal --processes 2 $(ARGS)
 
 PACK = $(COMFYUI)/custom_nodes/couple-to-control

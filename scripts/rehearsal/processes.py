@@ -29,7 +29,7 @@ def rehearse(
         from scripts.rehearsal import walk
 
         for other in after:
-            shutil.copytree(other / "work", folder / "work", dirs_exist_ok=True)
+            _take_over(other / "work", folder / "work")
         prepare_data(stage)
         planned = [_told("plan", walk.plan(*pair)) for pair in plans]
         return planned, [_told("walk", walk.walk(*pair)) for pair in walks]
@@ -69,3 +69,11 @@ def _told(word: str, outcome: "Outcome") -> "Outcome":
     name = f"{word} {outcome.target:12}{outcome.model:6}"
     print(f"{name}{outcome.state:20}{outcome.seconds:6.1f} s  {outcome.line}", flush=True)
     return outcome
+
+
+def _take_over(made: Path, into: Path) -> None:
+    """Copies results, and the cells that are not there yet: two stages may have made the same."""
+    shutil.copytree(made / "results", into / "results", dirs_exist_ok=True)
+    for cell in (made / "outputs").iterdir():
+        if not (into / "outputs" / cell.name).exists():
+            shutil.copytree(cell, into / "outputs" / cell.name)

@@ -59,7 +59,8 @@ def lines(target: str, model: str, *settings: str) -> list[Line]:
     Raises:
         Refused: make refuses the target for this model.
     """
-    command = ["make", "--dry-run", "--assume-old=setup", "--no-print-directory", target]
+    command = ["make", "--dry-run", "--no-print-directory", target]
+    command += ["--assume-old=setup", "--assume-old=tools"]
     done = subprocess.run(
         [*command, f"MODEL={model}", *settings], cwd=ROOT, capture_output=True, text=True
     )
