@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), "")
 FLAGS = [
     "--no-sandbox",
@@ -33,10 +33,11 @@ def browser():
 @pytest.fixture
 def show(browser):
     """Opens a file at a width and in a colour scheme; complaints of the page fail the test."""
-    complaints = []
+    complaints, views = [], []
 
     def show(path: Path, *, width: int = 1200, scheme: str = "light", context=browser):
         view = context.new_page() if context is not browser else browser.new_page()
+        views.append(view)
         view.set_viewport_size({"width": width, "height": 900})
         view.emulate_media(color_scheme=scheme)
         view.requests = []
@@ -47,4 +48,6 @@ def show(browser):
         return view
 
     yield show
+    for view in views:
+        view.close()
     assert not complaints
