@@ -74,13 +74,13 @@ quick: tools ## laws, references, architecture, and every configuration: a minut
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -o addopts=--strict-markers tests/coupling tests/metrics/test_diversity.py tests/metrics/test_golden.py tests/metrics/test_similarity.py tests/test_architecture.py tests/experiments/test_configs.py $(ARGS)
 
 test: tools ## the everyday tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not faults and not walks" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not faults and not walks" $(ARGS)
 
 faults: tools ## everything that may go wrong: killed, hung, full, torn, forged; about five minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m faults tests/faults $(ARGS)
 
-walks: tools ## one run of each family of the paper's models, on small stand-ins; three minutes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -m "walks and not slow" tests/rehearsal $(ARGS)
+walks: tools ## commands from end to end, with stand-ins of the paper's models, too; committed pages
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal -m "walks and not slow" $(ARGS)
 
 verify: setup ## hash every image again; ARGS=--repair sets aside what is damaged
 	$(BIN)/python -m experiments.verify $(ARGS)

@@ -224,6 +224,7 @@ def test_python_runs_as_it_stands(page, small):
         assert len(names["scores"]) == 1
 
 
+@pytest.mark.walks
 def test_the_notebook_runs_as_it_stands(small):
     """At one step; what a cell ends in is shown, as a notebook shows it."""
     cells = json.loads((ROOT / "docs" / "notebook.ipynb").read_text(encoding="utf-8"))["cells"]

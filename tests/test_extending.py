@@ -25,6 +25,7 @@ def run(tmp_path):
     return run
 
 
+@pytest.mark.walks
 def test_the_metric_has_its_column_and_is_what_it_says(run):
     folder = run("experiment=demo", "metrics=mine")
     table = pd.read_csv(folder / "outputs/results/demo/tiny.csv").set_index(["row", "metric"])
@@ -56,6 +57,7 @@ def test_the_prompts_are_what_is_drawn(run):
     assert first["prompt"] == "a bedroom with a red bed, number 0"
 
 
+@pytest.mark.walks
 def test_the_table_has_its_rows_and_compares_as_it_says(run):
     folder = run("experiment=neighbours")
     table = pd.read_csv(folder / "results/neighbours/tiny.csv").set_index(["row", "metric"])

@@ -17,6 +17,8 @@ each_page = pytest.mark.parametrize(
     "path", PAGES, ids=[path.relative_to(RESULTS).parts[0] for path in PAGES]
 )
 
+pytestmark = pytest.mark.walks
+
 
 @each_page
 def test_axe_finds_nothing(path, show):

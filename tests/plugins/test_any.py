@@ -51,6 +51,7 @@ def overrides(folder, place, *words: str) -> list[str]:
     return [*SMALL, f"model.source={folder}", *here, *words]
 
 
+@pytest.mark.walks
 @pytest.mark.parametrize("name", ["flux", "sd3"])
 def test_table_1(name, folders, tmp_path, capsys, monkeypatch):
     words = overrides(folders[name], tmp_path, *TABLE)

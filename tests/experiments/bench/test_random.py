@@ -13,6 +13,8 @@ from experiments.compose import build, compose
 from scripts import published
 from scripts.rehearsal import networks
 
+pytestmark = pytest.mark.walks
+
 
 @pytest.fixture
 def narrow(monkeypatch):

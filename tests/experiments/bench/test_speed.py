@@ -9,6 +9,8 @@ from experiments.bench.subject import Subject
 from experiments.cells.build import model_of
 from experiments.compose import build, compose
 
+pytestmark = pytest.mark.walks
+
 EAGER = ["A", "A channels_last", "B", "B batches", "B lanes", "B channels_last"]
 SCORES = pd.DataFrame({"package": "none", "ours": 2.0, "theirs": 1.0, "apart": 0.0}, index=["L2"])
 

@@ -16,6 +16,8 @@ from experiments.compose import BUNDLED, compose, rows_of
 from experiments.errors import UsageError
 from experiments.methods import Coupled
 
+pytestmark = pytest.mark.walks
+
 PROMPTS = ["a bedroom", "a red bed", "a bedroom at night"]
 SETTINGS = {"num_inference_steps": 1, "guidance_scale": 1.0}
 COUPLED = "<i>coupled</i>"

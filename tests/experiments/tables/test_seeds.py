@@ -106,6 +106,7 @@ def start(tmp_path):
     return start
 
 
+@pytest.mark.walks
 def test_a_table_of_seeds_takes_the_galleries_that_a_seed_has(start, capsys):
     table = "experiment=demo"
     folder = start(table, "seed=1")

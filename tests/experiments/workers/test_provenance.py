@@ -63,6 +63,7 @@ def made_at(tmp_path, monkeypatch):
     provenance.provenance.cache_clear()
 
 
+@pytest.mark.walks
 def test_galleries_scores_and_tables_name_the_suite_and_no_key_holds_it(made_at, capsys):
     """Another commit writes the table again; its galleries and scores are still the first's."""
     first, later = CHECKOUTS
