@@ -39,7 +39,7 @@ def squared_distances(x: Tensor, window: int) -> Tensor:
 def of_pairs(distances: Tensor) -> Tensor:
     """Those of the pairs i < j: (..., n, n) -> (..., n (n - 1) / 2)."""
     size = distances.shape[-1]
-    i, j = torch.triu_indices(size, size, offset=1)
+    i, j = torch.triu_indices(size, size, offset=1, device=distances.device)
     return distances[..., i, j]
 
 

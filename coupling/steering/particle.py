@@ -53,8 +53,9 @@ class Particle(Steering):
         distances = torch.cdist(u, u, compute_mode="donot_use_mm_for_euclid_dist")
         size = u.shape[1]
         others = ~torch.eye(size, dtype=torch.bool, device=u.device)
-        bandwidth = distances[:, others].unflatten(1, (size, size - 1)).median(-1).values.square()
-        bandwidth = bandwidth.unsqueeze(-1) / math.log(size - 1)
+        # the lower median of all but itself; to select them by a mask, the host would wait
+        far = distances.masked_fill(~others, math.inf)
+        bandwidth = far.kthvalue(size // 2, keepdim=True).values.square() / math.log(size - 1)
         kernel = torch.exp(-distances.square() / bandwidth) * others
         force = 2 * (kernel.sum(-1, keepdim=True) * u - kernel @ u) / bandwidth
         # eps moves by -a sigma^2 force, and so x_0 = u - sigma eps by sigma times that

@@ -30,6 +30,7 @@ from experiments.methods.method import Stopwatch
 from experiments.models.condition import repeat_rows
 from experiments.models.held import Held
 from experiments.models.model import Model
+from experiments.models.quiet import quiet
 from experiments.tasks.job import Job
 from experiments.workers.batch import Recipe
 from experiments.workers.dispatch import dispatch
@@ -107,7 +108,7 @@ class PlainLoop(Arm):
     def _call(self, job: Job, *, output_type: str) -> list[Any]:
         noise = self.noise(job).to(self.model.device, self.pipeline.vae.dtype)
         made: list[Any] = []
-        with torch.inference_mode():
+        with torch.inference_mode(), quiet():  # SDXL's casts its decoder at every call, and says so
             for latents in noise.split(self.images_per_call):
                 made += self.pipeline(
                     prompt=job.prompt,

@@ -18,18 +18,22 @@ def make(cells: Sequence[Cell], *, scored: bool = True) -> None:
     Raises:
         UsageError: something that the user can mend.
     """
+    missing = {cell.name: len(cell.missing()) for cell in cells}
     for cell in cells:
-        missing = len(cell.missing())
-        todo = f"{missing} to generate" if missing else "nothing to generate"
+        lack = missing[cell.name]
+        todo = f"{lack} to generate" if lack else "nothing to generate"
         print(f"{cell.name}: {len(cell.jobs)} galleries, {todo}")
     productions = [cell.production for cell in cells if cell.production]
     for production in productions:
         production.check()
+    lacking = [cell.production for cell in cells if cell.production and missing[cell.name]]
+    for name in dict.fromkeys(each.recipe.model.settings["name"] for each in lacking):
+        print(f"loading {name}", flush=True)
     for production in productions:
         production.prepare()
     try:
         for cell in cells if scored else ():
-            if cell.missing():
+            if missing[cell.name]:
                 cell.suite.prepare()
     except WeightsError as error:
         raise UsageError(str(error)) from error

@@ -88,7 +88,7 @@ class Production:
             ) from error
 
     def _make(self, missing: list[Job], writer: Writer) -> None:
-        with Progress(self.label, total=len(missing)) as progress:
+        with Progress(self.label, total=len(missing), size=self.folder.gallery_size) as progress:
             for outcome in dispatch(self.workers, self.recipe, self.folder.lacking(missing)):
                 if isinstance(outcome, Failure):
                     writer.note(outcome)

@@ -1,6 +1,6 @@
 """How far a cell is: one live line over all its workers, or now and then a plain one in a log.
 
-coupled:  42%|████      | 210/500 [01:12<01:40, 2.90gallery/s, 1 failed, 812 MiB]
+coupled:  42%|████      | 210/500 [01:12<01:40, 2.90gallery/s, 1 failed, 8.7 images/s, 812 MiB]
 """
 
 import sys
@@ -14,9 +14,12 @@ PLAIN = "{desc}: {n_fmt} of {total_fmt} in {elapsed}, {remaining} to go, {rate_f
 
 
 class Progress:
-    """Galleries done of `total`, their rate, the time left, failed tries, memory at the peak."""
+    """Galleries done of `total`, their rate and that of their images, `size` a gallery, the time
+    left, failed tries, memory at the peak.
+    """
 
-    def __init__(self, label: str, *, total: int) -> None:
+    def __init__(self, label: str, *, total: int, size: int) -> None:
+        self._size = size
         self._live = sys.stderr.isatty()
         self._bar = tqdm(desc=label, total=total, unit="gallery", disable=not self._live)
         plain = partial(tqdm.format_meter, bar_format=PLAIN, unit="gallery")
@@ -39,10 +42,11 @@ class Progress:
 
     def _tell(self, every: float = SECONDS) -> None:
         """Shows what changed; where nobody watches, at most once in so many seconds."""
-        more = f"{self._failed} failed, " if self._failed else ""
-        more += f"{self._peak:.0f} MiB"
-        self._bar.set_postfix_str(more)
         now = time.monotonic()
+        rate = self._done * self._size / max(now - self._started, 1e-3)
+        more = f"{self._failed} failed, " if self._failed else ""
+        more += f"{rate:.3g} images/s, {self._peak:.0f} MiB"
+        self._bar.set_postfix_str(more)
         if not self._live and now - self._told >= every:
             self._told = now
             line = self._line(self._done, elapsed=now - self._started, postfix=more)

@@ -110,9 +110,10 @@ def score(
 def read(file: Path) -> dict[tuple[str, str], ScoreRow]:
     """The score rows of a file by job and metric, the last one standing."""
     scores = {}
+    shared: dict[str, Any] = {}
     for line in read_lines(file):
         with suppress(KeyError):  # a line that is no score row
-            row = ScoreRow.of_line(line)
+            row = ScoreRow.of_line(line, shared)
             scores[row.job, row.metric] = row
     return scores
 

@@ -26,11 +26,14 @@ class ScoreRow:
     identity: Mapping[str, Any]
 
     @classmethod
-    def of_line(cls, line: Mapping[str, Any]) -> Self:
-        """The score row that `line` has written. Raises KeyError if it is none."""
+    def of_line(cls, line: Mapping[str, Any], shared: dict[str, Any]) -> Self:
+        """The score row that `line` has written. Raises KeyError if it is none.
+
+        shared: the identities of earlier lines, of which there are few.
+        """
         rest = dict(line)
         fields = {name: rest.pop(name) for name in ("job", "prompt", "gallery", "metric", "value")}
-        return cls(**fields, identity=rest)
+        return cls(**fields, identity=shared.setdefault(repr(rest), rest))
 
     def line(self) -> dict[str, Any]:
         """The score row as flat JSON values."""

@@ -29,14 +29,14 @@ def read_lines(file: Path) -> Iterator[dict[str, Any]]:
     """Yields the objects of a file of JSON lines in order; torn lines, missing files have none."""
     if not file.is_file():
         return
-    # "replace" keeps a flipped bit from hiding the lines around it
-    for text in file.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(line, dict):
-            yield line
+    with file.open(encoding="utf-8", errors="replace") as lines:  # for a bit that was flipped
+        for text in lines:
+            try:
+                line = json.loads(text)
+            except json.JSONDecodeError:
+                continue
+            if isinstance(line, dict):
+                yield line
 
 
 @contextmanager

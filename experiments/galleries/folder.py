@@ -134,7 +134,9 @@ class CellFolder(Archive):
     def committed(self) -> dict[str, Entry]:
         """The entries by job id, less those whose images were removed or are too few."""
         return {
-            job: replace(entry, images=entry.images[: self.gallery_size])
+            job: entry
+            if len(entry.images) == self.gallery_size
+            else replace(entry, images=entry.images[: self.gallery_size])
             for job, entry in self._present().items()
             if len(entry.images) >= self.gallery_size
         }

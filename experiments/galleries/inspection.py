@@ -42,12 +42,10 @@ def inspect(archive: Archive) -> Iterator[Finding]:
         if failure.final and failure.job not in entries:
             why = f"given up after {failure.attempt} tries: {failure.error}"
             yield Finding("missing", archive.gallery_folder / failure.job, why)
-    expected = set()
     for entry in entries.values():
         gallery = archive.gallery_folder / entry.job
         there = gallery if gallery.is_dir() else None
         for path, committed in zip(archive.image_paths(entry), entry.images, strict=True):
-            expected.add(path)
             if not path.is_file():
                 yield Finding("missing", path, "is not there", there)
             elif hashlib.sha256(path.read_bytes()).hexdigest() != committed:
@@ -57,7 +55,8 @@ def inspect(archive: Archive) -> Iterator[Finding]:
         if folder.name not in entries:
             yield Finding("foreign", folder, "no entry names it", folder)
         else:
-            for path in sorted(set(folder.iterdir()) - expected):
+            expected = archive.image_paths(entries[folder.name])
+            for path in sorted(set(folder.iterdir()) - set(expected)):
                 yield Finding("foreign", path, "no entry names it", path)
     if cell_key(archive.inputs) != archive.path.name.rpartition("-")[2]:
         yield Finding("stale", archive.path, "its cell.json does not make the key in its name")

@@ -7,10 +7,12 @@ disk before the next attempt, so it outlives whatever happens then.
 import gc
 import hashlib
 import json
+import marshal
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Self
 
 import orjson
 
@@ -18,6 +20,8 @@ from coupling.drift import Drift
 from experiments.galleries.durable import appending, replace_file
 
 FAILURES = "failures.jsonl"
+SHARED = ("passes", "made_with")
+PACKED = ("seconds", "loss", "drift")
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class Entry:
     """A committed gallery: the SHA-256 of every image file, and how they came about.
 
     One that has grown took the seconds and passes of all its images, and was made with what made
-    the last.
+    the last. One that was read keeps its statistics packed until they are asked for: there may be a
+    million.
 
     Attributes:
         attempts: how many attempts it took, the good one included.
@@ -44,6 +49,28 @@ class Entry:
     attempts: int = 1
     peak: float | None = None
     rows: int | None = None
+
+    @classmethod
+    def packed(cls, fields: dict[str, Any], shared: dict[str, Any]) -> Self:
+        """Of the values of a line. Raises TypeError, KeyError: they are none.
+
+        shared: what earlier lines said of `SHARED`, which most of them say alike.
+        """
+        for name in SHARED:
+            fields[name] = shared.setdefault(repr(fields[name]), fields[name])
+        drift = fields["drift"]
+        whole = cls(**{**fields, "images": tuple(fields["images"]), "drift": Drift(**drift)})
+        packed = marshal.dumps((fields["seconds"], tuple(fields["loss"]), drift))
+        vars(whole).update(_packed=packed)
+        for name in PACKED:
+            del vars(whole)[name]
+        return whole
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in PACKED or "_packed" not in vars(self):
+            raise AttributeError(name)
+        seconds, loss, drift = marshal.loads(vars(self)["_packed"])
+        return {"seconds": seconds, "loss": loss, "drift": Drift(**drift)}[name]
 
     @property
     def digest(self) -> str:
@@ -110,24 +137,20 @@ class Manifest:
 
 
 def _parse(path: Path) -> tuple[dict[str, Entry], list[str]]:
-    # "replace" keeps a flipped bit from hiding the lines around it
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     entries: dict[str, Entry] = {}
     damaged = []
+    shared: dict[str, Any] = {}
     collecting = gc.isenabled()
     gc.disable()  # a search for cycles among millions of new lists takes longer than parsing
     try:
-        for line in lines:
-            try:
-                fields = orjson.loads(line)
-                fields["images"] = tuple(fields["images"])
-                fields["loss"] = tuple(fields["loss"])
-                fields["drift"] = Drift(**fields["drift"])
-                entry = Entry(**fields)
-            except (ValueError, TypeError, KeyError):
-                damaged.append(line)
-            else:
-                entries[entry.job] = entry
+        with path.open("rb") as lines:
+            for line in lines:
+                try:
+                    entry = Entry.packed(orjson.loads(line), shared)
+                except (ValueError, TypeError, KeyError):
+                    damaged.append(line.decode(errors="replace").rstrip("\n"))
+                else:
+                    entries[entry.job] = entry
     finally:
         if collecting:
             gc.enable()

@@ -25,6 +25,7 @@ from experiments.models.fingerprint import fingerprint, local_folder
 from experiments.models.first_step import Entry
 from experiments.models.model import Model
 from experiments.models.piping import OFFLOADS, arguments, described, loaded, sketched, whole
+from experiments.models.quiet import quiet
 from experiments.tasks.job import Job
 
 DRAWS: Mapping[str, Callable[[Coupling], Coupling]] = {
@@ -284,7 +285,7 @@ class Pipeline(Model):
         )
         call["prompt"] = prompts if len(prompts) > 1 else prompts[0]
         try:
-            with _one_at_a_time, coupled:
+            with _one_at_a_time, coupled, quiet():
                 return self.pipe(
                     num_images_per_prompt=noise.shape[1], output_type=output_type, **call
                 )[0]

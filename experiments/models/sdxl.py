@@ -15,6 +15,7 @@ from experiments.models.condition import Condition
 from experiments.models.latent import LatentModel
 from experiments.models.loading import Parts
 from experiments.models.neutral import CONDITIONED, LATENTS, SCALED_VAE
+from experiments.models.quiet import quiet
 from experiments.models.stable_diffusion import tokens
 
 ENCODERS = ("text_encoder", "text_encoder_2")
@@ -47,7 +48,8 @@ class SDXL(LatentModel):
     ) -> None:
         if vae.dtype == torch.float16 and vae.config.force_upcast:
             # its activations overflow float16; a copy, for a pipeline in memory keeps its own
-            vae = deepcopy(vae).to(torch.float32)
+            with quiet():  # of a cast that is meant
+                vae = deepcopy(vae).to(torch.float32)
         super().__init__(network=unet, vae=vae, encoders=text_encoders, **rest)
         self.unet = unet
         self.text_encoders = text_encoders

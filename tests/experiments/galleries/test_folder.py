@@ -1,8 +1,10 @@
 """The folder's promise: what is in the manifest is whole; what is not does not exist."""
 
+import copy
 import json
 import os
-from dataclasses import replace
+import pickle
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +51,22 @@ def test_a_committed_gallery_reads_back_with_how_it_was_made(folder):
     assert entry.seconds == {"denoise": 0.5} and entry.made_with == {"torch": "2"}
     assert entry.passes == {"sample": 2, "forward": 1}
     assert entry.loss == (0.5, 0.25) and entry.drift == WHITE
+
+
+def test_an_entry_that_was_read_is_the_one_that_was_written(folder):
+    """Though it keeps what is seldom asked for packed: copied, sent and changed, too."""
+    with writing(folder) as writer:
+        written = [
+            writer.commit(encode(gallery(job), inputs=INPUTS, made_with={"torch": "2"}))
+            for job in JOBS
+        ]
+    read = list(CellFolder(folder.path, INPUTS, gallery_size=2).committed().values())
+    assert read == written and read[0].made_with is read[1].made_with
+    for same in (copy.deepcopy(read), pickle.loads(pickle.dumps(read))):
+        assert same == written
+    assert [asdict(entry) for entry in read] == [asdict(entry) for entry in written]
+    assert replace(read[0], peak=1.0) == replace(written[0], peak=1.0)
+    assert not hasattr(read[0], "colour")
 
 
 def test_the_same_gallery_has_the_same_bytes(folder, tmp_path):
