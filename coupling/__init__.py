@@ -51,6 +51,7 @@ from coupling.optimizers import (
     ReleasedContrastive,
 )
 from coupling.projection import Projection, channels, frequency_band, mask, span
+from coupling.quasirandom import Quasirandom, quasirandom
 from coupling.steering import (
     CADS,
     DAVE,
@@ -79,6 +80,7 @@ __all__ = [
     "Particle",
     "Preview",
     "Projection",
+    "Quasirandom",
     "ReleasedContrastive",
     "Spell",
     "Steering",
@@ -97,6 +99,7 @@ __all__ = [
     "iid",
     "mask",
     "near_repulsive",
+    "quasirandom",
     "random_coupling",
     "repulsive",
     "skip_gradient",
