@@ -36,7 +36,7 @@ def equal_compute(
                 rows = list(rows)
                 axis.errorbar(
                     place[rows], mean[rows], error[rows], width[rows] if width.any() else None,
-                    fmt="o-", color=f"C{i % 7}", markersize=3.5, linewidth=1, elinewidth=1,
+                    fmt=("o-", "s--")[i // 7 % 2], color=f"C{i % 7}", markersize=3.5, linewidth=1, elinewidth=1,
                     label=label,
                 )  # fmt: skip
             axis.set_title(heading(table.spec.columns[metric]), parse_math=False)
