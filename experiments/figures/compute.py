@@ -36,8 +36,8 @@ def equal_compute(
                 rows = list(rows)
                 axis.errorbar(
                     place[rows], mean[rows], error[rows], width[rows] if width.any() else None,
-                    fmt=("o-", "s--")[i // 7 % 2], color=f"C{i % 7}", markersize=3.5, linewidth=1, elinewidth=1,
-                    label=label,
+                    fmt=("o-", "s--")[i // 7 % 2], color=f"C{i % 7}", markersize=3.5,
+                    linewidth=1, elinewidth=1, label=label,
                 )  # fmt: skip
             axis.set_title(heading(table.spec.columns[metric]), parse_math=False)
             axis.set_xlabel(x_label)
