@@ -41,6 +41,7 @@ from coupling.law import Coupling
 from coupling.learned import full_gradient, near_repulsive, random_coupling, skip_gradient
 from coupling.matrix import MatrixCoupling, from_correlation, from_matrix
 from coupling.named import antithetic, equicorrelated, identical, iid, repulsive
+from coupling.nets import Quasirandom, quasirandom
 from coupling.noise import base_noise, stream_key, torch_noise
 from coupling.optimizers import (
     Contrastive,
@@ -51,7 +52,6 @@ from coupling.optimizers import (
     ReleasedContrastive,
 )
 from coupling.projection import Projection, channels, frequency_band, mask, span
-from coupling.quasirandom import Quasirandom, quasirandom
 from coupling.steering import (
     CADS,
     DAVE,

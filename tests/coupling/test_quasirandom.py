@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import coupling
-from coupling.quasirandom import scrambled
+from coupling.nets import scrambled
 
 SHAPE = (4, 8, 8)
 K, F = 8, 4
