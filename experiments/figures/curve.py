@@ -51,9 +51,11 @@ def effect_curve(
                 axis.plot(list(x.values()), ratio, "o", mfc="none", color="C1", label=name)
             for i, (label, rows) in enumerate(curves.items()):
                 places = [x[row] + apart * (i - (len(curves) - 1) / 2) for row in rows]
-                ratios = [_ratio(values[row], values[against[row]]) for row in rows]
+                ratios, halves = zip(
+                    *(_ratio(values[row], values[against[row]]) for row in rows), strict=True
+                )
                 axis.errorbar(
-                    places, *zip(*ratios, strict=True), fmt="o-", color=f"C{i + (i > 0)}",
+                    places, ratios, halves, fmt="o-", color=f"C{i + (i > 0)}",
                     markersize=4, linewidth=1, label=label,
                 )  # fmt: skip
             axis.set_title(heading(spec.columns[metric]), parse_math=False)
