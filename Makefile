@@ -127,7 +127,7 @@ rivals: setup ## every method that acts during sampling, at several strengths
 	$(RUN) experiment=rivals model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
 
 large: setup ## galleries of 8, 16 and 32
-	$(RUN) experiment=large model=$(MODEL) $(TABLE_$(MODEL)) $(ARGS)
+	$(RUN) experiment=large model=$(MODEL) $(subst tiny_open,tiny_coverage,$(TABLE_$(MODEL))) $(ARGS)
 
 table7: setup ## Table 7: a brightness split, learned; APPLY='sd15 sdxl' applies it to other models
 	$(LEARN) study=brightness model=$(MODEL) $(PROMPTS_$(MODEL)) $(LEARN_ARGS)

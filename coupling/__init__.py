@@ -41,6 +41,7 @@ from coupling.law import Coupling
 from coupling.learned import full_gradient, near_repulsive, random_coupling, skip_gradient
 from coupling.matrix import MatrixCoupling, from_correlation, from_matrix
 from coupling.named import antithetic, equicorrelated, identical, iid, repulsive
+from coupling.nets import Quasirandom, quasirandom
 from coupling.noise import base_noise, stream_key, torch_noise
 from coupling.optimizers import (
     Contrastive,
@@ -79,6 +80,7 @@ __all__ = [
     "Particle",
     "Preview",
     "Projection",
+    "Quasirandom",
     "ReleasedContrastive",
     "Spell",
     "Steering",
@@ -97,6 +99,7 @@ __all__ = [
     "iid",
     "mask",
     "near_repulsive",
+    "quasirandom",
     "random_coupling",
     "repulsive",
     "skip_gradient",

@@ -63,6 +63,8 @@ def grow(coupling: Coupling, noises: Tensor, size: int, *, seed: int, job: str =
     size = require_size(size, "the gallery's new size", least=len(noises))
     if coupling.size < size:
         raise ValueError(_no_room(coupling, size))
+    if not coupling.gaussian:
+        raise ValueError(f"{coupling!r} is not jointly Gaussian, so its galleries cannot grow")
     _require_leading(coupling, noises)
     if not all(commute(p, q) for path, _ in coupling.parts for p, q in combinations(path, 2)):
         raise ValueError(

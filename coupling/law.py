@@ -2,8 +2,8 @@
 
     X = L(Z),   Z_1, ..., Z_m iid N(0, I_D),   X_i ~ N(0, I_D) exactly,   Cov(X_i, X_j) by design.
 
-A coupling is the linear map L; the randomness is Z, handed in. To add one, derive from `Coupling`
-and give it `size`, `base_size`, `correlation` and `transform`.
+A coupling is the map L, linear in all but `quasirandom`; the randomness is Z, handed in. To add
+one, derive from `Coupling` and give it `size`, `base_size`, `correlation` and `transform`.
 """
 
 from abc import ABC, abstractmethod
@@ -17,7 +17,12 @@ from coupling.validation import require_a
 
 
 class Coupling(ABC):
-    """A joint law of `size` noises, each N(0, I), made from `base_size` independent ones."""
+    """A joint law of `size` noises, each N(0, I), made from `base_size` independent ones.
+
+    gaussian: whether it is jointly Gaussian, so that second moments say all of it.
+    """
+
+    gaussian: bool = True
 
     @property
     @abstractmethod

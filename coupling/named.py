@@ -9,6 +9,7 @@ At rho = 0 it is I exactly. At rho = -1/(K-1) it is Algorithm 1, X_i = sqrt(K/(K
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 
@@ -43,18 +44,22 @@ def identical(size: int) -> MatrixCoupling:
     return MatrixCoupling(torch.ones(size, 1, dtype=torch.float64), "identical")
 
 
-def antithetic(size: int) -> MatrixCoupling:
-    """K/2 independent pairs, X_{2j-1} = Z_j and X_{2j} = -Z_j; K = `size` even, else ValueError.
+def antithetic(size: int, half: Callable[[int], MatrixCoupling] = iid) -> MatrixCoupling:
+    """K/2 pairs, X_{2j-1} = Y_j and X_{2j} = -Y_j; K = `size` even, else ValueError.
+
+    half: the law of the Y_j, independent or another, given their number K/2.
 
     >>> antithetic(2).correlation
     tensor([[ 1., -1.],
             [-1.,  1.]], dtype=torch.float64)
+    >>> antithetic(4, half=repulsive).correlation[0]
+    tensor([ 1., -1., -1.,  1.], dtype=torch.float64)
     """
     size = require_size(size, "K", least=2)
     if size % 2:
         raise ValueError(f"K = {size} is odd; antithetic noises come in pairs: valid is an even K")
     pair = torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
-    return MatrixCoupling(torch.kron(torch.eye(size // 2, dtype=torch.float64), pair), "antithetic")
+    return MatrixCoupling(torch.kron(half(size // 2).matrix, pair), "antithetic")
 
 
 def equicorrelated(size: int, rho: float) -> MatrixCoupling:

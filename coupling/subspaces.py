@@ -48,6 +48,10 @@ class SubspaceCoupling(Coupling):
         _ = self.outside_start  # nested projections of unlike shapes are refused at once
 
     @property
+    def gaussian(self) -> bool:  # type: ignore[override]
+        return self.inside.gaussian and self.outside.gaussian
+
+    @property
     def size(self) -> int:
         return self.inside.size
 

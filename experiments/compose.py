@@ -51,6 +51,7 @@ Config = DictConfig
 Values = dict[str, Any]
 
 OmegaConf.register_new_resolver("bundled", lambda name: str(BUNDLED / name), replace=True)
+OmegaConf.register_new_resolver("divided", lambda whole, by: whole // by, replace=True)
 
 
 def compose(overrides: Sequence[str], *, name: str = "config") -> Config:

@@ -107,6 +107,17 @@ def vendi(features: Tensor) -> float:
     return float(torch.special.entr(eigenvalues.clamp_min(0)).sum().exp())
 
 
+def mean_variance(features: Tensor) -> float:
+    """How much the mean of a gallery varies between galleries of one prompt.
+
+    features: (P, S, K, F), S galleries of each prompt. Unbiased over S, mean over F and P; nan
+    where S = 1. Of independent images it is the variance of an image over K.
+    """
+    if features.shape[1] < 2:
+        return math.nan
+    return float(features.double().mean(2).var(1).mean())
+
+
 def within_share(galleries: Tensor) -> float:
     """Spread within prompts over spread between them: mean 1 - cos of two images of a gallery, over
     that of two images of different prompts.

@@ -178,6 +178,19 @@ class WithinShare(SetScorer):
 
 
 @dataclass(frozen=True)
+class MeanVariance(SetScorer):
+    """`sets.mean_variance`, of prompts with several seeds; of one it is no number."""
+
+    features: str
+    convention = "variance over seeds of the mean of a gallery, mean over features and prompts"
+    better = "lower"
+    reference = False
+
+    def __call__(self, row: SetRow, reference: Reference) -> float:
+        return sets.mean_variance(row.features)
+
+
+@dataclass(frozen=True)
 class OpenValues(SetScorer):
     """Mean of `attributes.values_shown` of one attribute, over the prompts that leave it open."""
 

@@ -8,12 +8,15 @@ so two images at d < r come to lie at d + 2 lambda (r - d), and images further a
 move. It takes no network row and no gradient. Here in a window of the steps: what happens later
 costs an image its quality and changes its place no more.
 
+Static, or protected, images y_n are others that do not move: the sum is over them, too, and an
+estimate at d < r from one alone comes to lie at d + lambda (r - d): for lambda >= 1 beyond r.
+
 The radius is a number, in units of the latents' norm, or a quantile of the gallery's own distances
 at the window's first step, times a factor. The paper tunes a number for each model.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -28,7 +31,8 @@ class Spell(Steering):
     """Pushes a gallery's clean estimates apart.
 
     radius: r, or None for `factor` times the `quantile` in [0, 1] of the first distances; strength:
-    lambda (the paper: 1.6); window: of the steps, [from, to) in fractions of their number.
+    lambda (the paper: 1.6); window: of the steps, [from, to) in fractions of their number; against:
+    clean latents (N, C, h, w) of images that are given, by the model's own encoder.
     """
 
     radius: float | None
@@ -36,6 +40,7 @@ class Spell(Steering):
     factor: float
     strength: float
     window: Sequence[float]
+    against: Tensor | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("radius", "quantile", "factor", "strength"):
@@ -53,11 +58,18 @@ class Spell(Steering):
         if not course.within(step, self.window):
             return None
         flat = clean.float().flatten(2)
-        distances = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist")
-        radius = course.keep(self, lambda: self._radius(distances))
+        others, size = flat, flat.shape[1]
+        if self.against is not None:
+            if self.against.shape[1:] != clean.shape[2:]:
+                shapes = f"{tuple(self.against.shape)}; valid is (N, *{tuple(clean.shape[2:])})"
+                raise ValueError(f"against has the shape {shapes}")
+            given = self.against.to(flat).flatten(1)
+            others = torch.cat([flat, given.expand(len(flat), -1, -1)], dim=1)
+        distances = torch.cdist(flat, others, compute_mode="donot_use_mm_for_euclid_dist")
+        radius = course.keep(self, lambda: self._radius(distances[..., :size]))
         weights = (radius / distances - 1).clamp(min=0)
         weights = weights.masked_fill(distances == 0, 0)  # itself; equal images have no direction
-        pushed = weights.sum(-1, keepdim=True) * flat - weights @ flat
+        pushed = weights.sum(-1, keepdim=True) * flat - weights @ others
         return self.strength * pushed.view_as(clean)
 
     def _radius(self, distances: Tensor) -> Tensor:

@@ -36,6 +36,7 @@ def plan(cell: Cell) -> Iterator[str]:
     try:
         if production:
             production.check()
+            yield from _rows(cell.name, production)
     except Unfetched as error:
         yield f"{cell.name}: not held against its model: {error}"
     if production and (missing := production.missing()):
@@ -55,6 +56,15 @@ def plan(cell: Cell) -> Iterator[str]:
         row = known.get((galleries[0].job, metric))
         why = _why_scored(galleries[0], row, cell.suite.identities[metric])
         yield f"{cell.name}: {len(galleries)} of these galleries to score, {metric}: {why}"
+
+
+def _rows(name: str, production: Production) -> Iterator[str]:
+    """What a gallery that is to be made takes of the network, if that can be told."""
+    recipe = production.recipe
+    if production.missing() and (cost := recipe.method.cost(recipe.model.sketch())):
+        passes, rows = cost
+        kinds = ", ".join(f"{kind} {count}" for kind, count in passes.items() if count)
+        yield f"{name}: {rows} network rows a gallery; guided passes: {kinds}"
 
 
 def _why(production: Production) -> str:

@@ -1,7 +1,9 @@
 """Ablation curves: a method's effect as a setting changes, with the paper's and the prediction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from pandas import Series
 
 from experiments.figures.style import panels, save, style
 from experiments.tables import paper
@@ -21,6 +23,7 @@ def effect_curve(
     against: Mapping[str, str],
     predicted_metric: str,
     predicted: Mapping[str, float],
+    curves: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Path, Path]:
     """Every metric of a row over that of its baseline, a panel each.
 
@@ -28,31 +31,36 @@ def effect_curve(
     dots are the paper's ratios, and the dashed line is what the theory predicts for one metric.
 
     x: row -> where it stands on the axis; against: row -> the row that it is divided by, which may
-    be itself; predicted: row -> the ratio that is predicted for `predicted_metric`.
+    be itself; predicted: row -> the ratio that is predicted for `predicted_metric`; curves: label
+    -> its rows, beside one another; None: one of all.
     """
     spec = results.table.spec
-    rows, places = list(x), list(x.values())
+    curves, metrics = curves or {"measured": list(x)}, spec.directed
+    apart = 0.015 * (max(x.values()) - min(x.values()))
     with style():
-        figure, axes = panels(len(spec.columns), size=(2.45, 1.95), margin=(0, 0.4))
-        for axis, (metric, column) in zip(axes, spec.columns.items(), strict=True):
+        figure, axes = panels(len(metrics), size=(2.45, 1.95), margin=(0, 0.4))
+        for axis, metric in zip(axes, metrics, strict=True):
             values = pivot(results.scores, metric, rows=spec.rows)
-            ratios, errors = [], []
-            for row in rows:
-                base = values[against[row]]
-                test = paired(values[row], base) if row != against[row] else None
-                ratios.append(values[row].mean() / base.mean())
-                errors.append((test.ci_high - test.difference) / base.mean() if test else 0.0)
             axis.axhline(1, color="#999999", linewidth=0.8, zorder=0)
             if metric == predicted_metric:
-                line = [predicted[row] for row in rows]
+                places = [x[row] for row in predicted]
+                line = list(predicted.values())
                 axis.plot(places, line, "--", color="#767676", label="linear prediction")
             for model, ratio in _reported(results.table, metric, x, against).items():
                 name = f"paper, {paper.label(model)}"
-                axis.plot(places, ratio, "o", mfc="none", color="C1", label=name)
-            axis.errorbar(places, ratios, errors, fmt="o-", color="C0", label="measured")
-            axis.set_title(heading(column), parse_math=False)
+                axis.plot(list(x.values()), ratio, "o", mfc="none", color="C1", label=name)
+            for i, (label, rows) in enumerate(curves.items()):
+                places = [x[row] + apart * (i - (len(curves) - 1) / 2) for row in rows]
+                ratios, halves = zip(
+                    *(_ratio(values[row], values[against[row]]) for row in rows), strict=True
+                )
+                axis.errorbar(
+                    places, ratios, halves, fmt="o-", color=f"C{i + (i > 0)}",
+                    markersize=4, linewidth=1, label=label,
+                )  # fmt: skip
+            axis.set_title(heading(spec.columns[metric]), parse_math=False)
             axis.set_xlabel(x_label)
-            axis.set_xticks(places)
+            axis.set_xticks(sorted({*x.values()}))
         handles = {
             label: handle
             for axis in axes
@@ -61,6 +69,14 @@ def effect_curve(
         figure.legend(handles.values(), handles, loc="outside lower center", ncols=3)
         figure.supylabel("over independent noises", fontsize=8)
         return save(figure, path)
+
+
+def _ratio(values: Series, base: Series) -> tuple[float, float]:
+    """Of the means, and half of its interval; 0 where both are one row."""
+    if values.name == base.name:
+        return 1.0, 0.0
+    test = paired(values, base)
+    return values.mean() / base.mean(), (test.ci_high - test.difference) / base.mean()
 
 
 def _reported(

@@ -4,8 +4,8 @@ An optimiser looks at the first step as it is without steering.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
@@ -71,6 +71,15 @@ class Coupled(Method[Job]):
             return
         self._try(self.optimizer, model.noise_shape, Untrained(seen.process))
 
+    def cost(self, model: Model) -> tuple[dict[str, int], int] | None:
+        """By a network that always says 0."""
+        seen = self._seen(model)
+        first = Untrained(seen.process)
+        if self.optimizer:
+            self._try(self.optimizer, seen.noise_shape, first)
+        steered = self._steered(seen, (), 0, range(self.size))
+        return _cost(seen, steered, first.passes, images=self.size)
+
     def _try(self, optimizer: NoiseOptimizer, shape: Sequence[int], first: Denoiser) -> None:
         count = optimizer.base_size(self.coupling)
         base = base_noise(shape, seed=0, members=range(count)).unsqueeze(0)
@@ -99,7 +108,8 @@ class Coupled(Method[Job]):
             latents = model.sample(started, rows, steered=steered)
         with timed("decode"):
             pixels = to_uint8(model.decode(latents)).cpu()
-        passes = {kind: count // len(jobs) for kind, count in first.passes.items()}
+        each = {kind: count // len(jobs) for kind, count in first.passes.items()}
+        passes, taken = _cost(model, steered, each, images=len(members))
         return self.galleries(
             jobs,
             pixels.unflatten(0, (len(jobs), len(members))),
@@ -107,9 +117,8 @@ class Coupled(Method[Job]):
             losses,
             first=members.start,
             seconds=timed.seconds,
-            passes={"sample": model.process.num_steps * len(members), **passes},
-            rows=_sampled(model, steered) * len(members)
-            + model.rows_per_image(model.guidance) * sum(passes.values()),
+            passes=passes,
+            rows=taken,
         )
 
     def _noises(
@@ -136,23 +145,43 @@ class Coupled(Method[Job]):
         return Steered(self.steering, course)
 
 
-def _sampled(model: Model, steered: Steered | None) -> int:
-    """The network rows that an image takes to be sampled."""
+def _cost(
+    model: Model, steered: Steered | None, passes: Mapping[str, int], *, images: int
+) -> tuple[dict[str, int], int]:
+    """Of a gallery, its guided passes and its network rows, from `passes` of its optimiser."""
     steps = range(model.process.num_steps)
     scales = [steered.guidance(step) if steered else model.guidance for step in steps]
-    return sum(map(model.rows_per_image, scales))
+    sampled = sum(map(model.rows_per_image, scales)) * images
+    rows = sampled + model.rows_per_image(model.guidance) * sum(passes.values())
+    return {"sample": len(steps) * images, **passes}, rows
+
+
+def _counted(passes: Counter[str], noise: Tensor, *, checkpointed: bool = False) -> bool:
+    """Counts the passes of noises (G, n, ...); whether they are to be computed again."""
+    rows = noise.shape[0] * noise.shape[1]
+    differentiated = torch.is_grad_enabled() and noise.requires_grad
+    again = checkpointed and differentiated
+    passes["forward"] += rows * (2 if again else 1)
+    passes["backward"] += rows if differentiated else 0
+    return again
 
 
 @dataclass(frozen=True)
 class Untrained:
-    """The first step of a sampler as noise optimisers see it, with a network that always says 0."""
+    """The first step of a sampler as noise optimisers see it, with a network that always says 0.
+
+    `passes` are those that a trained one would take, as of a `FirstStep`.
+    """
 
     process: Process
+    passes: Counter[str] = field(default_factory=Counter)
 
     def output(self, noise: Tensor, *, checkpointed: bool = False) -> Tensor:
+        _counted(self.passes, noise, checkpointed=checkpointed)
         return torch.zeros_like(noise)
 
     def branches(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        _counted(self.passes, noise)
         return torch.zeros_like(noise), torch.zeros_like(noise)
 
     def clean(self, noise: Tensor, output: Tensor) -> Tensor:
@@ -183,26 +212,23 @@ class FirstStep:
 
     def output(self, noise: Tensor, *, checkpointed: bool = False) -> Tensor:
         """The guided network output at noise (G, n, C, h, w), of the same shape."""
-        again = checkpointed and torch.is_grad_enabled() and noise.requires_grad
+        again = _counted(self.passes, noise, checkpointed=checkpointed)
         predict = self._model.predict
         call = partial(checkpoint, predict, use_reentrant=False) if again else predict
-        outputs = [call(*arguments) for arguments in self._calls(noise, times=2 if again else 1)]
+        outputs = [call(*arguments) for arguments in self._calls(noise)]
         return torch.cat(outputs).view(noise.shape)
 
     def branches(self, noise: Tensor) -> tuple[Tensor, Tensor]:
         """The outputs for the empty prompt and for the prompt, each of the shape of the noise."""
+        _counted(self.passes, noise)
         found = [self._model.branches(*arguments) for arguments in self._calls(noise)]
         null, prompted = (torch.cat(parts).view(noise.shape) for parts in zip(*found, strict=True))
         return null, prompted
 
-    def _calls(self, noise: Tensor, *, times: int = 1) -> Iterator[tuple[Tensor, int, Condition]]:
-        """What a pass of each part of the rows takes; they are counted, each `times` forward."""
+    def _calls(self, noise: Tensor) -> Iterator[tuple[Tensor, int, Condition]]:
+        """What a pass of each part of the rows takes."""
         rows = noise.flatten(0, 1).to(self._model.device)
         condition = repeat_rows(self._condition, noise.shape[1])
-        self.passes["forward"] += len(rows) * times
-        self.passes["backward"] += (
-            len(rows) if torch.is_grad_enabled() and noise.requires_grad else 0
-        )
         for start in range(0, len(rows), self._rows_per_pass):
             part = slice(start, start + self._rows_per_pass)
             yield rows[part], 0, {name: value[part] for name, value in condition.items()}

@@ -47,6 +47,13 @@ class Method(ABC, Generic[J]):
         """How many images are in a network call that is differentiated, of a batch; 0 for none."""
         return 0
 
+    def cost(self, model: Model) -> tuple[dict[str, int], int] | None:
+        """The guided passes of a gallery by kind, and its network rows; None: nobody can tell.
+
+        It needs no weights, and a method and model that fit together (`check`).
+        """
+        return None
+
     def check(self, model: Model, jobs: Sequence[J]) -> None:
         """Raises UsageError if method, model and jobs do not fit together.
 

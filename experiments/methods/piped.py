@@ -48,6 +48,9 @@ class Piped(Coupled):
             )
         self._try(self.optimizer, shape, Silent(model, jobs, rows=self.coupling.size))
 
+    def cost(self, model: Model) -> None:
+        """Nobody can tell: what a pipeline calls is its own."""
+
     @torch.no_grad()
     def make(
         self, model: Model, jobs: Sequence[Job], *, seed: int, members: range

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.errors import UsageError
+from experiments.tables.contrasts import Dominated, Interaction
 from experiments.tables.paper import PaperTable
 from experiments.tables.results import Results
 from experiments.tables.sets import Estimate, SetScore
@@ -105,6 +106,11 @@ def _table(document: dict) -> Table:
         gaps=tuple(document["gaps"]),
         paper=document["paper"] and PaperTable(**document["paper"]),
         sets=tuple(map(_set_score, document.get("sets", ()))),
+        interactions=tuple(
+            Interaction(**each | {"test": PairedTest(**each["test"])})
+            for each in document.get("interactions", ())
+        ),
+        dominated=tuple(Dominated(**each) for each in document.get("dominated", ())),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from experiments.tables.power import reach
-from experiments.tables.wording import DASH, arrowed, heading
+from experiments.tables.wording import DASH, arrowed, heading, p_value
 
 if TYPE_CHECKING:
     from experiments.tables.table import Table
@@ -64,6 +64,69 @@ def power(table: "Table") -> Grid:
                     ]
                 )
     return ["", "", "smallest effect seen", "equal within", f"{table.spec.unit}s for 1 %"], rows
+
+
+def interactions(table: "Table") -> Grid:
+    """Every interaction, and whether a method adds more to the first coupling or to the second."""
+    rows = []
+    for found in table.interactions:
+        column, test = table.spec.columns[found.metric], found.test
+        digits = column.digits + 1
+        more = (test.difference > 0) == (column.better == "higher")
+        rows.append(
+            [
+                found.name,
+                heading(column),
+                f"{test.difference:+z.{digits}f} "
+                f"[{test.ci_low:+z.{digits}f}, {test.ci_high:+z.{digits}f}]",
+                ("adds more" if more else "adds less") if found.t_p_holm < 0.05 else "",
+                p_value(found.t_p_holm),
+                p_value(found.wilcoxon_p_holm),
+                str(test.n),
+            ]
+        )
+    return ["", "", "difference [95 % interval]", "", "p (t)", "p (Wilcoxon)", "pairs"], rows
+
+
+def interactions_told(table: "Table") -> str:
+    """What is subtracted from what."""
+    named = "; ".join(
+        f"{name}: ({a} – {b}) – ({c} – {d})"
+        for name, (a, b, c, d) in table.spec.interactions.items()
+    )
+    return (
+        f"Differences of differences, {table.spec.unit} by {table.spec.unit}. {named}. p-values "
+        "are Holm-corrected over these, each test as a family; intervals are uncorrected."
+    )
+
+
+def dominated_told(table: "Table") -> str:
+    """Which rows another one beats, and which of them surely; "" where nobody asked."""
+    if not table.spec.front:
+        return ""
+    labels = [table.spec.columns[metric].label for metric in table.spec.front]
+    shown, alone = (
+        [
+            f"{one.row} by {one.by}" + f" (p = {p_value(one.p)})" * (one.p < 0.05)
+            for one in table.dominated
+            if (one.p < 0.05) == surely
+        ]
+        for surely in (True, False)
+    )
+    return (
+        f"Dominated, by {', '.join(labels)}: another row is better in all scores and costs no "
+        "more. Shown (the largest p of the one-sided paired t-tests, Holm-corrected over all pairs "
+        f"of rows, below 0.05): {'; '.join(shown) or 'none'}. "
+        f"On the means alone: {'; '.join(alone) or 'none'}."
+    )
+
+
+def contrasts_section(table: "Table") -> list[str]:
+    """Interactions and dominated rows, as sections of Markdown; none without any."""
+    head, rows = interactions(table)
+    told = ["## Interactions", escaped(interactions_told(table)), _grid_of(head, rows)]
+    beaten = escaped(dominated_told(table))
+    return (told if rows else []) + (["## Dominated rows", beaten] if beaten else [])
 
 
 def sets_section(table: "Table") -> list[str]:

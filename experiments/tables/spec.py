@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -56,6 +56,8 @@ class TableSpec:
     unit: str = "prompt"
     notes: Sequence[str] = ()
     seeds: int = 1
+    interactions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    front: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         columns = {
@@ -77,6 +79,9 @@ class TableSpec:
                     f"{self.name}: baseline {row!r}: {baseline!r} must name two of its rows: "
                     f"{', '.join(self.rows)}"
                 )
+        for name, rows in self.interactions.items():
+            if len(rows) != 4 or not {*rows} <= {*self.rows}:
+                raise UsageError(f"{self.name}: interaction {name} = {rows} must name four rows")
         for metric, column in columns.items():
             if column.better not in ("higher", "lower", "neutral"):
                 raise UsageError(
@@ -85,6 +90,11 @@ class TableSpec:
                 )
         if self.paper is not None:
             paper.table(self.paper)
+
+    @property
+    def directed(self) -> tuple[str, ...]:
+        """The columns that are better somewhere."""
+        return tuple(m for m, column in self.columns.items() if column.better != "neutral")
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -124,8 +134,14 @@ def spec_of(
         paper=table["paper"],
         jobs=len(cells[0].jobs),
         unit=table.get("unit", "prompt"),
-        notes=notes,
+        notes=[*table.get("notes", ()), *notes],
         seeds=max(Counter(cell.label for cell in cells).values()),
+        interactions={
+            name: rows
+            for name, rows in table.get("interactions", {}).items()
+            if not gone.intersection(rows)
+        },
+        front=[metric for metric in table.get("front", ()) if metric in measured],
     )
 
 

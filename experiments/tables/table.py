@@ -20,6 +20,7 @@ import pandas as pd
 
 from experiments.errors import UsageError
 from experiments.tables import paper, scorerows
+from experiments.tables.contrasts import Dominated, Interaction, contrasts
 from experiments.tables.sets import SetScore
 from experiments.tables.spec import TableSpec
 from experiments.tables.statistics import PairedTest, holm, interval, paired
@@ -92,6 +93,8 @@ class Table:
     gaps: tuple[str, ...]  # what is lacking, and what becomes of it; () for a whole table
     paper: paper.PaperTable | None
     sets: tuple[SetScore, ...] = ()  # of whole rows, score by score
+    interactions: tuple[Interaction, ...] = ()
+    dominated: tuple[Dominated, ...] = ()
 
     def cell(self, row: str, metric: str) -> Cell:
         """The cell of a row in a column."""
@@ -180,6 +183,7 @@ def build(
         provenance=provenance,
         gaps=gaps,
         paper=reference,
+        **contrasts(spec, values),
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from experiments.tables import paper
-from experiments.tables.grids import escaped, grid, power_section, sets_section
+from experiments.tables.grids import contrasts_section, escaped, grid, power_section, sets_section
 from experiments.tables.wording import (
     DASH,
     MARKS,
@@ -60,7 +60,7 @@ def markdown(table: "Table") -> str:
             f"d<sub>z</sub> (mean difference / its standard deviation) are uncorrected."
             f"{_untested(spec.columns)}",
         ]
-        parts += power_section(table)
+        parts += [*contrasts_section(table), *power_section(table)]
     parts += sets_section(table)
     parts += _beside_paper(table, tested)
     if table.paper and table.paper.inferred:

@@ -5,6 +5,7 @@ from metrics.features.brisque import BrisqueFeatures
 from metrics.features.clip import CLIPFeatures
 from metrics.features.lpips import LPIPSFeatures
 from metrics.features.network import BatchFeatures, Network
+from metrics.features.pixels import Pixels
 from metrics.features.sscd import SSCDOnnx, SSCDTorchScript
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "CLIPFeatures",
     "LPIPSFeatures",
     "Network",
+    "Pixels",
     "ReadAttributes",
     "SSCDOnnx",
     "SSCDTorchScript",

@@ -84,6 +84,25 @@ def test_two_points_within_the_radius_come_to_lie_beyond_it():
     assert spell(window=(0.2, 1.0)).push(course(), 0, x, x) is None
 
 
+def test_no_estimate_stays_within_the_radius_of_an_image_that_is_given():
+    """At d + lambda (r - d) from one alone; whoever is further away does not move."""
+    x = gallery(size=3)
+    given = x[0, :1] + torch.full_like(x[0, :1], 0.1)
+    d = (x[0, 0] - given[0]).norm()
+    r = float(d) * 1.5  # nobody else is so near
+    for strength, beyond in ((1.0, r), (1.6, float(d) + 1.6 * (r - float(d)))):
+        push = spell(radius=r, strength=strength, against=given).push(course(), 0, x, x)
+        assert (x[0, 0] + push[0, 0] - given[0]).norm() == pytest.approx(beyond, rel=1e-5)
+        assert not push[0, 1:].any()
+    both = spell(radius=None, quantile=1.0, against=given)
+    course_of = course()
+    both.push(course_of, 0, x, x)  # the quantile is of the gallery's own distances
+    expected = torch.pdist(x[0].flatten(1)).max()
+    torch.testing.assert_close(course_of.kept[id(both)].flatten()[0], expected)
+    with pytest.raises(ValueError, match=r"against has the shape \(1, 2, 2, 2\)"):
+        spell(against=given[..., :2, :2]).push(course(), 0, x, x)
+
+
 def test_the_radius_is_a_quantile_of_a_gallerys_own_first_distances():
     steering, here = spell(radius=None, quantile=1.0, factor=1.5), course("a", "b")
     x = gallery("a", "b")

@@ -108,3 +108,12 @@ def test_an_interval_by_random_halves_is_the_t_interval_of_a_mean():
     x = np.random.default_rng(0).normal(size=40)
     means = [x[part.numpy()].mean() for part in sets.halves(40, count=4000)]
     assert sets.spread(means, 40) == pytest.approx(x.std(ddof=1) / np.sqrt(40), rel=0.03)
+
+
+def test_the_variance_of_the_mean_is_that_of_an_image_over_k_where_images_are_independent():
+    x = torch.randn(50, 40, 5, 6, generator=torch.Generator().manual_seed(0)) * 2
+    assert sets.mean_variance(x) == pytest.approx(4 / 5, rel=0.02)
+    assert sets.mean_variance(x - x.mean(2, keepdim=True)) == pytest.approx(0, abs=1e-9)
+    assert sets.mean_variance(x + torch.randn(50, 1, 1, 6)) == pytest.approx(4 / 5, rel=0.02)
+    two = torch.tensor([[[[1.0]], [[4.0]]]])
+    assert sets.mean_variance(two) == 4.5 and np.isnan(sets.mean_variance(two[:, :1]))

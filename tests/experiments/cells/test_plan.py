@@ -13,6 +13,10 @@ from experiments.compose import compose, rows_of
         (["model=sd15", "optimizer=cno_release"], "about 6.5 GiB at the peak by arithmetic"),
         (["model=sd15", "optimizer=cno"], "time and memory unknown"),
         (["model=tiny", "optimizer=cno_release"], "time and memory unknown"),
+        (["model=tiny", "optimizer=cno"], "168 network rows a gallery; guided passes: sample 75, "
+         "forward 9"),
+        (["model=tiny", "steering=guidance"], "126 network rows a gallery; guided passes: "
+         "sample 75"),
         # SD1.5's refinement, without its pictures: as many rows, those of the bundled scenes
         (["model.name=sd15", "task=objects", "method=refined", "metrics=regions",
           "model.guidance=1"], "about 4.8 GiB at the peak by arithmetic"),

@@ -8,12 +8,14 @@ from PIL import Image
 
 from experiments import figures
 from experiments.figures import board as board_module
-from experiments.figures.curve import _reported
+from experiments.figures.compute import _means
+from experiments.figures.curve import _ratio, _reported
 from experiments.figures.effects import COLOURS
 from experiments.tables import table as tables
 from experiments.tables.results import Results
-from experiments.tables.scorerows import PROVENANCE
+from experiments.tables.scorerows import PROVENANCE, pivot
 from experiments.tables.spec import TableSpec
+from experiments.tables.statistics import paired
 
 PROMPTS = ("a bedroom with a red bed", "a picture that costs $5 and $6 " * 6)
 
@@ -177,3 +179,21 @@ def test_a_curve_without_a_step_stays_at_one(tmp_path):
         for k in range(2)
     ]
     assert paths[0].read_bytes() == paths[1].read_bytes()
+    values = pivot(measured(0.1).scores, "l2", rows=["iid", "coupled"])
+    assert _ratio(values["iid"], values["iid"]) == (1.0, 0.0)
+    ratio, half = _ratio(values["coupled"], values["iid"])
+    test, mean = paired(values["coupled"], values["iid"]), values["iid"].mean()
+    assert ratio == pytest.approx(1 + test.difference / mean)
+    assert half == pytest.approx((test.ci_high - test.ci_low) / 2 / mean)
+    two = options | {"curves": {"one": ["iid"], "other": ["coupled"]}}
+    beside = figures.effect_curve(measured(0.1), tmp_path / "two" / "curve", **two)[0]
+    assert beside.read_bytes() != paths[0].read_bytes()
+
+
+def test_intervals_beside_one_another_are_those_of_the_paired_difference():
+    """Of two rows: the half widths are the difference's over sqrt(2), however prompts differ."""
+    values = pivot(measured(0.1).scores, "l2", rows=["iid", "coupled"])
+    means, halves = _means(values.add(np.arange(len(values)), axis="index"))
+    difference = values["coupled"] - values["iid"]
+    assert means["coupled"] - means["iid"] == pytest.approx(difference.mean())
+    assert halves.tolist() == pytest.approx([1.96 * difference.sem() / 2**0.5] * 2)

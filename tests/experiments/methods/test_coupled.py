@@ -24,6 +24,11 @@ def model():
     return model_of(compose(["model=tiny", "model.num_steps=2"])).load()
 
 
+def sketch():
+    """The model without its weights, as a plan sees it."""
+    return model_of(compose(["model=tiny", "model.num_steps=2"])).sketch()
+
+
 def optimizer(name: str, *overrides: str) -> Contrastive:
     return build("optimizer", compose([f"optimizer={name}", *overrides]))
 
@@ -91,6 +96,7 @@ def test_the_passes_of_a_gallery_are_counted(name, overrides, passes, monkeypatc
     assert gallery.passes == {"sample": 6, **passes}
     assert sum(rows) == 6 + passes["forward"]  # the calls that really happened
     assert gallery.rows == 2 * sum(gallery.passes.values())  # every one is guided
+    assert Coupled(repulsive(3), method).cost(sketch()) == (gallery.passes, gallery.rows)
     assert len(gallery.loss) >= 1 and all(map(torch.isfinite, torch.tensor(gallery.loss)))
 
 
@@ -101,6 +107,7 @@ def test_a_steered_gallery_costs_the_rows_that_it_takes():
     (gallery,) = generate(model(), method, JOBS[:1], seed=0, galleries_per_batch=1)
     assert gallery.passes == {"sample": 6, "forward": 9, "backward": 0}
     assert gallery.rows == 3 * (1 + 2) + 9 * 2
+    assert method.cost(sketch()) == (gallery.passes, gallery.rows)
 
 
 def test_what_a_steering_cannot_act_on_is_refused():
