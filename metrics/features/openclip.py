@@ -10,8 +10,8 @@ from importlib.metadata import version
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
-from torchvision.transforms.functional import to_pil_image
 
 from metrics import weights
 from metrics.features.network import Network, as_bytes
@@ -88,7 +88,8 @@ class OpenCLIPFeatures(Network):
         return f"local-dir:{weights.locate(self._config)}"
 
     def _images(self, images: Tensor) -> Tensor:
-        pixels = torch.stack([self.transform(to_pil_image(image)) for image in images])
+        pictures = map(Image.fromarray, images.permute(0, 2, 3, 1).contiguous().numpy())
+        pixels = torch.stack([self.transform(picture) for picture in pictures])
         return self.model.encode_image(pixels.to(self.device, self.dtype)).float()
 
     def _texts(self, tokens: Tensor) -> Tensor:
