@@ -11,6 +11,7 @@ from metrics.brightness import contrast as brightness_contrast
 from metrics.diversity import pairwise_l2, pairwise_ssim
 from metrics.gallery import GalleryBatch, ImageError
 from metrics.scorers import (
+    HPS,
     AttributeCoverage,
     AttributeEntropy,
     AttributeValues,
@@ -48,6 +49,7 @@ from metrics.setscorers import (
 from metrics.suite import MetricSuite
 
 __all__ = [
+    "HPS",
     "AttributeCoverage",
     "AttributeEntropy",
     "AttributeValues",

@@ -29,5 +29,14 @@ def pick_score(image_features: Tensor, text_features: Tensor, logit_scale: float
     return _cosine(image_features, text_features) * math.exp(logit_scale)
 
 
+def hps_score(image_features: Tensor, text_features: Tensor) -> Tensor:
+    """HPSv2, the cosine itself (Wu et al., Human Preference Score v2, 2023); papers print it times
+    100.
+
+    (..., F), (..., F) -> (...), float64.
+    """
+    return _cosine(image_features, text_features)
+
+
 def _cosine(a: Tensor, b: Tensor) -> Tensor:
     return cosine_similarity(a.double(), b.double(), dim=-1)

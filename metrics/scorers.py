@@ -99,6 +99,18 @@ class PickScore(Scorer):
 
 
 @dataclass(frozen=True)
+class HPS(Scorer):
+    """Mean over the gallery of `alignment.hps_score`"""
+
+    features: str
+    convention = "mean of cos"
+
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        texts = features.texts(self.features, prefix="")
+        return alignment.hps_score(features.images(self.features), texts).mean(-1)
+
+
+@dataclass(frozen=True)
 class PairwiseLPIPS(Scorer):
     """Mean over the pairs of a gallery of `LPIPSFeatures.pairs`"""
 

@@ -53,17 +53,23 @@ def frechet(a: Gaussian, b: Gaussian) -> float:
     return float(shift + a.covariance.trace() + b.covariance.trace() - 2 * cross)
 
 
-def kernel_distance(a: Tensor, b: Tensor) -> float:
+def kernel_distance(fake: Tensor, real: Tensor, real_alike: float) -> float:
     """KID: the unbiased squared MMD with the kernel (x.y / F + 1)^3 (Binkowski et al., ICLR 2018).
 
     Of the whole sets at once; the authors average it over subsets, for memory. May be negative.
+    real_alike: `alike` of the real ones.
     """
-    x, y = a.double(), b.double()
-    kernel = lambda u, v: (u @ v.T / u.shape[-1] + 1) ** 3  # noqa: E731
-    within = sum(
-        (k.sum() - k.trace()) / (len(u) * (len(u) - 1)) for u in (x, y) for k in [kernel(u, u)]
-    )
-    return float(within - 2 * kernel(x, y).mean())
+    return alike(fake) + real_alike - 2 * float(_kernel(fake, real).mean())
+
+
+def alike(features: Tensor) -> float:
+    """Mean kernel of two different images of a set."""
+    kernel = _kernel(features, features)
+    return float((kernel.sum() - kernel.trace()) / (len(kernel) * (len(kernel) - 1)))
+
+
+def _kernel(a: Tensor, b: Tensor) -> Tensor:
+    return (a.double() @ b.double().T / a.shape[-1] + 1) ** 3
 
 
 def radii(features: Tensor, k: int) -> Tensor:

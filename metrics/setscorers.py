@@ -25,6 +25,10 @@ class Reference:
     def gaussian(self) -> sets.Gaussian:
         return sets.Gaussian.of(self.features)
 
+    @cached_property
+    def alike(self) -> float:
+        return sets.alike(self.features)
+
     def radii(self, k: int) -> Tensor:
         return _radii(self, k)
 
@@ -92,7 +96,7 @@ class KernelDistance(SetScorer):
     better = "lower"
 
     def __call__(self, row: SetRow, reference: Reference) -> float:
-        return sets.kernel_distance(row.images, reference.features)
+        return sets.kernel_distance(row.images, reference.features, reference.alike)
 
 
 @dataclass(frozen=True)

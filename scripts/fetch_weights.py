@@ -1,7 +1,7 @@
 """Fetch the metric weights that configurations need, or say which of them are here.
 
     python scripts/fetch_weights.py open          # all that configs/metrics/open.yaml names
-    python scripts/fetch_weights.py sscd_int8     # one variant
+    python scripts/fetch_weights.py sscd_int8     # one variant, or open_clip:MODEL/TAG@COMMIT
     python scripts/fetch_weights.py --list        # every variant there is; fetches nothing
 
 Exit status 1 if a weight that was asked for could not be fetched.
@@ -16,7 +16,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from experiments.errors import command
-from metrics.weights import VARIANTS, Variant, WeightsError
+from metrics.weights import VARIANTS, Variant, WeightsError, variant_of
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "metrics"
 
@@ -39,12 +39,14 @@ def variants(names: list[str]) -> list[Variant]:
     """The variants that configurations and variants of these names need, each once."""
     found: dict[str, Variant] = {}
     for name in names:
-        if name in VARIANTS:
-            found[name] = VARIANTS[name]
+        if one := variant_of(name):
+            found[name] = one
         elif (path := CONFIGS / f"{name}.yaml").is_file():
             config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-            words = re.findall(r'"(\w+)"', json.dumps(config))
-            found |= {word: VARIANTS[word] for word in words if word in VARIANTS}
+            above = [one for one in config.get("defaults", ()) if one != "_self_"]
+            found |= {one.name: one for one in variants(above)}
+            words = re.findall(r'"([^"]+)"', json.dumps(config))
+            found |= {word: one for word in words if (one := variant_of(word))}
         else:
             known = ", ".join([*sorted(p.stem for p in CONFIGS.glob("*.yaml")), *VARIANTS])
             raise ValueError(f"{name} is neither a configuration nor a variant; there are {known}")

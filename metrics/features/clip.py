@@ -5,7 +5,6 @@ the model's own preprocessor_config.json says, by transformers' tensor path. Aga
 in which the reference scores were computed, a resized pixel differs by at most 1/255.
 """
 
-import warnings
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from metrics import weights
-from metrics.features.network import Network, as_bytes
+from metrics.features.network import Network, as_bytes, pretrained
 
 if TYPE_CHECKING:
     from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
@@ -32,7 +31,6 @@ class CLIPFeatures(Network):
     def __init__(self, *, source: str, processor: str):
         super().__init__(source)
         self._processor_source = str(processor)
-        self._warned = False
 
     @property
     def requirements(self) -> tuple[str, ...]:
@@ -41,15 +39,8 @@ class CLIPFeatures(Network):
     @cached_property
     def model(self) -> "CLIPModel":
         from transformers import CLIPModel
-        from transformers.utils import logging
 
-        logging.disable_progress_bar()  # the files are on this machine already
-        folder = weights.locate(self.source)
-        model = CLIPModel.from_pretrained(
-            folder, dtype=self.dtype, use_safetensors=True, local_files_only=True
-        )
-        logging.enable_progress_bar()
-        return model.eval().requires_grad_(False).to(self.device)
+        return pretrained(CLIPModel, self)
 
     @cached_property
     def processor(self) -> "CLIPImageProcessor":
@@ -86,11 +77,7 @@ class CLIPFeatures(Network):
         limit = self.model.text_model.embeddings.position_embedding.num_embeddings
         tokens = self.tokenizer(texts, padding="max_length", truncation=True, max_length=limit)
         lengths = [len(ids) for ids in self.tokenizer(texts, verbose=False)["input_ids"]]
-        long = sum(n > limit for n in lengths)
-        if long and not self._warned:
-            self._warned = True
-            message = f"{long} of {len(texts)} texts exceed {limit} tokens and are truncated"
-            warnings.warn(message, stacklevel=2)
+        self.warn_of_long([n > limit for n in lengths], limit)
         return self.in_chunks(self._texts, torch.tensor(tokens["input_ids"]))
 
     def _images(self, images: Tensor) -> Tensor:

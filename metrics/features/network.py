@@ -1,7 +1,8 @@
 """What every frozen network is: named cheaply, loaded on first use, run in chunks."""
 
-from collections.abc import Callable, Mapping, MutableMapping
-from typing import ClassVar, TypeVar
+import warnings
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -29,6 +30,7 @@ class Network:
 
     def __init__(self, source: str):
         self.source = str(source)
+        self._warned = False
 
     def place(self, *, device: torch.device, dtype: torch.dtype, batch_size: int) -> None:
         """Set where the network will run, in which dtype, and how many images at a time."""
@@ -56,6 +58,13 @@ class Network:
             "dtype": str(self.dtype).removeprefix("torch."),
             "device": self.device.type,
         }
+
+    def warn_of_long(self, is_long: Sequence[bool], limit: int) -> None:
+        """Says, the first time, how many of the texts are longer than the network's `limit`."""
+        if any(is_long) and not self._warned:
+            self._warned = True
+            some = f"{sum(is_long)} of {len(is_long)} texts exceed {limit} tokens"
+            warnings.warn(f"{some} and are truncated", stacklevel=3)
 
     def in_chunks(
         self, function: Callable[[Tensor], Tensor], inputs: Tensor, each: int = 1
@@ -110,6 +119,21 @@ class BatchFeatures:
             rows = [unique.index(prompt) for prompt in self._batch.prompts]
             self._texts[name, prefix] = encoded[rows].unsqueeze(1)
         return self._texts[name, prefix]
+
+
+def pretrained(kind: Any, network: Network) -> Any:
+    """The model of class `kind` of transformers, where and as the network runs."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # the files are on this machine already
+    model = kind.from_pretrained(
+        weights.locate(network.source),
+        dtype=network.dtype,
+        use_safetensors=True,
+        local_files_only=True,
+    )
+    logging.enable_progress_bar()
+    return model.eval().requires_grad_(False).to(network.device)
 
 
 def as_bytes(images: Tensor) -> Tensor:

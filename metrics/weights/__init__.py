@@ -4,7 +4,16 @@ A variant is one network with its weights, by one name. It is fetched once per m
 sources, tried in order, verified every time before it is used, and never replaced by another.
 """
 
-from metrics.weights.registry import VARIANTS, describe, ensure, locate
+from metrics.weights.registry import VARIANTS, describe, ensure, locate, variant_of
 from metrics.weights.variant import Variant, WeightsError, sha256
 
-__all__ = ["VARIANTS", "Variant", "WeightsError", "describe", "ensure", "locate", "sha256"]
+__all__ = [
+    "VARIANTS",
+    "Variant",
+    "WeightsError",
+    "describe",
+    "ensure",
+    "locate",
+    "sha256",
+    "variant_of",
+]

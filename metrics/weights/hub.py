@@ -17,8 +17,8 @@ TRANSIENT = {408, 429, 500, 502, 503, 504}
 
 @dataclass(frozen=True, kw_only=True)
 class HubVariant(Variant):
-    """Some files of a repository. sha256: of model.safetensors, where an independent record of it
-    is known; else, or without that file, the commit alone pins the content, and the file is held
+    """Some files of a repository. sha256: of its safetensors, where an independent record of it is
+    known; else, or without that file, the commit alone pins the content, and the file is held
     against the checksum under which the hub's cache stores it.
     """
 
@@ -46,9 +46,9 @@ class HubVariant(Variant):
         here = [Path(path) for path in paths if isinstance(path, str)]
         if len(here) < len(paths):
             return None
-        recorded = {"model.safetensors": self.sha256}
         for path in here:
-            expected = recorded.get(path.name) or path.resolve().name
+            recorded = self.sha256 if path.suffix == ".safetensors" else None
+            expected = recorded or path.resolve().name
             if len(expected) == 64:  # a large file; small ones are stored by their git hash
                 verify(path, expected, self.name)
         return here[0].parent

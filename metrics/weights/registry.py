@@ -13,12 +13,16 @@ from pathlib import Path
 from metrics.weights.backbones import ALEXNET, VGG16, from_flax, from_torchvision
 from metrics.weights.file import URL, FileVariant, PackageFile
 from metrics.weights.hub import HubVariant
+from metrics.weights.openclip import PREFIX, open_clip_variant
 from metrics.weights.variant import Variant, WeightsError, sha256
 
 _SSCD = "Pizzi et al., A Self-Supervised Descriptor for Image Copy Detection, CVPR 2022"
 _LPIPS = "Zhang et al., The Unreasonable Effectiveness of Deep Features, CVPR 2018"
 _CLIP = "Radford et al., Learning Transferable Visual Models, ICML 2021"
 _PICKSCORE = "Kirstain et al., Pick-a-Pic, NeurIPS 2023"
+_OPENCLIP = (
+    "Cherti et al., Reproducible Scaling Laws for Contrastive Language-Image Learning, CVPR 2023"
+)
 _PROCESSOR = (
     "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json",
     "special_tokens_map.json", "vocab.json", "merges.txt",
@@ -157,17 +161,87 @@ VARIANTS: dict[str, Variant] = {
             files=_PROCESSOR,
             sha256=None,
         ),
+        HubVariant(
+            name="dinov2_base",
+            size=346_345_912,
+            licence="Apache-2.0",
+            citation="Oquab et al., DINOv2, TMLR 2024",
+            repository="facebook/dinov2-base",
+            revision="f9e44c814b77203eaa57a6bdbbd535f21ede1415",
+            files=("config.json", "model.safetensors", "preprocessor_config.json"),
+            sha256="d73036b56966966d07975d696bde331762f37297e2f095de8cea0040c3aa0841",
+        ),
+        HubVariant(
+            name="openclip_vit_h14",
+            size=3_944_517_836,
+            licence="MIT",
+            citation=_OPENCLIP,
+            repository="laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+            revision="1c2b8495b28150b8a4922ee1c8edee224c284c0c",
+            files=("open_clip_config.json", "open_clip_model.safetensors"),
+            sha256="0084e75319a50ad85ef45377bad5bc38f2f58824459eb690048d51c9f8863be5",
+        ),
+        HubVariant(
+            name="clip_h_config",
+            size=637,
+            licence="MIT",
+            citation=_OPENCLIP,
+            repository="laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+            revision="1c2b8495b28150b8a4922ee1c8edee224c284c0c",
+            files=("open_clip_config.json",),
+            sha256=None,
+        ),
+        FileVariant(
+            name="hps_v21",
+            size=1_972_490_005,
+            licence="Apache-2.0",
+            citation="Wu et al., Human Preference Score v2, 2023",
+            # A pickle: it is opened only if it is exactly this one, and as tensors alone.
+            file="HPS_v2.1_compressed.pt",
+            sha256="c57a38fb4a2f7e7c15bf00da2ea377cdf165448b4dd1052a484c215a998c9837",
+            sources=(
+                URL(
+                    url="https://huggingface.co/xswu/HPSv2/resolve/"
+                    "697403c78157020a1ae59d23f111aa58ced35b0a/HPS_v2.1_compressed.pt",
+                    sha256="c57a38fb4a2f7e7c15bf00da2ea377cdf165448b4dd1052a484c215a998c9837",
+                ),
+            ),
+        ),
+        FileVariant(
+            name="inception_2015",
+            size=95_628_359,
+            licence="Apache-2.0",
+            citation="Szegedy et al., Rethinking the Inception Architecture, CVPR 2016; weights of "
+            "TensorFlow, converted by torch-fidelity",
+            file="weights-inception-2015-12-05-6726825d.pth",  # a pickle, too
+            sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+            sources=(
+                URL(
+                    url="https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+                    "weights-inception-2015-12-05-6726825d.pth",
+                    sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+                ),
+            ),
+        ),
     )
 }
+
+FILES = ("model.safetensors", "open_clip_model.safetensors")
+"""What a local folder of a network holds one of."""
+
+
+def variant_of(source: str) -> Variant | None:
+    """The variant of this name, or `open_clip:MODEL/TAG@COMMIT`; None for a folder."""
+    return open_clip_variant(source) if source.startswith(PREFIX) else VARIANTS.get(source)
 
 
 def describe(source: str) -> dict[str, str]:
     """What identifies the weights of `source`: a name and what pins them. Loads no network."""
-    if source in VARIANTS:
-        return VARIANTS[source].identity
+    if found := variant_of(source):
+        return found.identity
     folder = locate(source)
-    name = f"{folder.parent.name}/{folder.name}"
-    return {"weights": name, "sha256": sha256(folder / "model.safetensors")}
+    (file, *_) = (folder / name for name in FILES if (folder / name).is_file())
+    return {"weights": f"{folder.parent.name}/{folder.name}", "sha256": sha256(file)}
 
 
 def locate(source: str) -> Path:
@@ -175,9 +249,9 @@ def locate(source: str) -> Path:
 
     Raises WeightsError: altered, not to be had, or neither a variant nor a folder.
     """
-    if source in VARIANTS:
-        return VARIANTS[source].find() or VARIANTS[source].fetch()
-    if (Path(source) / "model.safetensors").is_file():
+    if found := variant_of(source):
+        return found.find() or found.fetch()
+    if any((Path(source) / name).is_file() for name in FILES):
         return Path(source)
     raise WeightsError(
         f"{source} is neither a known variant ({', '.join(VARIANTS)}) nor a folder with a "

@@ -16,7 +16,9 @@ class WeightsError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Variant(ABC):
-    """One network with its weights. size: bytes to download; citation: where it was published."""
+    """One network with its weights. size: bytes to download, 0 if unknown; citation: where it was
+    published.
+    """
 
     name: str
     size: int
@@ -45,7 +47,7 @@ class Variant(ABC):
         """Get it from its sources and verify it. Raises WeightsError."""
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.size / 1e6:.1f} MB)"
+        return f"{self.name} ({self.size / 1e6:.1f} MB)" if self.size else self.name
 
 
 def sha256(path: Path) -> str:

@@ -16,6 +16,13 @@ def test_a_configuration_names_what_it_needs():
     ]  # fmt: skip
 
 
+def test_a_configuration_needs_what_those_it_builds_on_need():
+    assert names("fidelity") == [
+        "sscd_disc_mixup", "clip_vit_l14", "pickscore_v1", "clip_h_processor", "dinov2_base",
+        "openclip_vit_h14", "hps_v21", "clip_h_config", "inception_2015",
+    ]  # fmt: skip
+
+
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(ValueError, match="neither a configuration nor a variant"):
         fetch_weights.variants(["opne"])

@@ -47,15 +47,16 @@ def test_kernel_distance_is_torch_fidelitys(real, fake):
     theirs = kernel_mmd(
         fake.double().numpy(), x.double().numpy(), **settings, kid_kernel_poly_coef0=1
     )
-    assert sets.kernel_distance(fake, x) == pytest.approx(theirs, rel=1e-9)
+    assert sets.kernel_distance(fake, x, sets.alike(x)) == pytest.approx(theirs, rel=1e-9)
 
 
 def test_kernel_distance_is_unbiased(real):
     """Its mean over all ways to split a set in two, of unlike sizes, is zero."""
     x = real[:6]
     found = [
-        sets.kernel_distance(x[list(part)], x[[i for i in range(6) if i not in part]])
+        sets.kernel_distance(x[list(part)], rest, sets.alike(rest))
         for part in combinations(range(6), 2)
+        for rest in [x[[i for i in range(6) if i not in part]]]
     ]
     assert np.mean(found) == pytest.approx(0, abs=1e-9)
 

@@ -106,28 +106,6 @@ def test_cells_are_the_plain_statistics_of_the_scores(scores):
         assert table.cell("iid", metric).comparison is None
 
 
-def test_what_is_certain_is_printed_and_not_tested(scores, tmp_path):
-    """Network passes that differ by construction: no p, no difference, no star, no place in Holm's
-    family, whose other members are as without it."""
-    passes = scores[scores["metric"] == "l2"].assign(metric="passes", weights=None)
-    passes["value"] = passes["row"].map({"iid": 75.0, "coupled": 84.0})
-    declared = {"label": "passes", "better": "neutral", "digits": 0, "certain": True}
-    spec = make_spec(columns=COLUMNS | {"passes": declared})
-    table = tables.build(spec, pd.concat([scores, passes]), paper_model="tiny")
-    assert [table.cell(row, "passes").mean for row in spec.rows] == [75, 84]
-    assert table.cell("coupled", "passes").comparisons == ()
-    alone = tables.build(make_spec(), scores, paper_model="tiny")
-    for metric in COLUMNS:
-        assert table.cell("coupled", metric) == alone.cell("coupled", metric)
-    text = written(table, tmp_path)["md"]
-    assert "| 84 (0) |" in text and "coupled – iid | passes" not in text
-    assert "3 t-tests as one family" in text and "so not tested: passes." in text
-    assert "not tested" not in written(alone, tmp_path)["md"]
-    undeclared = make_spec(columns=COLUMNS | {"passes": declared | {"certain": False}})
-    tested = tables.build(undeclared, pd.concat([scores, passes]), paper_model="tiny")
-    assert tested.cell("coupled", "passes").comparison.t_p_holm < 0.001
-
-
 def test_all_four_files_say_the_same(scores, tmp_path):
     table = tables.build(make_spec(), scores, paper_model="sdxl")
     texts = written(table, tmp_path)

@@ -1,0 +1,232 @@
+"""Networks of the published classes with random weights: fetched from a hub at pinned commits, and
+equal to what their own libraries make of the same pictures."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import open_clip
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+from torchvision.transforms.functional import to_tensor
+from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
+from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
+
+from metrics import HPS, GalleryBatch, MetricSuite, weights
+from metrics.features import DINOv2Features, InceptionFeatures, OpenCLIPFeatures
+from metrics.weights.file import URL
+from scripts.rehearsal.hub import Repository, serve
+from scripts.rehearsal.networks import clip_tokenizer
+
+COMMIT = "0123456789" * 4
+SIGLIP = f"open_clip:ViT-B-16-SigLIP2-256/webli@{COMMIT}"
+TEXTS = ["a bed", "a red rug", "a window at night and a lamp beside it, seen from the door"]
+CLIP = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+}
+SIGLIP_TEXT = {
+    "vocab_size": 600, "hf_tokenizer_name": "where it was published", "no_causal_mask": True,
+    "proj_bias": True, "pool_type": "last", "tokenizer_kwargs": {"clean": "canonicalize"},
+}  # fmt: skip
+
+
+def clip_repository(folder: Path, **siglip) -> None:
+    """As open_clip publishes one; beside it lies a pickle, which nobody must want."""
+    folder.mkdir(parents=True)
+    text = CLIP["text_cfg"] | (SIGLIP_TEXT if siglip else {})
+    config = {**CLIP, "text_cfg": text, **siglip}
+    squash = {"mean": [0.5] * 3, "std": [0.5] * 3, "resize_mode": "squash"} if siglip else {}
+    document = {"model_cfg": config, "preprocess_cfg": squash}
+    (folder / "open_clip_config.json").write_text(json.dumps(document))
+    if siglip:
+        clip_tokenizer().save_pretrained(folder)
+    model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    save_file(state, folder / "open_clip_model.safetensors")
+    (folder / "open_clip_pytorch_model.bin").write_bytes(b"nobody needs this file")
+
+
+def dinov2_repository(folder: Path) -> None:
+    config = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 70}
+    Dinov2Model(Dinov2Config(**config, layerscale_value=0.5)).save_pretrained(folder)
+    BitImageProcessor(
+        size={"shortest_edge": 80}, crop_size={"height": 70, "width": 70}, resample=3,
+        image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225],
+    ).save_pretrained(folder)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    """A hub with all of them, where the variants are their stand-ins; the requests to it."""
+    folder, requests, patch = tmp_path_factory.mktemp("hub"), [], pytest.MonkeyPatch()
+    torch.manual_seed(0)
+    h14 = weights.VARIANTS["openclip_vit_h14"].repository
+    clip_repository(folder / h14)
+    siglip = {"custom_text": True, "init_logit_bias": -10}
+    clip_repository(folder / "timm/ViT-B-16-SigLIP2-256", **siglip)
+    dinov2_repository(folder / "facebook/dinov2-base")
+    fine_tuned = folder / "hps.pt"
+    state = open_clip.create_model(f"local-dir:{folder / h14}", load_weights=False).state_dict()
+    torch.save({"epoch": 1, "state_dict": state}, fine_tuned)
+    revisions = {"timm/ViT-B-16-SigLIP2-256": COMMIT}
+    files = {"openclip_vit_h14": "open_clip_model.safetensors", "dinov2_base": "model.safetensors"}
+    for name, file in files.items():
+        variant = weights.VARIANTS[name]
+        revisions[variant.repository] = variant.revision
+        found = weights.sha256(folder / variant.repository / file)
+        patch.setitem(weights.VARIANTS, name, replace(variant, sha256=found))
+    repositories = {name: Repository(folder / name, commit) for name, commit in revisions.items()}
+    with serve(
+        repositories=repositories, plain={"/hps.pt": fine_tuned}, requests=requests
+    ) as endpoint:
+        constants = "huggingface_hub.constants."
+        template = f"{endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        patch.setattr(f"{constants}ENDPOINT", endpoint)
+        patch.setattr(f"{constants}HUGGINGFACE_CO_URL_TEMPLATE", template)
+        patch.setattr(f"{constants}HF_HUB_CACHE", str(folder / "cache"))
+        patch.setenv("COUPLE_TO_CONTROL_CACHE", str(folder / "files"))
+        found = weights.sha256(fine_tuned)
+        at = URL(url=f"{endpoint}/hps.pt", sha256=found)
+        hps = replace(weights.VARIANTS["hps_v21"], sha256=found, sources=(at,))
+        patch.setitem(weights.VARIANTS, "hps_v21", hps)
+        yield requests
+    patch.undo()
+
+
+def pictures(images):
+    return [Image.fromarray(x.permute(1, 2, 0).numpy()) for x in images]
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 120), (50, 40)])
+def test_dinov2_is_transformers_own(hub, random_images, size):
+    images = random_images(3, 3, *size)
+    folder = weights.locate("dinov2_base")
+    model = Dinov2Model.from_pretrained(folder).eval()
+    ours = DINOv2Features(source="dinov2_base")
+    found = ours.images(images)
+    assert found.shape == (3, 32)
+    for processor, tolerance in ((BitImageProcessor, 1e-6), (BitImageProcessorPil, 2e-2)):
+        pixels = processor.from_pretrained(folder)(pictures(images), return_tensors="pt")
+        with torch.no_grad():
+            state = model(**pixels).last_hidden_state
+        torch.testing.assert_close(found, state[:, 0], rtol=0, atol=tolerance)
+    torch.testing.assert_close(ours.images(images / 255), found, rtol=0, atol=0)
+
+
+@pytest.mark.filterwarnings("ignore:1 of 3 texts exceed")
+@pytest.mark.parametrize("source", ["openclip_vit_h14", SIGLIP])
+@pytest.mark.parametrize("size", [(32, 32), (48, 64)])
+def test_any_open_clip_model_is_open_clips_own(hub, random_images, source, size):
+    """Preprocessing, both towers and the tokenizer, to the bit; from the hub at its commit."""
+    images = random_images(3, 3, *size)
+    ours = OpenCLIPFeatures(source=source, config=source, resize_mode=None)
+    name = f"local-dir:{weights.locate(source)}"
+    model, _, transform = open_clip.create_model_and_transforms(name)
+    tokens = open_clip.get_tokenizer(name)(TEXTS)
+    with torch.no_grad():
+        expected = model.eval().encode_image(torch.stack([*map(transform, pictures(images))]))
+        words = model.encode_text(tokens)
+    torch.testing.assert_close(ours.images(images), expected, rtol=0, atol=0)
+    torch.testing.assert_close(ours.texts(TEXTS), words, rtol=0, atol=0)
+    assert words.std(0).min() > 0
+    assert not [request for request in hub if ".bin" in request]
+
+
+def test_texts_beyond_the_length_are_told_once(hub):
+    ours = OpenCLIPFeatures(source=SIGLIP, config=SIGLIP, resize_mode=None)
+    with pytest.warns(UserWarning, match="1 of 3 texts exceed 16 tokens and are truncated"):
+        ours.texts(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("open_clip:ViT-B-16-SigLIP2-256/webli", "names no commit: .*timm/ViT-B-16-SigLIP2-256"),
+        (f"open_clip:ViT-B-32/openia@{COMMIT}", "open_clip has no openia of ViT-B-32 on a hub"),
+        (f"open_clip:nothing@{COMMIT}", "open_clip has no nothing of this model"),
+    ],
+)
+def test_what_pins_nothing_is_refused(source, message):
+    with pytest.raises(weights.WeightsError, match=message):
+        weights.locate(source)
+
+
+def test_hps_is_the_cosine_of_the_fine_tuned_network(hub, random_images):
+    """Its checkpoint has both towers of a ViT-H/14; wide images stand whole on black ground."""
+    images = random_images(2, 3, 3, 24, 48)
+    network = OpenCLIPFeatures(source="hps_v21", config="clip_h_config", resize_mode="longest")
+    suite = MetricSuite(
+        features={"hps": network}, scores={"hps": HPS("hps")}, device="cpu", dtype="float32",
+        batch_size=4,
+    )  # fmt: skip
+    prompts = ("a bed", "a red rug")
+    scores = suite.score(GalleryBatch(images=images, prompts=prompts, names=("a", "b")))["hps"]
+
+    folder, path = weights.locate("clip_h_config"), weights.locate("hps_v21")
+    model = open_clip.create_model(f"local-dir:{folder}", load_weights=False).eval()
+    model.load_state_dict(torch.load(path, weights_only=True)["state_dict"])
+    mean, std = (
+        torch.tensor(x).view(3, 1, 1)
+        for x in (open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
+    )
+    for g, prompt in enumerate(prompts):
+        whole = torch.zeros(3, 3, 32, 32)
+        for k, picture in enumerate(pictures(images[g])):
+            small = picture.resize((32, 16), Image.Resampling.BICUBIC)
+            whole[k, :, 8:24] = to_tensor(small)
+        with torch.no_grad():
+            x = model.encode_image((whole - mean) / std, normalize=True)
+            y = model.encode_text(
+                open_clip.get_tokenizer(f"local-dir:{folder}")([prompt]), normalize=True
+            )
+        torch.testing.assert_close(scores[g], (x @ y.T).mean().double(), rtol=0, atol=1e-6)
+
+
+class SideEffect:
+    """What a pickle can do to whoever opens it."""
+
+    def __init__(self, marker: Path):
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.mkdir, (self.marker,)
+
+
+@pytest.mark.parametrize("kind", ["hps", "inception"])
+def test_a_checkpoint_is_opened_as_tensors_alone(hub, tmp_path, monkeypatch, kind, random_images):
+    """Even one whose checksum is right."""
+    path, marker = tmp_path / "evil.pt", tmp_path / "marker"
+    torch.save({"state_dict": SideEffect(marker)}, path)
+    locate = weights.locate
+    monkeypatch.setattr(weights, "locate", lambda name: path if name == "evil" else locate(name))
+    network = {
+        "hps": lambda: OpenCLIPFeatures(source="evil", config="clip_h_config", resize_mode=None),
+        "inception": lambda: InceptionFeatures("evil"),
+    }[kind]()
+    with pytest.raises(Exception, match=r"(?i)weights.?only"):
+        network.images(random_images(1, 3, 32, 32))
+    assert not marker.exists()
+
+
+class Random(FeatureExtractorInceptionV3):
+    """The published class, with the weights that it starts with."""
+
+    def load_state_dict(self, *_):
+        """Nothing."""
+
+
+def test_inception_is_torch_fidelitys(tmp_path, monkeypatch, random_images):
+    torch.manual_seed(0)
+    torch.save({}, tmp_path / "empty.pth")
+    model = Random("inception", ["2048"], str(tmp_path / "empty.pth"))
+    torch.save(model.state_dict(), tmp_path / "random.pth")
+    monkeypatch.setattr(weights, "locate", lambda _: tmp_path / "random.pth")
+    images = random_images(2, 3, 64, 48)
+    found = InceptionFeatures("inception_2015").images(images / 255)
+    assert found.shape == (2, 2048) and found.std() > 0
+    torch.testing.assert_close(found, model(images)[0], rtol=0, atol=1e-5)
