@@ -171,8 +171,8 @@ bench-gpu: setup ## the same for SD1.5, SDXL and SD3 of published size with rand
 
 tiny: setup ## train the bundled model anew and measure it
 	$(offered)
-	$(BIN)/python scripts/tiny/train.py --work outputs/train_tiny --out experiments/models/tiny
-	$(BIN)/python scripts/tiny/assess.py --model experiments/models/tiny --work outputs/train_tiny
+	$(BIN)/python scripts/tiny/train.py --work outputs/train_tiny --out experiments/models/tiny $(ARGS)
+	$(BIN)/python scripts/tiny/assess.py --model experiments/models/tiny
 
 rehearsal: tools ## walk every target with every model, on small stand-ins from a hub of its own
 	$(BIN)/python -m scripts.rehearsal --processes 2 $(ARGS)

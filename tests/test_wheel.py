@@ -97,6 +97,10 @@ def test_an_index_would_take_them(built):
     subprocess.run([sys.executable, "-m", "twine", "check", "--strict", *built], check=True)
 
 
+def test_the_bundled_networks_keep_it_small(built):
+    assert built[1].stat().st_size < 20e6
+
+
 def test_it_holds_every_file_of_the_packages_and_every_configuration(installed):
     for package in PACKAGES:
         assert files(ROOT / package) <= files(installed / package)

@@ -27,7 +27,9 @@ P = TypeVar("P", bound=ConfigMixin)
 
 def untrained(kind: type[P], part: str) -> P:
     """A network or scheduler of diffusers, configured as the committed MODEL / `part` is."""
-    return kind.from_config(kind.load_config(MODEL / part))
+    config = kind.load_config(MODEL / part)
+    config.pop("_name_or_path", None)  # where somebody trained it
+    return kind.from_config(config)
 
 
 def new_tokenizer() -> CLIPTokenizer:

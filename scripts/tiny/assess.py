@@ -1,6 +1,6 @@
 """Measure the bundled small model and write its card.
 
-    python scripts/tiny/assess.py --model experiments/models/tiny --work build/tiny
+    python scripts/tiny/assess.py --model experiments/models/tiny
 
 Writes quality.json (every figure) and README.md (card.md, filled in with them) into the model's
 folder:
@@ -62,7 +62,7 @@ class SmallCLIP:
 
 
 def renders(scenes: list[Scene]) -> Tensor:
-    return to_tensor(np.stack([render(scene)[0] for scene in scenes]))
+    return to_tensor(torch.from_numpy(np.stack([render(scene)[0] for scene in scenes])))
 
 
 def psnr(vae: torch.nn.Module, x: Tensor) -> float:
@@ -151,16 +151,6 @@ def assess(model: Path, steps: int, guidance: float) -> dict:
     }
 
 
-def training_record(work: Path) -> dict:
-    """Steps, seconds and the last reported mean loss of every stage."""
-    record = {}
-    for stage in ("vae", "clip", "unet", "decoder", "ddpm"):
-        state = torch.load(work / f"{stage}.pt", weights_only=True, mmap=True)
-        seconds, (_, loss) = round(state["seconds"]), state["curve"][-1]
-        record[stage] = {"steps": state["step"], "seconds": seconds, "loss": loss}
-    return record
-
-
 def files_record(model: Path) -> dict:
     """Bytes of weights and of everything, card and figures aside."""
     parts = [p for part in ("pipeline", "ddpm", "clip") for p in (model / part).rglob("*")]
@@ -169,8 +159,8 @@ def files_record(model: Path) -> dict:
     return {"weights": weights, "total": sum(sizes.values())}
 
 
-def card(quality: dict) -> str:
-    """The card's Markdown, from the contents of quality.json."""
+def card(quality: dict, training: dict) -> str:
+    """The card's Markdown, from the contents of quality.json and training.json."""
 
     def parameters(part: str) -> str:  # float16 files have two bytes for each
         weights = quality["bytes"]["weights"].items()
@@ -178,7 +168,7 @@ def card(quality: dict) -> str:
 
     stages = [
         f"| {stage} | {row['steps']} | {row['seconds']} | {row['loss']:.4f} |"
-        for stage, row in quality["training"].items()
+        for stage, row in training["stages"].items()
     ]
     colours = [f"{name} {x:.0%}" for name, x in quality["colour_accuracy_by_colour"].items()]
     fields = {
@@ -186,6 +176,7 @@ def card(quality: dict) -> str:
         **quality["clip_accuracy_on_renders"],
         **{part: parameters(part) for part in ("pipeline", "ddpm", "clip")},
         "training": "\n".join(stages),
+        "history": "\n".join(training["history"]),
         "colours": ", ".join(colours),
     }
     return Path(__file__).with_name("card.md").read_text().format_map(fields)
@@ -195,16 +186,15 @@ def card(quality: dict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, required=True, help="folder of the trained model")
-    parser.add_argument("--work", type=Path, required=True, help="the training's checkpoints")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=5.0)
     asked = parser.parse_args()
+    training = json.loads((asked.model / "training.json").read_text())
     with torch.inference_mode():
         quality = assess(asked.model, asked.steps, asked.guidance)
-    quality["training"] = training_record(asked.work)
     quality["bytes"] = files_record(asked.model)
     (asked.model / "quality.json").write_text(json.dumps(quality, indent=2) + "\n")
-    (asked.model / "README.md").write_text(card(quality))
+    (asked.model / "README.md").write_text(card(quality, training))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What the bundled model learns from and is measured on: rendered scenes and their captions."""
 
+from collections.abc import Sequence
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -10,7 +11,6 @@ from torch import Tensor
 
 from experiments.bedrooms import Scene, caption, render, sample_scene
 
-SCENES = 30_000
 TRAINING = 0  # the random stream of the scenes that are learned from; others are held out
 
 
@@ -22,32 +22,30 @@ def training_image(index: int) -> np.ndarray:
     return render(scene(index), IMAGE_SIZE)[0]
 
 
-def training_images(work: Path) -> np.ndarray:
-    """All rendered scenes, (SCENES, 64, 64, 3) uint8, memory-mapped."""
+def training_images(work: Path, count: int) -> np.ndarray:
+    """All rendered scenes, (count, 64, 64, 3) uint8, memory-mapped."""
     path = work / "images.npy"
     if not path.exists():
         with Pool() as pool:
-            images = np.stack(pool.map(training_image, range(SCENES), chunksize=500))
+            images = np.stack(pool.map(training_image, range(count), chunksize=500))
         np.save(work / "images.tmp.npy", images)
         (work / "images.tmp.npy").rename(path)
-    return np.load(path, mmap_mode="r")
+    return np.load(path, mmap_mode="c")  # torch wants memory that it may write to
 
 
-def scenes_and_captions(
-    rng: np.random.Generator, batch: int, dropout: float = 0.0
-) -> tuple[np.ndarray, list[str]]:
-    """Indices of random training scenes and a fresh caption of each, emptied with `dropout`."""
-    indices = rng.integers(SCENES, size=batch)
-    texts = [caption(scene(i), rng) for i in indices.tolist()]
-    return indices, ["" if rng.random() < dropout else text for text in texts]
+def captions(scenes: Sequence[int], rng: np.random.Generator, dropout: float) -> list[str]:
+    """A fresh caption of each training scene, emptied with probability `dropout`."""
+    texts = [caption(scene(index), rng) for index in scenes]
+    return ["" if rng.random() < dropout else text for text in texts]
 
 
-def to_tensor(images: np.ndarray, device: str = "cpu") -> Tensor:
+def to_tensor(images: Tensor) -> Tensor:
     """(B, H, W, 3) uint8 -> (B, 3, H, W) float32 in [-1, 1]."""
-    x = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+    x = images.permute(0, 3, 1, 2).float() / 127.5 - 1
     return x.contiguous(memory_format=torch.channels_last)
 
 
 def normal(rng: np.random.Generator, like: Tensor) -> Tensor:
+    """Standard normal numbers, float32, of the shape and on the device of `like`."""
     noise = torch.from_numpy(rng.standard_normal(tuple(like.shape), np.float32))
     return noise.to(like.device, memory_format=torch.channels_last)

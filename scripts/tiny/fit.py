@@ -1,76 +1,80 @@
 """A resumable training loop: AdamW, warm-up and cosine decay, an average of the weights."""
 
 import copy
+import io
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
+from workshop import Workshop
 
-EMA_DECAY = 0.999
+from experiments.errors import resumable
+from experiments.galleries.durable import replace_file
+
 CHECKPOINT_SECONDS = 120
-REPORT_STEPS = 50
+
+Loss = Callable[[nn.Module, np.random.Generator], Tensor]
 
 
-def fit(
-    stage: str,
-    work: Path,
-    model: nn.Module,
-    loss: Callable[[nn.Module, np.random.Generator], Tensor],
-    *,
-    steps: int,
-    peak: float,
-) -> nn.Module:
+def fit(name: str, shop: Workshop, model: nn.Module, loss: Loss) -> nn.Module:
     """Minimises `loss(model, rng)`; returns the exponential moving average of the weights.
 
-    Step n draws all it needs from a generator seeded by (stage, n), so a resumed run continues the
-    sequence of an unbroken one. The checkpoint work/STAGE.pt also holds the wall-clock seconds and
-    the loss curve as (step, mean loss) pairs; `steps` may change between runs.
+    Step n draws all it needs from a generator of its own, so a resumed run continues the sequence
+    of an unbroken one. The checkpoint work/NAME.pt also holds the loss and the seconds of every
+    step; work/NAME.csv has the losses to read.
     """
-    path = work / f"{stage}.pt"
+    recipe, stage, path = shop.recipe, getattr(shop.recipe, name), shop.work / f"{name}.pt"
+    model = model.to(shop.device, memory_format=torch.channels_last)
     params = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(params, lr=peak, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
+    optimiser = torch.optim.AdamW(
+        params, lr=0.0, betas=(0.9, 0.99), weight_decay=recipe.weight_decay, fused=True
+    )
     average = copy.deepcopy(model).requires_grad_(False)
     parts = {"model": model, "average": average, "optimiser": optimiser}
-    state: dict = {"step": 0, "seconds": 0.0, "curve": []}
+    state: dict[str, list[float]] = {"losses": [], "seconds": []}
     if path.exists():
-        state = torch.load(path, weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(state.pop(name))
-    recent: list[float] = []
-    saved = last = time.monotonic()
-    bar = tqdm(range(state["step"], steps), desc=stage, initial=state["step"], total=steps)
-    for step in bar:
-        optimiser.param_groups[0]["lr"] = learning_rate(step, steps, peak)
-        value = loss(model, np.random.default_rng((sum(stage.encode()), step)))
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        nn.utils.clip_grad_norm_(params, 1.0)
-        optimiser.step()
-        follow(average, model, decay=min(EMA_DECAY, (1 + step) / (10 + step)))
-        recent.append(value.item())
-        now = time.monotonic()
-        state["step"], state["seconds"] = step + 1, state["seconds"] + now - last
-        last = now
-        if state["step"] % REPORT_STEPS == 0:
-            state["curve"].append((step + 1, sum(recent) / len(recent)))
-            bar.set_postfix(loss=state["curve"][-1][1])
-            recent = []
-        if now - saved > CHECKPOINT_SECONDS or state["step"] == steps:
-            weights = {name: part.state_dict() for name, part in parts.items()}
-            torch.save(weights | state, path.with_suffix(".tmp"))
-            path.with_suffix(".tmp").rename(path)
-            saved = last = time.monotonic()
+        state = torch.load(path, weights_only=True, map_location=shop.device)
+        for key, part in parts.items():
+            part.load_state_dict(state.pop(key))
+    kept, saved = len(state["losses"]), time.monotonic()
+    done = kept == stage.steps
+    bar = tqdm(
+        range(kept, stage.steps), name, stage.steps, initial=kept, disable=done or shop.quiet
+    )
+    with resumable(lambda: f"{kept} of {stage.steps} steps of {name} are kept"):
+        for step in bar:
+            began = time.monotonic()
+            optimiser.param_groups[0]["lr"] = stage.peak_rate * share(
+                step, stage.steps, recipe.warmup_steps
+            )
+            with torch.autocast("cuda", torch.bfloat16, enabled=shop.device != "cpu"):
+                value = loss(model, shop.generator(name, step))
+            optimiser.zero_grad(set_to_none=True)
+            value.backward()
+            nn.utils.clip_grad_norm_(params, recipe.largest_gradient)
+            optimiser.step()
+            follow(average, model, decay=min(recipe.average_decay, (1 + step) / (10 + step)))
+            now = time.monotonic()
+            state["losses"].append(value.item())
+            state["seconds"].append(now - began)
+            bar.set_postfix(loss=state["losses"][-1], refresh=False)
+            if now - saved > CHECKPOINT_SECONDS or step + 1 == stage.steps:
+                buffer = io.BytesIO()
+                torch.save({k: part.state_dict() for k, part in parts.items()} | state, buffer)
+                replace_file(path, buffer.getvalue())
+                kept, saved = step + 1, time.monotonic()
+    lines = [f"{step},{value}" for step, value in enumerate(state["losses"], 1)]
+    replace_file(path.with_suffix(".csv"), "\n".join(["step,loss", *lines, ""]).encode())
     return average
 
 
-def learning_rate(step: int, steps: int, peak: float, warmup: int = 100) -> float:
-    """Linear warm-up, then a cosine to zero."""
-    return peak * min(1.0, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * step / steps))
+def share(step: int, steps: int, warmup: int) -> float:
+    """Of the peak rate: a linear warm-up, then a cosine to zero."""
+    return min(1.0, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def follow(average: nn.Module, model: nn.Module, *, decay: float) -> None:

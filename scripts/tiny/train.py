@@ -1,241 +1,105 @@
-"""Train the bundled small model on rendered bedrooms.
+"""Train the bundled small model on rendered bedrooms, in one go that may be cut anywhere.
 
-    python scripts/tiny/train.py --work build/tiny --out experiments/models/tiny
+    python scripts/tiny/train.py --work outputs/train_tiny --out experiments/models/tiny
 
-Stages, in order:
+The stages (stages.py) are trained one after the other, by the recipe (recipe.py), whose settings
+may be changed: `... unet.steps=3600 seed=1`. Stopped, or killed, the same command goes on from
+the checkpoints under --work; on the same CPU, with as many threads, its weights are those of a
+run that was not stopped, to the bit. When all is done, ordinary diffusers and transformers folders
+(fp16 safetensors), training.json and curves.png are written under --out.
 
-vae      AutoencoderKL: mean squared error and a little KL; then its latents are standardised.
-clip     CLIPModel on images and captions (Radford et al. 2021).
-unet     UNet and text encoder (at first the CLIP's) together: epsilon prediction on the frozen
-         encoder's latents (Rombach et al. 2022), captions dropped at times for guidance.
-decoder  The autoencoder's decoder alone, on the same latents: the more it learns, the sharper the
-         pictures, and the UNet need not know.
-ddpm     Unconditional, in pixels (Ho et al. 2020).
-
-Each stage resumes from its checkpoint under --work and then writes an ordinary diffusers or
-transformers folder under --out (fp16 safetensors), in one rename.
+On a CPU it steps aside for other programs (--nice). `--device cuda` has all data on the device and
+computes in bfloat16; that has not been tried on a card yet, nor is it promised to the bit.
 """
 
 import argparse
+import json
+import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from statistics import fmean, median
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from architectures import DDPM_SIZE, IMAGE_SIZE, MODEL, new_tokenizer, untrained
-from data import SCENES, normal, scenes_and_captions, to_tensor, training_images
-from diffusers import (
-    AutoencoderKL,
-    DDIMScheduler,
-    DDPMPipeline,
-    DDPMScheduler,
-    StableDiffusionPipeline,
-    UNet2DConditionModel,
-    UNet2DModel,
-)
-from fit import fit
-from torch import Tensor, nn
-from transformers import (
-    CLIPConfig,
-    CLIPImageProcessor,
-    CLIPModel,
-    CLIPTextConfig,
-    CLIPTextModel,
-    CLIPTokenizer,
-)
+from architectures import MODEL, new_tokenizer, untrained
+from diffusers import DDIMScheduler, DDPMPipeline, DDPMScheduler, StableDiffusionPipeline
+from recipe import STAGES, keep_to, recipe_with
+from stages import trained
+from transformers import CLIPImageProcessor
+from workshop import Workshop
 
-from experiments.errors import command
+from experiments.errors import UsageError, command
+from experiments.figures.style import panels, style
 
-KL_WEIGHT = 5e-4  # per pixel value, beside the mean squared error
-LATENT_STD = 5.0  # of the stored autoencoder; the pipeline scales by its inverse
-CAPTION_DROPOUT = 0.1
-
-# steps, batch, peak learning rate
-RECIPES = {
-    "vae": (1300, 16, 2e-3),
-    "clip": (600, 96, 1e-3),
-    "unet": (3600, 64, 1.5e-3),
-    "decoder": (1300, 16, 1e-3),
-    "ddpm": (1200, 32, 1.5e-3),
-}
+TIMED_STEPS = 4
+LAST = 50  # losses that are averaged
 
 
-def train_vae(work: Path, out: Path, device: str) -> None:
-    steps, batch, peak = RECIPES["vae"]
-    images = training_images(work)
-
-    def loss(vae: AutoencoderKL, rng: np.random.Generator) -> Tensor:
-        x = to_tensor(images[np.sort(rng.integers(SCENES, size=batch))], device)
-        posterior = vae.encode(x).latent_dist
-        z = posterior.mean + posterior.std * normal(rng, posterior.mean)
-        kl = posterior.kl().sum() / x.numel()
-        return F.mse_loss(vae.decode(z).sample, x) + KL_WEIGHT * kl
-
-    torch.manual_seed(0)
-    vae = untrained(AutoencoderKL, "pipeline/vae")
-    vae = vae.to(device, memory_format=torch.channels_last)
-    vae = fit("vae", work, vae, loss, steps=steps, peak=peak).eval()
-    standardise(vae, torch.cat([m[:, :4] for m in moments(vae, images[:2000], device)]).float())
-    vae.save_pretrained(work / "vae")
-    torch.save(torch.cat(list(moments(vae, images, device))), work / "moments.pt")
+def train(shop: Workshop, out: Path) -> None:
+    """Trains what is not trained yet, and then writes everything under `out`."""
+    made_by = keep_to(shop.recipe, shop.work, shop.device)
+    say_how_long(shop)
+    for name in STAGES:
+        trained(name, shop)
+    publish(shop, made_by, out)
 
 
-@torch.no_grad()
-def moments(vae: AutoencoderKL, images: np.ndarray, device: str) -> Iterator[Tensor]:
-    """Posterior mean and log-variance of every image, batches of (B, 8, 16, 16) float16."""
-    for start in range(0, len(images), 100):
-        posterior = vae.encode(to_tensor(images[start : start + 100], device)).latent_dist
-        yield torch.cat([posterior.mean, posterior.logvar], 1).half().cpu()
+def steps_of(shop: Workshop) -> dict[str, dict[str, list[float]]]:
+    """The losses and the seconds of every step of every stage, as far as they are kept."""
+    found = {}
+    for name in STAGES:
+        path, state = shop.work / f"{name}.pt", {}
+        if path.exists():
+            state = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
+        found[name] = {key: state.get(key, []) for key in ("losses", "seconds")}
+    return found
 
 
-@torch.no_grad()
-def standardise(vae: AutoencoderKL, means: Tensor) -> None:
-    """Gives every latent channel mean 0 and std `LATENT_STD`, leaving the autoencoder's output.
+def say_how_long(shop: Workshop) -> None:
+    """Prints how long the steps that are left will take, by a few of each on stand-in weights."""
+    recipe, done = shop.recipe, steps_of(shop)
+    left = {name: getattr(recipe, name).steps - len(done[name]["losses"]) for name in STAGES}
+    if not any(left.values()):
+        return
+    print(f"timing {TIMED_STEPS} steps of each stage ...", flush=True)
+    few = {name: replace(getattr(recipe, name), steps=TIMED_STEPS) for name in STAGES}
+    scenes = max(stage.batch for stage in few.values())
+    with TemporaryDirectory() as folder:
+        small = replace(recipe, scenes=scenes, **few)
+        trial = Workshop(small, Path(folder), shop.device, quiet=True)
+        for name in STAGES:
+            trained(name, trial)
+        each = {name: median(row["seconds"][1:]) for name, row in steps_of(trial).items()}
+    for name, count in left.items():
+        print(f"  {name:8}{count:6} steps of {each[name]:.2f} s")
+    hours = sum(count * each[name] for name, count in left.items()) / 3600
+    print(
+        f"about {hours:.1f} hours on {shop.device} with {torch.get_num_threads()} threads, beside "
+        f"rendering and encoding {recipe.scenes} scenes; it may be stopped and started again",
+        flush=True,
+    )
 
-    Both 1x1 convolutions beside the latents absorb the affine map z' = (z - m) / s exactly. The
-    scaling factor then gives the UNet unit standard deviation, as in Stable Diffusion.
-    """
-    m = means.mean(dim=(0, 2, 3)).to(vae.device)
-    s = means.std(dim=(0, 2, 3)).to(vae.device) / LATENT_STD
-    inner, outer = vae.quant_conv, vae.post_quant_conv
-    outer.bias += outer.weight[:, :, 0, 0] @ m
-    outer.weight *= s[None, :, None, None]
-    inner.weight[:4] /= s[:, None, None, None]
-    inner.bias[:4] = (inner.bias[:4] - m) / s
-    inner.bias[4:] -= 2 * s.log()
-    vae.register_to_config(scaling_factor=1 / LATENT_STD)
 
-
-def train_clip(work: Path, out: Path, device: str) -> None:
-    steps, batch, peak = RECIPES["clip"]
-    images, tokenizer = training_images(work), training_tokenizer(work)
-
-    def loss(clip: CLIPModel, rng: np.random.Generator) -> Tensor:
-        indices, texts = scenes_and_captions(rng, batch)
-        tokens = tokenizer(texts, padding=True, return_tensors="pt").to(device)
-        x = to_tensor(images[indices], device)
-        return clip(**tokens, pixel_values=x, return_loss=True).loss
-
-    torch.manual_seed(1)
-    model = CLIPModel(CLIPConfig.from_pretrained(MODEL / "clip")).to(device)
-    clip = fit("clip", work, model, loss, steps=steps, peak=peak).half()
+def publish(shop: Workshop, made_by: dict, out: Path) -> None:
+    """Writes the trained parts, what made them and the curves, each in one rename."""
+    clip, networks = trained("clip", shop).half(), trained("unet", shop)
     processor = CLIPImageProcessor.from_pretrained(MODEL / "clip")
-    parts = (clip, training_tokenizer(work), processor)  # one that has not been told to pad
+    tokenizer = new_tokenizer()  # one that has not been told to pad
+    parts = (clip, tokenizer, processor)
     replace_folder(out / "clip", lambda path: [part.save_pretrained(path) for part in parts])
-
-
-def train_unet(work: Path, out: Path, device: str) -> None:
-    steps, batch, peak = RECIPES["unet"]
-    tokenizer = training_tokenizer(work)
-    alphas_cumprod = untrained(DDIMScheduler, "pipeline/scheduler").alphas_cumprod.to(device)
-    stored = torch.load(work / "moments.pt", weights_only=True, mmap=True)
-    # SNR + 1 weighting (Salimans and Ho 2022): plain epsilon errors hardly count where t is large,
-    # and there the prompt matters most.
-    weights = 1 / alphas_cumprod
-    weights /= weights.mean()
-
-    def loss(model: nn.ModuleDict, rng: np.random.Generator) -> Tensor:
-        indices, texts = scenes_and_captions(rng, batch, CAPTION_DROPOUT)
-        x_0 = posterior_sample(stored, indices, rng, device) / LATENT_STD
-        tokens = tokenizer(texts, padding="max_length", return_tensors="pt").input_ids.to(device)
-        # One t per stratum of the batch: the loss, and so its gradient, varies less.
-        t = (1000 * (np.arange(batch) + rng.random(batch)) / batch).astype(np.int64)
-        t = torch.from_numpy(t).to(device)
-        epsilon = normal(rng, x_0)
-        states = model["text_encoder"](tokens).last_hidden_state
-        found = model["unet"](noised(x_0, epsilon, alphas_cumprod[t]), t, states).sample
-        error = F.mse_loss(found, epsilon, reduction="none")
-        return (weights[t] * error.mean(dim=(1, 2, 3))).mean()
-
-    torch.manual_seed(2)
-    text_encoder = CLIPTextModel(CLIPTextConfig.from_pretrained(MODEL / "pipeline/text_encoder"))
-    # From scratch the UNet learns to draw well before it starts to listen.
-    text_encoder.load_state_dict(CLIPModel.from_pretrained(out / "clip").text_model.state_dict())
-    unet = untrained(UNet2DConditionModel, "pipeline/unet")
-    model = nn.ModuleDict({"unet": unet, "text_encoder": text_encoder.float()})
-    model = model.to(device, memory_format=torch.channels_last)
-    average = fit("unet", work, model, loss, steps=steps, peak=peak)
-    average["unet"].save_pretrained(work / "unet")
-    average["text_encoder"].save_pretrained(work / "text_encoder")
-    write_pipeline(work, out)
-
-
-def train_decoder(work: Path, out: Path, device: str) -> None:
-    steps, batch, peak = RECIPES["decoder"]
-    images = training_images(work)
-    stored = torch.load(work / "moments.pt", weights_only=True, mmap=True)
-
-    def loss(vae: AutoencoderKL, rng: np.random.Generator) -> Tensor:
-        indices = np.sort(rng.integers(SCENES, size=batch))
-        z = posterior_sample(stored, indices, rng, device)
-        return F.mse_loss(vae.decode(z).sample, to_tensor(images[indices], device))
-
-    vae = AutoencoderKL.from_pretrained(work / "vae").to(device, memory_format=torch.channels_last)
-    vae.encoder.requires_grad_(False)
-    vae.quant_conv.requires_grad_(False)
-    average = fit("decoder", work, vae, loss, steps=steps, peak=peak)
-    average.save_pretrained(work / "vae_decoder")
-    if (work / "unet").exists():
-        write_pipeline(work, out)
-
-
-def train_ddpm(work: Path, out: Path, device: str) -> None:
-    steps, batch, peak = RECIPES["ddpm"]
-    images = training_images(work)
-    torch.manual_seed(3)
-    scheduler = untrained(DDPMScheduler, "ddpm/scheduler")
-    model = untrained(UNet2DModel, "ddpm/unet").to(device, memory_format=torch.channels_last)
-    alphas_cumprod = scheduler.alphas_cumprod.to(device)
-
-    def loss(unet: nn.Module, rng: np.random.Generator) -> Tensor:
-        x = to_tensor(images[np.sort(rng.integers(SCENES, size=batch))], device)
-        x_0 = F.avg_pool2d(x, IMAGE_SIZE // DDPM_SIZE)
-        t = torch.from_numpy(rng.integers(1000, size=batch)).to(device)
-        epsilon = normal(rng, x_0)
-        return F.mse_loss(unet(noised(x_0, epsilon, alphas_cumprod[t]), t).sample, epsilon)
-
-    average = fit("ddpm", work, model, loss, steps=steps, peak=peak).half()
-    replace_folder(out / "ddpm", DDPMPipeline(average, scheduler).save_pretrained)
-
-
-def posterior_sample(
-    stored: Tensor, indices: np.ndarray, rng: np.random.Generator, device: str
-) -> Tensor:
-    """Latents of images, (B, 4, 16, 16), drawn from the moments that the vae stage stored."""
-    mean, logvar = stored[torch.from_numpy(indices)].to(device).float().chunk(2, dim=1)
-    return mean + (0.5 * logvar).exp() * normal(rng, mean)
-
-
-def noised(x_0: Tensor, epsilon: Tensor, alpha: Tensor) -> Tensor:
-    """x_t of the forward process; `alpha` (B,) is the cumulative product up to t."""
-    alpha = alpha[:, None, None, None]
-    return alpha.sqrt() * x_0 + (1 - alpha).sqrt() * epsilon
-
-
-def training_tokenizer(work: Path) -> CLIPTokenizer:
-    """The tokenizer of the first stage that asked: token ids must not move between stages."""
-    folder = work / "tokenizer"
-    if not folder.exists():
-        replace_folder(folder, new_tokenizer().save_pretrained)
-    return CLIPTokenizer.from_pretrained(folder)
-
-
-def write_pipeline(work: Path, out: Path) -> None:
-    """Assembles the Stable Diffusion pipeline from what its stages have left under `work`."""
-    vae = work / "vae_decoder" if (work / "vae_decoder").exists() else work / "vae"
     pipeline = StableDiffusionPipeline(
-        vae=AutoencoderKL.from_pretrained(vae),
-        text_encoder=CLIPTextModel.from_pretrained(work / "text_encoder"),
-        tokenizer=training_tokenizer(work),
-        unet=UNet2DConditionModel.from_pretrained(work / "unet"),
+        vae=trained("decoder", shop),
+        text_encoder=networks["text_encoder"],
+        tokenizer=tokenizer,
+        unet=networks["unet"],
         scheduler=untrained(DDIMScheduler, "pipeline/scheduler"),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
-    )
-    pipeline.to(torch.float16)
+    ).to(torch.float16)
 
     def write(path: Path) -> None:
         pipeline.save_pretrained(path)
@@ -244,6 +108,36 @@ def write_pipeline(work: Path, out: Path) -> None:
         config.write_text(config.read_text().replace('"dtype": "float16"', '"dtype": "float32"'))
 
     replace_folder(out / "pipeline", write)
+    scheduler = untrained(DDPMScheduler, "ddpm/scheduler")
+    pixels = DDPMPipeline(trained("ddpm", shop).half(), scheduler)
+    replace_folder(out / "ddpm", pixels.save_pretrained)
+    steps = steps_of(shop)
+    stages = {
+        name: {
+            "steps": len(row["losses"]),
+            "seconds": round(sum(row["seconds"])),
+            "loss": fmean(row["losses"][-LAST:]),
+        }
+        for name, row in steps.items()
+    }
+    history = ["One run of the script in one go; its losses, means of "
+               f"{LAST} steps:", "", "![losses of the stages](curves.png)"]  # fmt: skip
+    record = {"recipe": made_by, "stages": stages, "history": history}
+    (out / "training.json").write_text(json.dumps(record, indent=2) + "\n")
+    draw_curves({name: row["losses"] for name, row in steps.items()}, out / "curves.png")
+
+
+def draw_curves(losses: dict[str, list[float]], path: Path) -> None:
+    """A panel a stage: the running mean of its loss over its steps."""
+    with style():
+        figure, axes = panels(len(losses), size=(2.4, 1.8), margin=(0.2, 0.2))
+        for axis, (name, values) in zip(axes, losses.items(), strict=True):
+            width = min(LAST, len(values))
+            means = np.convolve(values, np.full(width, 1 / width), mode="valid")
+            axis.semilogy(np.arange(width, len(values) + 1), means)
+            axis.set_title(name)
+            axis.set_xlabel("step")
+        figure.savefig(path, metadata={"Software": None})
 
 
 def replace_folder(target: Path, write: Callable[[Path], object]) -> None:
@@ -259,26 +153,20 @@ def replace_folder(target: Path, write: Callable[[Path], object]) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-STAGES = {
-    "vae": train_vae,
-    "clip": train_clip,
-    "unet": train_unet,
-    "decoder": train_decoder,
-    "ddpm": train_ddpm,
-}
-
-
-@command()
+@command(status=2)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="checkpoints and rendered scenes")
     parser.add_argument("--out", type=Path, required=True, help="where the trained folders go")
-    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--nice", type=int, default=10, help="how far to step aside on a CPU")
+    parser.add_argument("changes", nargs="*", metavar="key=value", help="of the recipe")
     asked = parser.parse_args()
-    asked.work.mkdir(parents=True, exist_ok=True)
-    for stage in asked.stages:
-        STAGES[stage](asked.work, asked.out, asked.device)
+    if asked.device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: torch finds no such card here; leave it out for the CPU")
+    if asked.device == "cpu":
+        os.nice(asked.nice)
+    train(Workshop(recipe_with(asked.changes), asked.work, asked.device), asked.out)
 
 
 if __name__ == "__main__":

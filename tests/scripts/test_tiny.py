@@ -1,15 +1,18 @@
 """The bundled model's programs: its card, and training that goes on where it was cut off."""
 
 import importlib
+import itertools
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL
+
+from experiments.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "scripts" / "tiny"
@@ -28,49 +31,104 @@ def tiny(monkeypatch):
 
 def test_the_bundled_models_card_is_that_of_its_figures(tiny):
     model = ROOT / "experiments" / "models" / "tiny"
-    quality = json.loads((model / "quality.json").read_text())
-    assert tiny("assess").card(quality) == (model / "README.md").read_text()
+    quality, training = (json.loads((model / f"{name}.json").read_text())
+                         for name in ("quality", "training"))  # fmt: skip
+    assert tiny("assess").card(quality, training) == (model / "README.md").read_text()
 
 
-def test_a_resumed_fit_ends_where_an_unbroken_one_does(tiny, monkeypatch, tmp_path):
-    fit = tiny("fit")
-    monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", -1)
-    monkeypatch.setattr(fit, "REPORT_STEPS", 2)
+STAGES = ("vae", "clip", "unet", "decoder", "ddpm")
+SMALL = ["scenes=6", *(f"{name}.{word}" for name in STAGES for word in ("steps=3", "batch=2"))]
 
-    def train(work, cut_at=None):
-        def loss(net, rng):
-            if cut_at is not None and next(left) == cut_at:
-                raise KeyboardInterrupt
-            x = torch.from_numpy(rng.standard_normal((8, 3), np.float32))
-            return (net(x)[:, 0] - x.sum(1)).square().mean()
 
-        left = iter(range(100))
-        work.mkdir(exist_ok=True)
-        torch.manual_seed(0)
-        net = torch.nn.Linear(3, 1)
-        return fit.fit("vae", work, net, loss, steps=10, peak=0.1).state_dict()
+def files(folder: Path) -> dict[str, bytes]:
+    """All but the record of seconds."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != "training.json"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
-    whole = train(tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / "cut", cut_at=6)
-    resumed = train(tmp_path / "cut")
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
-    states = [torch.load(tmp_path / work / "vae.pt") for work in ("whole", "cut")]
-    assert states[0]["curve"] == states[1]["curve"] and states[1]["step"] == 10
+
+def test_training_that_is_cut_twice_gives_the_same_bytes(tiny, monkeypatch, tmp_path):
+    """Anywhere within a step, whose weights are then half moved, as a kill would leave them."""
+    train, fit = tiny("train"), tiny("fit")
+    recipe, follow = tiny("recipe").recipe_with(SMALL), fit.follow
+    cuts = random.sample(range(3 * len(STAGES)), 2)
+    monkeypatch.setattr(train, "say_how_long", lambda shop: None)
+
+    def run(name, seconds):
+        monkeypatch.setattr(fit, "CHECKPOINT_SECONDS", seconds)
+        shop = tiny("workshop").Workshop(recipe, tmp_path / name, "cpu", quiet=True)
+        train.train(shop, tmp_path / name / "out")
+
+    run("whole", 1000)
+    calls = itertools.count()
+
+    def cut_short(*arguments, **options):
+        if next(calls) in cuts:
+            raise KeyboardInterrupt
+        follow(*arguments, **options)
+
+    monkeypatch.setattr(fit, "follow", cut_short)
+    for seconds in (-1, 1000):  # a checkpoint at every step, and of whole stages alone
+        with pytest.raises(KeyboardInterrupt, match=r"steps of .* are kept, run the"):
+            run("cut", seconds)
+    run("cut", -1)
+    whole, cut = (files(tmp_path / name / "out") for name in ("whole", "cut"))
+    assert whole.keys() == cut.keys() and len(whole) > 15
+    assert [name for name in whole if whole[name] != cut[name]] == [], cuts
+    for name in STAGES:
+        logs = [(tmp_path / run / f"{name}.csv").read_text() for run in ("whole", "cut")]
+        assert logs[0] == logs[1] and logs[0].startswith("step,loss\n1,")
+
+
+def test_a_checkpoint_of_another_recipe_is_refused_in_one_line(tiny, tmp_path):
+    recipe = tiny("recipe")
+    recipe.keep_to(recipe.recipe_with([]), tmp_path, "cpu")
+    before = files(tmp_path)
+    other = recipe.recipe_with(["unet.steps=7", "caption_dropout=0.2"])
+    with pytest.raises(UsageError) as refused:
+        recipe.keep_to(other, tmp_path, "cpu")
+    line = str(refused.value)
+    assert "'steps': 14400" in line and "caption_dropout 0.1, not 0.2" in line
+    assert "another --work" in line and "\n" not in line and files(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("unet.step=3", "Key 'step' not in"),
+        ("unet.steps=some", "could not be converted to Integer"),
+        ("nonsense", "Key 'nonsense' not in"),
+    ],
+)
+def test_a_change_that_is_none_is_refused_in_one_line(tiny, word, why):
+    with pytest.raises(UsageError, match=why) as refused:
+        tiny("recipe").recipe_with([word])
+    assert "\n" not in str(refused.value)
+
+
+def test_no_two_steps_draw_the_same(tiny):
+    workshop, recipe = tiny("workshop"), tiny("recipe")
+    drawn = [
+        workshop.Workshop(recipe.recipe_with([f"seed={seed}"]), Path(), "cpu")
+        .generator(stage, step)
+        .integers(2**63)
+        for seed in (0, 1)
+        for stage in STAGES
+        for step in (0, 1, 2)
+    ]
+    assert len(set(drawn)) == len(drawn) == 30
 
 
 def test_standardised_latents_decode_to_the_same_pictures(tiny):
-    train = tiny("train")
     torch.manual_seed(0)
     vae = tiny("architectures").untrained(AutoencoderKL, "pipeline/vae").eval()
     x = torch.rand(16, 3, 64, 64) * 2 - 1
     with torch.no_grad():
         before, z = vae(x).sample, vae.encode(x).latent_dist.mean
-        train.standardise(vae, z)
+        tiny("stages").standardise(vae, z, 5.0)
         after, z = vae(x).sample, vae.encode(x).latent_dist.mean
     assert torch.allclose(before, after, atol=1e-4)
     assert torch.allclose(z.mean((0, 2, 3)), torch.zeros(4), atol=1e-3)
-    assert torch.allclose(z.std((0, 2, 3)), torch.full((4,), train.LATENT_STD), rtol=1e-4)
+    assert torch.allclose(z.std((0, 2, 3)), torch.full((4,), 5.0), rtol=1e-4)
 
 
 @pytest.mark.parametrize("program", ["train", "assess"])
