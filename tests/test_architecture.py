@@ -16,7 +16,8 @@ ROOMS = re.findall(r"^    (\w+) {2,}", experiments.__doc__, flags=re.MULTILINE)
 """The rooms of `experiments/`, in the order of its map."""
 
 COMMANDS = {
-    "compare", "doctor", "learn", "noise", "redraw", "replay", "run", "study", "table3", "verify"
+    "book", "compare", "doctor", "learn", "noise", "redraw", "replay", "run", "study", "table3",
+    "verify",
 }  # fmt: skip
 HYDRA = {"hydra", "omegaconf"}
 
