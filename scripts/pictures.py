@@ -3,8 +3,9 @@
     python scripts/pictures.py
 
 The prompts were chosen by looking at the first 24 captions: those whose images, of independent and
-of repulsive noises alike, show what the prompt says. How far images differ had no say in it. The page
-is photographed where `make demo` has left it, which takes playwright and Chromium.
+of repulsive noises alike, show what the prompt says. How far images differ had no say in it.
+
+The page is photographed where `make demo` has left it, which takes playwright and Chromium.
 """
 
 import argparse

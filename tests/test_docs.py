@@ -60,7 +60,7 @@ ELSEWHERE = {
     STUDY: "the galleries of a table; tests/browser answers such a page",
     "python -m experiments.study 'answers/*.jsonl'": "people; tests/experiments/people has answers",
     "wandb sync 'outputs/wandb/offline-run-*'": "the service",
-    "wandb sweep configs/wandb-sweep.yaml": "the service; tests/experiments/tracking plans its runs",
+    "wandb sweep configs/wandb-sweep.yaml": "the service; tests/experiments/tracking plans it",
     BOOKS[0]: "another machine's results; tests/experiments/report compares two folders",
     BOOKS[1]: "a repository with results; tests/experiments/report has one",
     BOOKS[2]: "results of tables; tests/experiments/report exports some",
