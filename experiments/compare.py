@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         text = report(*found, names=(given.a, given.b))
     print(text)
     if given.page:
-        written = write_page(text_page(text, title="Two folders of results"), given.page)
+        written = write_page(text_page(text, title="Results compared"), given.page)
         print(f"all of it on one page  {written.resolve().as_uri()}")
 
 

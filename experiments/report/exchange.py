@@ -78,17 +78,20 @@ def merge(folder: Path, books: Sequence[Path]) -> list[str]:
             _agree(name, found.setdefault(name, table), table)
     new = [name for name in found if name not in there]
     for name in new:
-        table, place = found[name], (folder / name).parent
-        write_table(table.table, place, table.path.stem, made_by=table.made_by)
-        scores = place / f"{table.path.stem}-scores.csv"
-        replace_file(
-            scores, wide_scores(table.score_file).to_csv(index=False, lineterminator="\n").encode()
-        )
-        for each, path in table.pictures.items():
-            with Image.open(path) as image:
-                image.save(place / f"{table.path.stem}-{each}.png")
-    write_book(folder)
+        _put(found[name], folder / name)
+    write_book(folder, anew=False)
     return new
+
+
+def _put(table: Published, path: Path) -> None:
+    """Writes a table beside `path`, its JSON last: without it nothing of it counts."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = wide_scores(table.score_file).to_csv(index=False, lineterminator="\n")
+    replace_file(path.with_name(f"{path.name}-scores.csv"), text.encode())
+    for name, picture in table.pictures.items():
+        with Image.open(picture) as image:
+            image.save(path.with_name(f"{path.name}-{name}.png"))
+    write_table(table.table, path.parent, path.name, made_by=table.made_by)
 
 
 def _by_name(folder: Path) -> dict[str, Published]:
@@ -104,8 +107,9 @@ def _check(book: Path) -> None:
         sums: Mapping[str, str] = json.loads((book / LISTED).read_text("utf-8"))["files"]
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(f"{book} is no exported book: {LISTED}: {error}") from None
-    for name, wanted in sums.items():
-        if not (book / name).is_file() or _sum(book / name) != wanted:
+    there = {path.relative_to(book).as_posix() for path in book.glob("*/*.json")}
+    for name in [*sums, *there]:
+        if not (book / name).is_file() or _sum(book / name) != sums.get(name):
             raise UsageError(f"{book / name} is not the file that was exported; export it again")
 
 
