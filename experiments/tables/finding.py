@@ -60,6 +60,9 @@ def findings(
     """
     pairs = [(row, against[0]) for row, against in table.spec.baselines.items() if against]
     pairs.sort(key=lambda pair: _differing(configs, *pair) != {"coupling"})
+    # a gallery that is a step of a longer refinement was counted with all of it
+    tasks = {row: configs.get(row, {}).get("task") or {} for row in passes}
+    passes = {row: n for row, n in passes.items() if not tasks[row].get("checkpoint")}
     return tuple(
         Finding(
             " against ".join(_named(configs, pair, row) for row in pair),
