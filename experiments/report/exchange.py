@@ -92,6 +92,7 @@ def _put(table: Published, path: Path) -> None:
         with Image.open(picture) as image:
             image.save(path.with_name(f"{path.name}-{name}.png"))
     write_table(table.table, path.parent, path.name, made_by=table.made_by)
+    replace_file(path.with_name(f"{path.name}.json"), table.path.read_bytes())  # as it was written
 
 
 def _by_name(folder: Path) -> dict[str, Published]:
