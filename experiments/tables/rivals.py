@@ -56,9 +56,13 @@ def reported(table: Table, configs: Mapping[str, Mapping]) -> list[Reported]:
             second = "as a later paper cites it" if entry.get("second") else ""
             found.append(
                 Reported(
-                    *(entry[key] for key in ("name", "model", "prompts")),
-                    arrowed(entry["metric"], entry["better"]),
-                    *(entry[key] for key in ("from", "to", "source")),
+                    name=entry["name"],
+                    model=entry["model"],
+                    prompts=entry["prompts"],
+                    metric=arrowed(entry["metric"], entry["better"]),
+                    before=entry["from"],
+                    after=entry["to"],
+                    source=entry["source"],
                     place=entry.get("where", second),
                     here=tuple(filter(None, here)),
                 )
