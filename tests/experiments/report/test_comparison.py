@@ -93,5 +93,5 @@ def test_two_commits_are_compared_as_two_folders_are(changed, monkeypatch, capsy
     for words in (["HEAD~2", "HEAD"], ["HEAD", "HEAD", "--folder", "gone"]):
         with pytest.raises(SystemExit) as ended:
             main(words)
-        assert ended.value.code == 2
+        assert ended.value.code == 1
         assert "is no folder, and no commit with" in capsys.readouterr().err
