@@ -2,7 +2,7 @@
 
     python scripts/pictures.py
 
-The prompts were chosen by looking at galleries of the first 24 captions: the model follows them, and
+The prompts were chosen by looking at galleries of the first 24 captions: the model follows them and
 what the coupling does can be seen. What it does on the average is for the tables to say.
 
 The page is photographed where `make demo` has left it, which takes playwright and Chromium.
