@@ -134,7 +134,11 @@ def _agree(name: str, ours: Published, theirs: Published) -> None:
 
 def _numbers(of: Published) -> dict[tuple[Hashable, ...], Any]:
     """The scores of a table by prompt, job, row, seed and metric, its means, its set scores."""
-    scores = {tuple(key): value for *key, value in of.scores.itertuples(index=False)}
-    means = {(cell.row, cell.metric): (cell.n, cell.mean, cell.std) for cell in of.table.cells}
-    sets = {(each.row, each.score, "set"): astuple(each.estimate) for each in of.table.sets}
-    return {**scores, **means, **sets}
+    found: dict[tuple[Hashable, ...], Any] = {
+        tuple(key): value for *key, value in of.scores.itertuples(index=False)
+    }
+    for cell in of.table.cells:
+        found[cell.row, cell.metric] = (cell.n, cell.mean, cell.std)
+    for score in of.table.sets:
+        found[score.row, score.metric, "set"] = astuple(score.estimate)
+    return found
