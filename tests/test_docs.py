@@ -36,6 +36,12 @@ SWEEP = (
     "python -m experiments.run -m coupling=iid,repulsive optimizer=none,cno hydra/launcher=slurm"
 )
 
+BOOKS = (
+    "python -m experiments.compare results theirs/results",
+    "python -m experiments.compare 'HEAD~1' HEAD",
+    "python -m experiments.book export mine",
+    "python -m experiments.book merge mine --folder all",
+)
 STUDY = "python -m experiments.study results/table1/tiny.json --rows iid coupled --out study.html"
 
 COMPOSED = {"experiments.run": "config", "experiments.learn": "learn"}
@@ -54,6 +60,11 @@ ELSEWHERE = {
     STUDY: "the galleries of a table; tests/browser answers such a page",
     "python -m experiments.study 'answers/*.jsonl'": "people; tests/experiments/people has answers",
     "wandb sync 'outputs/wandb/offline-run-*'": "the service",
+    "wandb sweep configs/wandb-sweep.yaml": "the service; tests/experiments/tracking plans it",
+    BOOKS[0]: "another machine's results; tests/experiments/report compares two folders",
+    BOOKS[1]: "a repository with results; tests/experiments/report has one",
+    BOOKS[2]: "results of tables; tests/experiments/report exports some",
+    BOOKS[3]: "an exported book; tests/experiments/report merges some",
     SWEEP: "Slurm; tests/experiments/test_slurm.py runs it with submitit's local executor",
 }
 """Commands that cannot run here, and why."""

@@ -25,10 +25,12 @@ class Published:
 
     Attributes:
         path: its JSON; the others stand beside it.
-        pictures: figures (PNG) by name.
+        score_file: its scores, CSV or, where it was exported, Parquet.
+        pictures: figures (PNG, or WebP) by name.
     """
 
     path: Path
+    score_file: Path
     table: Table
     scores: pd.DataFrame
     made_by: Mapping[str, Mapping]
@@ -45,9 +47,16 @@ TEXTS = dict.fromkeys(("prompt", "job", "row"), str)
 
 def read_scores(path: Path) -> pd.DataFrame:
     """The published scores of a table, a line each, with every digit of their file."""
-    wide = pd.read_csv(path, converters=TEXTS, float_precision="round_trip")
+    wide = wide_scores(path)
     of = [name for name in ("prompt", "job", "row", "seed") if name in wide]
     return wide.melt(of, var_name="metric").dropna(subset=["value"])
+
+
+def wide_scores(path: Path) -> pd.DataFrame:
+    """The published scores as they stand in their file: a line for each prompt and row."""
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    return pd.read_csv(path, converters=TEXTS, float_precision="round_trip")
 
 
 def digest(path: Path) -> str:
@@ -77,19 +86,22 @@ def _document(path: Path) -> dict:
 
 def _read(path: Path, document: dict) -> Published:
     scores = path.with_name(f"{path.stem}-scores.csv")
-    if not scores.is_file():
+    exported = scores.with_suffix(".parquet")
+    if not scores.is_file() and not exported.is_file():
         raise UsageError(f"{scores} is missing; run the experiment of {path} again")
+    scores = scores if scores.is_file() else exported
     named = path.stem + "-"
     others = tuple(f"{other.stem}-" for other in path.parent.glob(f"{named}*.json"))
     return Published(
         path=path,
+        score_file=scores,
         table=_table(document),
         scores=read_scores(scores),
         made_by=document["made_by"],
         pictures={
             picture.stem.removeprefix(named): picture
-            for picture in sorted(path.parent.glob(f"{named}*.png"))
-            if not picture.stem.startswith(others)
+            for picture in sorted(path.parent.glob(f"{named}*"))
+            if picture.suffix in (".png", ".webp") and not picture.stem.startswith(others)
         },
     )  # fmt: skip
 

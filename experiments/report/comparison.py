@@ -7,6 +7,7 @@ its row.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,10 +53,10 @@ def compare(a: Path, b: Path) -> tuple[list[Moved], list[str]]:
     return moved, changed
 
 
-def report(a: Path, b: Path) -> str:
-    """What `compare` finds, as Markdown: what changed comes first."""
+def report(a: Path, b: Path, *, names: tuple[str, str]) -> str:
+    """What `compare` finds, as Markdown: what changed comes first. names: of A and of B."""
     moved, changed = compare(a, b)
-    parts = [f"# {a} (A) and {b} (B)"]
+    parts = [f"# {names[0]} (A) and {names[1]} (B)"]
     parts.append(f"Means that moved: {len(moved)}. Inputs that changed: {len(changed)}.")
     parts += ["## What changed in what made them", "\n".join(f"- {line}" for line in changed)]
     if moved:
@@ -77,23 +78,30 @@ def _moved(name: str, a: Published, b: Published) -> list[Moved]:
 
 
 def _changed(a: Published, b: Published) -> list[str]:
-    """Metrics first, then the settings of rows, those that several rows share once."""
-    lines = []
-    for metric in a.table.provenance.keys() & b.table.provenance.keys():
-        ours, theirs = a.table.provenance[metric], b.table.provenance[metric]
-        for field in sorted({**ours, **theirs}):
-            if (was := ours.get(field, ())) != (now := theirs.get(field, ())):
-                lines.append(f"{metric}: {field} was {_joined(was)}, is {_joined(now)}")
-    rows: dict[str, list[str]] = {}
-    for row in a.made_by["configs"].keys() & b.made_by["configs"].keys():
-        then, today = (settings_of(each.made_by["configs"][row]) for each in (a, b))
-        for key in sorted({**then, **today}):
-            if then.get(key) != today.get(key):
-                line = f"{key} was {then.get(key, DASH)}, is {today.get(key, DASH)}"
-                rows.setdefault(line, []).append(row)
-    if a.table.spec.jobs != b.table.spec.jobs:
-        lines.append(f"{a.table.spec.unit}s: {a.table.spec.jobs} were, {b.table.spec.jobs} are")
-    return sorted(lines) + [f"{line} ({', '.join(sorted(of))})" for line, of in rows.items()]
+    """A line for each difference, with the metrics or the rows that it is of; metrics first."""
+    makings = [(each.table.provenance, each.made_by["configs"]) for each in (a, b)]
+    (ours, our_rows), (theirs, their_rows) = makings
+    both = [
+        *((name, _texts(ours[name]), _texts(theirs[name])) for name in ours if name in theirs),
+        *(
+            (row, settings_of(our_rows[row]), settings_of(their_rows[row]))
+            for row in our_rows
+            if row in their_rows
+        ),
+    ]
+    lines: dict[str, list[str]] = {}
+    for name, then, now in both:
+        for key in sorted({**then, **now}):
+            was, now_is = then.get(key, DASH), now.get(key, DASH)
+            if was != now_is:
+                lines.setdefault(f"{key} was {was}, is {now_is}", []).append(name)
+    found = [f"{line} ({', '.join(names)})" for line, names in lines.items()]
+    unit, were, are = a.table.spec.unit, a.table.spec.jobs, b.table.spec.jobs
+    return [*found, *([f"{unit}s: {were} were, {are} are"] if were != are else [])]
+
+
+def _texts(made: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    return {field: " | ".join(values) or DASH for field, values in made.items()}
 
 
 def _same(a: float | None, b: float | None) -> bool:
@@ -104,10 +112,6 @@ def _same(a: float | None, b: float | None) -> bool:
 
 def _name(of: Published, folder: Path) -> str:
     return of.path.relative_to(folder).with_suffix("").as_posix()
-
-
-def _joined(values: tuple[str, ...]) -> str:
-    return " | ".join(values) or DASH
 
 
 def _text(value: float | None) -> str:

@@ -68,13 +68,14 @@ def findings(rows: Sequence[Evaluated], *, within: float) -> list[str]:
         members = [i for i, row in enumerate(rows) if row.group == group]
         size = rows[members[0]].card.matrix.shape[0]
         distances = [rows[i].card.distances[-1].item() for i in members]
-        near = sum(distance <= within for distance in distances)
-        unlike = {name: sum(tests[i, name][1] < 0.05 for i in members) for name in BASELINES}
+        near, furthest = sum(distance <= within for distance in distances), max(distances)
+        apart, other = (sum(tests[i, name][1] < 0.05 for i in members) for name in BASELINES)
+        count = len(members)
         sentences.append(
-            f"{group}: {near} of {len(members)} starts end with every correlation within "
-            f"{within:g} of {-1 / (size - 1):g}; the furthest is {max(distances):.3f} away. The "
-            f"held-out reward of {unlike['repulsive']} differs from that of the repulsive "
-            f"coupling, of {unlike['iid']} from that of independent noises."
+            f"{group}: {near} of {count} couplings became the repulsive one (every correlation "
+            f"within {within:g} of {-1 / (size - 1):g}; the furthest is {furthest:.3f} away). "
+            f"On held-out prompts {count - apart} of {count} show no difference from its reward, "
+            f"and {other} of {count} differ from that of independent noises."
         )
     return sentences
 

@@ -17,6 +17,7 @@ from experiments.report.render import html
 from experiments.report.settings import overrides, settings
 from experiments.tables.finding import Finding, findings, glossary
 from experiments.tables.results import Results
+from experiments.tables.rivals import reported
 from experiments.tables.scorerows import pivot
 
 HOME = "../index.html"
@@ -66,6 +67,7 @@ def page(
         files=files,
         findings=findings_of(results, configs),
         words=glossary(results.table, configs),
+        reported=reported(results.table, configs),
         effects=effects(results.table),
         distributions=distributions(results),
         wall=wall(results, galleries=galleries, pixels=pixels),
@@ -96,7 +98,7 @@ def _passes(results: Results) -> Mapping[str, float]:
 
 def data_of(folder: Path, stem: str) -> list[str]:
     """The names of the data files of a page in `folder`: its tables and scores."""
-    kinds = {".csv", ".json", ".md", ".tex"}
+    kinds = {".csv", ".json", ".md", ".parquet", ".tex"}
     named = [path.name for path in folder.glob(f"{stem}*") if path.suffix in kinds]
     beside = re.compile(re.escape(stem) + r"(-[a-z-]+)?\.[a-z]+")
     return sorted(name for name in named if beside.fullmatch(name))

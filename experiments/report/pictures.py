@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from experiments.tables.finding import words
+
 FIGURE_PIXELS = 1400  # the width of a figure on a page, at twice its density
 THUMBNAIL_PIXELS = 640
 WHITE = 250  # grey level, and above
@@ -29,9 +31,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Plate:
-    """A figure and the names of its files beside the page."""
+    """A figure, what it shows in words, and the names of its files beside the page."""
 
     name: str
+    caption: str
     picture: Picture
     files: tuple[str, ...]
 
@@ -65,8 +68,9 @@ def plate(path: Path, name: str) -> Plate:
         height = round(reduced.height * FIGURE_PIXELS / reduced.width)
         reduced = reduced.resize((FIGURE_PIXELS, height), Image.Resampling.LANCZOS)
     files = [file for file in (path, path.with_suffix(".pdf")) if file.is_file()]
-    alt = f"Figure: {name}"
-    return Plate(name, _webp(reduced, alt, quality=82), tuple(file.name for file in files))
+    caption = words()["figures"].get(name, "")
+    alt = f"Figure: {name}" + (f", {caption}" if caption else "")
+    return Plate(name, caption, _webp(reduced, alt, quality=82), tuple(file.name for file in files))
 
 
 def _webp(image: Image.Image, alt: str, *, quality: int) -> Picture:

@@ -60,6 +60,9 @@ def findings(
     """
     pairs = [(row, against[0]) for row, against in table.spec.baselines.items() if against]
     pairs.sort(key=lambda pair: _differing(configs, *pair) != {"coupling"})
+    # a gallery that is a step of a longer refinement was counted with all of it
+    tasks = {row: configs.get(row, {}).get("task") or {} for row in passes}
+    passes = {row: n for row, n in passes.items() if not tasks[row].get("checkpoint")}
     return tuple(
         Finding(
             " against ".join(_named(configs, pair, row) for row in pair),
@@ -72,10 +75,10 @@ def findings(
 def glossary(table: Table, configs: Mapping[str, Mapping]) -> list[Word]:
     """What the parts of its rows and its columns are, of those that there are words for."""
     rows = [row for row in table.spec.rows if row in configs]
-    parts = dict.fromkeys(part for row in rows for part in _parts(configs[row]))
+    parts = dict.fromkeys(part for row in rows for part in parts_of(configs[row]))
     return [
         *(
-            Word(name, meaning, tuple(row for row in rows if part in _parts(configs[row])))
+            Word(name, meaning, tuple(row for row in rows if part in parts_of(configs[row])))
             for part in parts
             if part in words()["parts"]
             for name, meaning in [words()["parts"][part]]
@@ -92,6 +95,11 @@ def glossary(table: Table, configs: Mapping[str, Mapping]) -> list[Word]:
 def words() -> dict[str, Any]:
     """The words of `words.yaml`."""
     return yaml.safe_load(files("experiments.tables").joinpath("words.yaml").read_text("utf-8"))
+
+
+def unit(metric: str) -> str:
+    """The unit of a metric; "1" of a plain number, as the SI has it."""
+    return words()["units"].get(metric, "1")
 
 
 def _told(table: Table, row: str, baseline: str) -> list[str]:
@@ -151,7 +159,7 @@ def _sentence(text: str) -> str:
 
 def _named(configs: Mapping[str, Mapping], pair: Sequence[str], row: str) -> str:
     """The row, and first its coupling in words, if that is what the two differ in."""
-    part = _parts(configs[row])[1] if "coupling" in _differing(configs, *pair) else ""
+    part = parts_of(configs[row])[1] if "coupling" in _differing(configs, *pair) else ""
     if part not in words()["parts"]:
         return row
     name = words()["parts"][part][0]
@@ -163,9 +171,12 @@ def _differing(configs: Mapping[str, Mapping], row: str, baseline: str) -> set[s
     return {key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)} - {"table"}
 
 
-def _parts(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a row is made of, by their doors: its method, its coupling, its optimiser, or ""."""
-    method, coupling, optimizer = (config.get(g) or {} for g in ("method", "coupling", "optimizer"))
+def parts_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a row is made of, by their doors: its method, its coupling, its optimiser, what acts
+    during its sampling; "" where there is none.
+    """
+    groups = ("method", "coupling", "optimizer", "steering")
+    method, coupling, *others = (config.get(group) or {} for group in groups)
     own = method.get("coupling")  # a reference to the run's, if not a coupling of the method's own
     used = own if isinstance(own, Mapping) else coupling
-    return tuple(part.get("_target_", "") for part in (method, used, optimizer))
+    return tuple(part.get("_target_", "") for part in (method, used, *others))

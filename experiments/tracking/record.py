@@ -13,12 +13,16 @@ import pandas as pd
 
 from experiments.cells.cell import Cell
 from experiments.galleries.folder import cell_key
+from experiments.tables.finding import unit
 from experiments.workers.provenance import suite
 
 Value = str | float | None
 
 OF_THIS_MACHINE = {"output_dir", "results_dir", "tracking"}
 """Settings that say where things lie and who is told of them."""
+
+OF_WEIGHTS = ("_target_", "variant", "weights")
+"""What of a model's inputs its weights are known by."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,14 @@ class Record:
         id: of the cell, so that its next run goes on with this one.
         group: the table, if there is one.
         job_type: "cell" or "table".
-        summary: metric -> mean, sample standard deviation and n over the galleries.
+        summary: metric -> mean, sample standard deviation and n over the galleries, and its unit.
         columns, lines: the scores, a line for each prompt.
         galleries: (K, H, W, 3) uint8 of the first lines.
         matrices: correlations (K, K) of a gallery's noises, by what they are.
         figures: by name.
-        artifacts: files by (name, type).
+        artifacts: files by (name, type), made by the run.
+        uses: the same, of what it was made from: artifacts of other runs.
+        models: of artifacts that it was made from, by name: what tells one's weights from others'.
     """
 
     id: str
@@ -43,13 +49,15 @@ class Record:
     job_type: str
     tags: tuple[str, ...]
     config: Mapping[str, Any]
-    summary: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    summary: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     lines: tuple[tuple[Value, ...], ...] = ()
     galleries: tuple[np.ndarray, ...] = ()
     matrices: Mapping[str, np.ndarray] = field(default_factory=dict)
     figures: Mapping[str, Path] = field(default_factory=dict)
     artifacts: Mapping[tuple[str, str], tuple[Path, ...]] = field(default_factory=dict)
+    uses: Mapping[tuple[str, str], tuple[Path, ...]] = field(default_factory=dict)
+    models: Mapping[str, Any] = field(default_factory=dict)
 
 
 def identity(cell: Cell, config: Mapping, table: str | None) -> Record:
@@ -98,6 +106,8 @@ def of_cell(
     shown = takewhile(lambda job: job.id in committed, jobs[:num_galleries])
     of_it = identity(cell, config, table)
     name = of_it.id
+    inputs = cell.production.folder.inputs.get("model", {}) if cell.production else {}
+    model = {key: inputs[key] for key in OF_WEIGHTS if key in inputs}
     files = {
         ("scores", "scores"): [cell.score_file],
         ("card", "coupling-card"): _card(config) if cell.production else [],
@@ -105,7 +115,9 @@ def of_cell(
     }
     return replace(
         of_it,
-        summary={metric: _moments(values[metric].dropna()) for metric in values},
+        summary={
+            metric: _moments(values[metric].dropna()) | {"unit": unit(metric)} for metric in values
+        },
         columns=("prompt", "job", *values.columns),
         lines=tuple(
             (job.prompt, job.id, *map(_finite, values.loc[job.id].tolist())) for job in jobs
@@ -117,6 +129,7 @@ def of_cell(
             for (what, kind), paths in files.items()
             if any(path.is_file() for path in paths)
         },
+        models={f"{_allowed(config['model']['name'])}-weights": model} if model else {},
     )
 
 
@@ -126,7 +139,7 @@ def of_table(
     """The record of a table: its figures, and its files as an artifact.
 
     Args:
-        cells: the records of its rows.
+        cells: the records of its rows, whose galleries and scores it is made from.
         files: all that was written of it; pictures are the PNGs.
     """
     name = _allowed(f"{model}-{table}-{cell_key({'cells': [cell.id for cell in cells]})}")
@@ -142,6 +155,7 @@ def of_table(
             path.stem.removeprefix(f"{model}-"): path for path in files if path.suffix == ".png"
         },
         artifacts={(name, "table"): kept} if kept else {},
+        uses={key: paths for cell in cells for key, paths in cell.artifacts.items()},
     )
 
 
@@ -173,7 +187,7 @@ def _correlations(cell: Cell) -> dict[str, np.ndarray]:
     }
 
 
-def _moments(values: pd.Series) -> dict[str, float | None]:
+def _moments(values: pd.Series) -> dict[str, Value]:
     moments = {"mean": values.mean(), "std": values.std(), "n": len(values)}
     return {name: _finite(value) for name, value in moments.items()}
 

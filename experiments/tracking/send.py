@@ -129,11 +129,18 @@ def send(run: Mapping, live: Any) -> None:
         media["prompts"] = wandb.Table(columns, lines)
     if media:
         live.log(media)
-    for artifact in run["artifacts"]:
-        files = wandb.Artifact(artifact["name"], type=artifact["type"])
-        for path in artifact["paths"]:
-            files.add_file(path)
-        live.log_artifact(files)
+    for use, artifacts in ((True, run["uses"]), (False, run["artifacts"])):
+        for artifact in artifacts:
+            files = wandb.Artifact(artifact["name"], type=artifact["type"])
+            for path in artifact["paths"]:
+                files.add_file(path)
+            if not use:
+                live.log_artifact(files)
+            elif live.offline:
+                # use_artifact refuses before it comes to this, which `wandb sync` links as well
+                live._log_artifact(files, is_user_created=True, use_after_commit=True)
+            else:
+                live.use_artifact(files)  # equal files are one version, whichever run brings them
 
 
 def _table(run: Mapping, image: type) -> tuple[list[str | int], list[list[Any]]]:

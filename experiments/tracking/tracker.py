@@ -179,12 +179,20 @@ def _spooled(record: Record, folder: Path) -> dict:
     figures = {name: str(path.resolve()) for name, path in record.figures.items()}
     if record.matrices:
         figures["correlation"] = str(heat_maps(record.matrices, folder / "correlation")[0])
-    artifacts = [
+    uses = dict(record.uses)
+    for name, model in record.models.items():
+        uses[name, "model"] = (folder / f"{name}.json",)
+        uses[name, "model"][0].write_text(json.dumps(model, indent=1, sort_keys=True))
+    plain = asdict(replace(record, galleries=(), matrices={}, figures={}, artifacts={}, uses={}))
+    files = {"artifacts": _listed(record.artifacts), "uses": _listed(uses)}
+    return plain | {"galleries": galleries, "figures": figures} | files
+
+
+def _listed(artifacts: Mapping[tuple[str, str], Sequence[Path]]) -> list[dict]:
+    return [
         {"name": name, "type": kind, "paths": [str(path.resolve()) for path in paths]}
-        for (name, kind), paths in record.artifacts.items()
+        for (name, kind), paths in artifacts.items()
     ]
-    plain = asdict(replace(record, galleries=(), matrices={}, figures={}, artifacts={}))
-    return plain | {"galleries": galleries, "figures": figures, "artifacts": artifacts}
 
 
 def _one_line(text: str) -> str:

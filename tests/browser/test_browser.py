@@ -149,6 +149,16 @@ def test_galleries_after_the_first_twelve_are_a_press_away(report, show):
     assert view.locator(".gallery:visible").count() == PROMPTS
 
 
+def test_scores_of_galleries_are_shown_when_they_are_asked_for(report, show, browser):
+    context = browser.new_context()
+    view = show(report, context=context)
+    assert view.locator(".metrics:visible").count() == 0
+    view.check("#told")
+    for seen in (view, show(report, context=context)):
+        assert seen.locator(".metrics:visible").count() == 2 * FIRST
+    context.close()
+
+
 def test_an_image_opens_large_and_says_how_it_is_made_again(report, show):
     view = show(report)
     strip = view.locator(".gallery").nth(1).locator("figure").nth(1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OPTIONS = ("verify", "redraw", "report", "study", "table3", "doctor")
+OPTIONS = ("book", "verify", "redraw", "report", "study", "table3", "doctor")
 WORDS = ("compare", "run", "learn", "noise", "replay")
 
 WITHOUT_TORCH = """
@@ -54,9 +54,7 @@ def test_couple_starts_a_command_with_its_words(tmp_path):
 def test_couple_says_which_commands_there_are():
     done = start("-m", "experiments", "rnu")
     assert done.returncode == 2
-    assert done.stderr.startswith(
-        "error: there is no command rnu; there are compare, doctor, learn"
-    )
+    assert done.stderr.startswith("error: there is no command rnu; there are book, compare, doctor")
 
 
 def test_couple_says_what_brings_a_package_that_is_missing(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from experiments.compose import CONFIGS, compose
+from experiments.tables.finding import words
 
 OPTIONS = sorted(
     path.relative_to(CONFIGS).with_suffix("").as_posix() for path in CONFIGS.glob("*/*.yaml")
@@ -57,6 +58,11 @@ def test_every_option_composes(option):
             exporting = importlib.import_module(package)
             assert door in exporting.__all__ and callable(getattr(exporting, door))
             assert Path(str(exporting.__file__)).name == "__init__.py"
+    if config.get("table"):
+        assert config.table.columns.keys() <= words()["metrics"].keys()
+        assert {name for name, draw in config.table.figures.items() if draw} <= words()[
+            "figures"
+        ].keys()
 
 
 def test_every_file_is_an_option():

@@ -56,6 +56,17 @@ def test_the_workspace_has_what_is_described(dashboard):
     assert built._to_model().project == "p"  # the form that is sent can be made of it
 
 
+def test_the_report_has_the_same_panels_with_room_for_words(dashboard):
+    pytest.importorskip("wandb_workspaces")
+    described = dashboard.described()
+    built = dashboard.report(described, entity="someone", project="p")
+    kinds = [type(block).__name__ for block in built.blocks]
+    assert kinds == ["TableOfContents", *["H2", "P", "PanelGrid"] * len(described)]
+    grids = built.blocks[3::3]
+    assert [len(grid.panels) for grid in grids] == [len(panels) for panels in described.values()]
+    assert {runs.project for grid in grids for runs in grid.runsets} == {"p"}
+
+
 @pytest.mark.parametrize(
     ("stub", "message"),
     [

@@ -107,6 +107,11 @@ if (wall) {
   });
   const kept = store(ofPage("sort"))?.split(" ");
   if (kept?.length === 3) [sort.value, pair.value, order.ariaPressed] = kept;
+  const told = document.getElementById("told"), galleries = document.getElementById("galleries");
+  const tell = () => galleries.classList.toggle("bare", !told.checked);
+  told.checked = store("couple:told") === "yes";
+  told.addEventListener("change", () => { store("couple:told", told.checked ? "yes" : "no"); tell(); });
+  tell();
   controls.addEventListener("submit", (event) => event.preventDefault());
   controls.hidden = false;
   show();

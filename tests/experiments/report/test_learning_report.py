@@ -35,9 +35,9 @@ def rows() -> list[Evaluated]:
 
 def test_a_finding_counts_the_starts_that_came_near(rows):
     assert findings(rows, within=0.1) == [
-        "K=3, SSIM: 2 of 3 starts end with every correlation within 0.1 of -0.5; "
-        "the furthest is 0.500 away. The held-out reward of 0 differs from that of the repulsive "
-        "coupling, of 3 from that of independent noises."
+        "K=3, SSIM: 2 of 3 couplings became the repulsive one (every correlation within 0.1 of "
+        "-0.5; the furthest is 0.500 away). On held-out prompts 3 of 3 show no difference from its "
+        "reward, and 3 of 3 differ from that of independent noises."
     ]
     assert findings(rows, within=0.01)[0].startswith("K=3, SSIM: 1 of 3")
 

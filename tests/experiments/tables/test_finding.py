@@ -77,6 +77,14 @@ def test_what_is_certain_is_told_as_a_cost():
     assert text.endswith("Network rows +12 %.") and "passes" not in text
 
 
+def test_a_step_of_a_longer_refinement_tells_no_passes(monkeypatch):
+    passes = {"iid": 75.0, "own": 750.0}
+    assert "Network passes +900 %" in told(table(0.27, 0.0), passes)
+    step = CONFIGS["own"] | {"task": {"checkpoint": 10}}
+    monkeypatch.setitem(CONFIGS, "own", step)
+    assert "passes" not in told(table(0.27, 0.0), passes)
+
+
 def test_the_sentence_changes_with_the_scores():
     assert "Worse: L2 -" in told(table(-0.27, 0.0))
     assert "Better" not in (nothing := told(table(0.0, 0.0, noise=0.2)))

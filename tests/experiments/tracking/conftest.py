@@ -49,6 +49,8 @@ class Offline:
     summary: dict = field(default_factory=dict)
     history: list[dict] = field(default_factory=list)
     artifacts: dict[tuple[str, str], dict[str, Path]] = field(default_factory=dict)
+    used: dict[tuple[str, str], dict[str, Path]] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
 
     def table(self, name: str) -> tuple[dict, dict[str, Path]]:
         """Its columns and data, and where the images are that these name."""
@@ -86,7 +88,9 @@ def _offline(folder: Path) -> Offline:
                     _put(offline.summary, [item.key or None, *item.nested_key], item.value_json)
             case "artifact":
                 files = {e.path: Path(e.local_path) for e in record.artifact.manifest.contents}
-                offline.artifacts[record.artifact.type, record.artifact.name] = files
+                found = offline.used if record.artifact.use_after_commit else offline.artifacts
+                found[record.artifact.type, record.artifact.name] = files
+                offline.digests[record.artifact.name] = record.artifact.digest
     return offline
 
 

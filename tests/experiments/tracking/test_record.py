@@ -63,8 +63,10 @@ def record(cell, values, config=CONFIG, num_galleries=2):
 def test_the_summary_is_of_the_cells_own_rows(cell):
     both = pd.concat([scores({"l2": [1, 2, 6], "mss": [0.5]}), scores({"l2": [9, 9, 9]}, "iid")])
     found = record(cell, both)
-    assert found.summary["l2"] == {"mean": 3.0, "std": pytest.approx(7**0.5), "n": 3}
-    assert found.summary["mss"] == {"mean": 0.5, "std": None, "n": 1}
+    moments = {"mean": 3.0, "std": pytest.approx(7**0.5), "n": 3}
+    assert found.summary["l2"] == moments | {"unit": "1"}
+    assert found.summary["mss"] == {"mean": 0.5, "std": None, "n": 1, "unit": "1"}
+    assert record(cell, scores({"seconds": [1, 2]})).summary["seconds"]["unit"] == "s"
 
 
 def test_a_line_for_each_prompt_in_the_order_of_the_task(cell):
@@ -120,3 +122,4 @@ def test_a_table_is_named_by_its_cells_and_shows_its_pictures(cell):
     assert found.id.startswith("tiny-table1-") and found.id != other.id
     assert found.figures == {"effects": Path("tiny-effects.png")}
     assert found.artifacts == {(found.id, "table"): (Path("tiny.csv"),)}
+    assert found.uses == cells[0].artifacts and ("tiny-a-1-galleries", "galleries") in found.uses

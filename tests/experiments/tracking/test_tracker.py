@@ -37,7 +37,8 @@ def test_offline_runs_hold_config_summary_table_and_images(start, offline, tmp_p
     for entry in document["cells"]:
         if entry["row"] == "coupled":
             found = cell.summary[entry["metric"]]
-            assert found == {name: pytest.approx(entry[name]) for name in ("mean", "std", "n")}
+            moments = {name: pytest.approx(entry[name]) for name in ("mean", "std", "n")}
+            assert found == moments | {"unit": "images" if "vendi" in entry["metric"] else "1"}
 
     progress = [point for point in cell.history if "progress/galleries" in point]
     assert [progress[-1][f"progress/{name}"] for name in ("galleries", "failures")] == [2, 0]
@@ -62,6 +63,20 @@ def test_offline_runs_hold_config_summary_table_and_images(start, offline, tmp_p
     assert table.run.job_type == "table" and table.run.run_group == "demo"
     assert {"galleries", "effects", "drift"} <= set(table.summary)
     assert "tiny.csv" in table.artifacts["table", table.run.run_id]
+    _are_linked(table, [run for run in runs.values() if run is not table])
+
+
+def _are_linked(table, cells) -> None:
+    """From the weights to galleries and scores, and from all of these to the table."""
+    made = [key for cell in cells for key in cell.artifacts if key[0] in ("galleries", "scores")]
+    assert len(made) == 4 and table.used.keys() == set(made)
+    for cell in cells:
+        assert cell.used.keys() == {("model", "tiny-weights")}
+        for _, name in cell.artifacts.keys() & table.used.keys():
+            assert cell.digests[name] == table.digests[name]  # and so one version
+    weights = {cell.digests["tiny-weights"] for cell in cells}
+    (file,) = cells[0].used["model", "tiny-weights"].values()
+    assert len(weights) == 1 and json.loads(file.read_text())["weights"].startswith("sha256:")
 
 
 def _prompts(folder: Path) -> list[str]:
