@@ -30,7 +30,7 @@ def test_every_combination_is_a_cell_of_its_own_that_can_be_planned(tmp_path):
         words = [*words, "plan=true", f"output_dir={tmp_path}", "task.num_prompts=2"]
         config = compose(words)
         (cell,) = cells_of(rows_of(config, words))
-        assert "2 of 2 galleries to generate" in next(plan(cell))
+        assert "2 of 2 galleries to generate" in " ".join(plan(cell))
         places.add(cell.place)
     assert len(places) == len(started()) == 18
 
