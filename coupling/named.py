@@ -52,7 +52,7 @@ def antithetic(size: int, half: Callable[[int], MatrixCoupling] = iid) -> Matrix
     >>> antithetic(2).correlation
     tensor([[ 1., -1.],
             [-1.,  1.]], dtype=torch.float64)
-    >>> antithetic(4, half=repulsive).correlation[0]
+    >>> antithetic(4, half=repulsive).correlation[0].round()
     tensor([ 1., -1., -1.,  1.], dtype=torch.float64)
     """
     size = require_size(size, "K", least=2)

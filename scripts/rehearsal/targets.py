@@ -19,6 +19,7 @@ UNWALKED = {
     "bench-gpu": "bench, with networks of the published size",
     "tiny": "trains the bundled model anew: hours",
     "dashboard": "a service",
+    "pictures": "README's pictures, of the page of a demo in a browser",
     "docs": "a test builds the site",
     "comfyui": "a test installs the nodes",
     "clean": "it removes the environment", "distclean": "it removes galleries",
