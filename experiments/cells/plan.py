@@ -33,16 +33,18 @@ def plan(cell: Cell) -> Iterator[str]:
         UsageError: a run would refuse it, too.
     """
     production = cell.production
+    rows: list[str] = []
     try:
         if production:
             production.check()
-            yield from _rows(cell.name, production)
+            rows = [*_rows(cell.name, production)]
     except Unfetched as error:
         yield f"{cell.name}: not held against its model: {error}"
     if production and (missing := production.missing()):
         count = f"{len(missing)} of {len(cell.jobs)} galleries"
         yield f"{cell.name}: {count} to generate, {_why(production)}"
         yield f"{cell.name}: {_told_cost(_cost(production, len(missing)), _gradient(production))}"
+        yield from rows
     else:
         yield f"{cell.name}: {len(cell.jobs)} galleries, nothing to generate"
     there = cell.galleries.committed()

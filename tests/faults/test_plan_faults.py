@@ -39,13 +39,14 @@ def test_15_a_change_makes_anew_what_depends_on_it(here, planned, tmp_path):
     nothing = ["repulsive: 3 galleries, nothing to generate"]
     assert planned("task.num_prompts=3") == nothing
 
-    more, cost = planned("task.num_prompts=5")
+    more, cost, rows = planned("task.num_prompts=5")
+    assert "network rows a gallery" in rows
     assert more == "repulsive: 2 of 5 galleries to generate, 5 are asked for"
     assert cost.startswith("repulsive: about 0:00:0") and cost.endswith("MiB at the peak")
     assert planned("task.num_prompts=3", "seed=1")[0] == (
         "repulsive: 3 of 3 galleries to generate, a new cell: seed 0 -> 1"
     )
-    anew, unknown = planned("task.num_prompts=3", "model.num_steps=3")
+    anew, unknown, _ = planned("task.num_prompts=3", "model.num_steps=3")
     assert anew.endswith("a new cell: model.num_steps 2 -> 3") and "unknown" in unknown
     assert planned("task.num_prompts=3", "metrics.scores.clip.prefix=photo") == [
         *nothing,
