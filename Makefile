@@ -178,7 +178,7 @@ tiny: setup ## train the bundled model anew and measure it
 	$(BIN)/python scripts/tiny/assess.py --model experiments/models/tiny
 
 rehearsal: tools ## walk every target with every model, on small stand-ins from a hub of its own
-	$(BIN)/python -m scripts.rehearsal --processes 2 $(ARGS)
+	$(BIN)/python -m scripts.rehearsal $(ARGS)
 
 PACK = $(COMFYUI)/custom_nodes/couple-to-control
 

@@ -7,10 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from scripts.rehearsal import targets
-from scripts.rehearsal.processes import LAST, Pair, rehearse, side_by_side
+from scripts.rehearsal.processes import LAST, Pair, side_by_side
 from scripts.rehearsal.targets import ROOT
 
 if TYPE_CHECKING:  # the libraries load on the stage, and read there where their hub is
@@ -21,19 +22,19 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m scripts.rehearsal", description=__doc__)
     parser.add_argument("--plan", nargs="*", metavar="TARGET:MODEL", help="plan these; default all")
     parser.add_argument("--walk", nargs="*", metavar="TARGET:MODEL", help="walk these; default all")
-    parser.add_argument("--processes", type=int, default=1, help="models side by side; default 1")
+    parser.add_argument("--processes", type=int, default=2, help="models side by side; default 2")
     parser.add_argument("--folder", type=Path, default=ROOT / "outputs" / "rehearsal")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "rehearsal.md")
     asked = parser.parse_args()
     folder, out = asked.folder.resolve(), asked.out.resolve()
     shutil.rmtree(folder, ignore_errors=True)
-    pairs = list(_pairs(asked.plan)), list(_pairs(asked.walk))
-    if asked.processes == 1:
-        planned, walked = rehearse(folder, *pairs)
-    else:
-        planned, walked = side_by_side(folder, *pairs, asked.processes)
+    start = perf_counter()
+    planned, walked = side_by_side(
+        folder, list(_pairs(asked.plan)), list(_pairs(asked.walk)), processes=asked.processes
+    )
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(report(planned, walked), encoding="utf-8")
+    text = report(planned, walked, minutes=(perf_counter() - start) / 60)
+    out.write_text(text, encoding="utf-8")
     print(f"The rehearsal: {out}")
     return int(any(outcome.state == "failed" for outcome in (*planned, *walked)))
 
@@ -51,7 +52,7 @@ def _pairs(wanted: Sequence[str] | None) -> Iterator[Pair]:
         yield from ((target, model) for model in models)
 
 
-def report(planned: Sequence["Outcome"], walked: Sequence["Outcome"]) -> str:
+def report(planned: Sequence["Outcome"], walked: Sequence["Outcome"], *, minutes: float) -> str:
     """The walk as Markdown: a table of targets and models, and what is behind it."""
     state = {
         (o.target, o.model): o.state if o.state != "failed" else f"**failed**: {o.line}"
@@ -71,7 +72,7 @@ def report(planned: Sequence["Outcome"], walked: Sequence["Outcome"]) -> str:
             f"Every target of the Makefile at {_commit()}, walked with small stand-ins of the "
             "published repositories ([what this proves](../docs/rehearsal.md)): "
             f"{len(planned)} plans, {len(walked)} walks, "
-            f"{sum(o.seconds for o in (*planned, *walked)) / 60:.0f} minutes, "
+            f"{minutes:.0f} minutes, "
             f"{_processor_minutes():.0f} of a processor.",
             "",
             *(f"| {' | '.join(row)} |" for row in table),
@@ -89,7 +90,7 @@ def report(planned: Sequence["Outcome"], walked: Sequence["Outcome"]) -> str:
 
 
 def _processor_minutes() -> float:
-    """Of this process and of those that it has ended: on an idle machine a walk takes no longer."""
+    """Of this process and of those that it has ended."""
     used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(each.ru_utime + each.ru_stime for each in used) / 60
 

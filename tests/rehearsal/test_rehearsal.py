@@ -40,7 +40,7 @@ def rehearse(folder: Path, *arguments: str) -> Rehearsal:
     """In a process of its own: the hub's library reads where the hub is once."""
     done = subprocess.run(
         [sys.executable, "-m", "scripts.rehearsal", "--folder", folder / "stage",
-         "--out", folder / "out.md", "--processes", "2", *arguments],
+         "--out", folder / "out.md", *arguments],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode in (0, 1) and (folder / "out.md").exists(), done.stderr[-2000:]
