@@ -96,11 +96,11 @@ def _built(panel: Panel):
     import wandb_workspaces.reports.v2 as reports
 
     kind, title, key = panel
-    if kind == "lines":
-        return reports.WeavePanelSummaryTable(table_name=key)
-    if kind == "pictures":
-        return reports.MediaBrowser(title=title, media_keys=[key])
-    return reports.BarPlot(title=title, metrics=[reports.SummaryMetric(key)])
+    return {
+        "bars": lambda: reports.BarPlot(title=title, metrics=[reports.SummaryMetric(key)]),
+        "pictures": lambda: reports.MediaBrowser(title=title, media_keys=[key]),
+        "lines": lambda: reports.WeavePanelSummaryTable(table_name=key),
+    }[kind]()
 
 
 @command()

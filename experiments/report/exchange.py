@@ -9,7 +9,6 @@ It is read as every folder of tables is: compared, redrawn, made a book of. A nu
 table, row, metric, prompt and seed; a merge has one value for each, or is refused.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Hashable, Mapping, Sequence
@@ -25,6 +24,7 @@ from experiments.report.book import write_book
 from experiments.report.committed import Published, published, wide_scores
 from experiments.report.publish import write_table
 from experiments.workers.provenance import suite
+from metrics.weights import sha256
 
 LISTED = "book.json"
 
@@ -51,7 +51,7 @@ def export(folder: Path, target: Path) -> list[Path]:
             written.append(place / f"{stem}-{name}.webp")
             with Image.open(path) as image:
                 image.save(written[-1], lossless=True)
-    sums = {path.relative_to(target).as_posix(): _sum(path) for path in written}
+    sums = {path.relative_to(target).as_posix(): sha256(path) for path in written}
     listed = json.dumps({"suite": suite(), "files": sums}, indent=1) + "\n"
     replace_file(target / LISTED, listed.encode())
     return [*written, target / LISTED]
@@ -110,12 +110,8 @@ def _check(book: Path) -> None:
         raise UsageError(f"{book} is no exported book: {LISTED}: {error}") from None
     there = {path.relative_to(book).as_posix() for path in book.glob("*/*.json")}
     for name in [*sums, *there]:
-        if not (book / name).is_file() or _sum(book / name) != sums.get(name):
+        if not (book / name).is_file() or sha256(book / name) != sums.get(name):
             raise UsageError(f"{book / name} is not the file that was exported; export it again")
-
-
-def _sum(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _agree(name: str, ours: Published, theirs: Published) -> None:

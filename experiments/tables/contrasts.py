@@ -12,7 +12,6 @@ paired t-tests (Berger, 1982); it is Holm-corrected over all pairs of rows that 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import permutations
-from typing import Any
 
 import pandas as pd
 
@@ -38,11 +37,6 @@ class Dominated:
     row: str
     by: str
     p: float
-
-
-def contrasts(spec: TableSpec, values: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    """Both, by the names that a `Table` has for them."""
-    return {"interactions": interactions(spec, values), "dominated": dominated(spec, values)}
 
 
 def interactions(spec: TableSpec, values: Mapping[str, pd.DataFrame]) -> tuple[Interaction, ...]:

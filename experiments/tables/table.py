@@ -20,7 +20,7 @@ import pandas as pd
 
 from experiments.errors import UsageError
 from experiments.tables import paper, scorerows
-from experiments.tables.contrasts import Dominated, Interaction, contrasts
+from experiments.tables.contrasts import Dominated, Interaction, dominated, interactions
 from experiments.tables.sets import SetScore
 from experiments.tables.spec import TableSpec
 from experiments.tables.statistics import PairedTest, holm, interval, paired
@@ -183,7 +183,8 @@ def build(
         provenance=provenance,
         gaps=gaps,
         paper=reference,
-        **contrasts(spec, values),
+        interactions=interactions(spec, values),
+        dominated=dominated(spec, values),
     )
 
 

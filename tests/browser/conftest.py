@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), "")
+from scripts.pictures import BROWSERS
+
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), "")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
