@@ -154,11 +154,7 @@ def build(
         for row, have, expected in scorerows.gaps(values[metric], jobs=spec.jobs)
     )
     if gaps and not allow_partial:
-        more = f" (and {len(gaps) - 1} more cells)" if len(gaps) > 1 else ""
-        raise UsageError(
-            f"{spec.name}: {gaps[0]}{more}; finish the run, or allow a partial table, "
-            "which is printed with its n"
-        )
+        raise _unfinished(spec, gaps)
     if gaps:
         values = _shared(values)
         gaps += (f"a {spec.unit} that one row lacks is left out of all",)
@@ -185,6 +181,14 @@ def build(
         paper=reference,
         interactions=interactions(spec, values),
         dominated=dominated(spec, values),
+    )
+
+
+def _unfinished(spec: TableSpec, gaps: tuple[str, ...]) -> UsageError:
+    more = f" (and {len(gaps) - 1} more cells)" if len(gaps) > 1 else ""
+    return UsageError(
+        f"{spec.name}: {gaps[0]}{more}; finish the run, or allow a partial table, "
+        "which is printed with its n"
     )
 
 
