@@ -54,6 +54,7 @@ ELSEWHERE = {
     "pip install '.[suite]'": "a package index; the wheel has its own test",
     "pip install '.[ray]'": "a package index; the wheel has its own test",
     "pip install '.[slurm]'": "a package index; the wheel has its own test",
+    "python -m scripts.scaling": "a million galleries; tests/experiments/bench measures forty",
     "python scripts/prepare_coco.py": "the network; tests/scripts runs it on an archive",
     "python scripts/prepare_lsun.py --size 512": "the network; tests/scripts runs it on an archive",
     "python scripts/prepare_prompts.py parti": "the network; tests/scripts runs it on stand-ins",
