@@ -27,7 +27,7 @@ def make(cells: Sequence[Cell], *, scored: bool = True) -> None:
     for production in productions:
         production.check()
     lacking = [cell.production for cell in cells if cell.production and missing[cell.name]]
-    for name in dict.fromkeys(each.recipe.model.settings["name"] for each in lacking):
+    for name in dict.fromkeys(each.recipe.inputs["model"]["name"] for each in lacking):
         print(f"loading {name}", flush=True)
     for production in productions:
         production.prepare()

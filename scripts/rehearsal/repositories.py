@@ -14,9 +14,8 @@ import sentencepiece
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import CLIPImageProcessor, CLIPTextModel, CLIPTextModelWithProjection
+from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from experiments.models.quiet import quiet
 from scripts.rehearsal import networks
 from scripts.rehearsal.networks import NOISE, SD_SCHEDULE
 
@@ -117,22 +116,12 @@ def ddpm_bedroom(folder: Path) -> None:
     _scheduler(folder, "DDPMScheduler", clip_sample=True, variance_type="fixed_small", **schedule)
 
 
-def clip(folder: Path) -> None:
-    """A CLIP as metrics read it: model, tokenizer and image processor, without folders."""
-    network = networks.clip_model(32)
-    network.config.save_pretrained(folder)
-    _save(network.state_dict(), folder / "model.safetensors")
-    networks.clip_tokenizer().save_pretrained(folder)  # with tokenizer.json
-    _clip_tokenizer(folder)
-    CLIPImageProcessor().save_pretrained(folder)
-
-
 def _stable_diffusion(folder: Path, *, in_channels: int) -> None:
     network = networks.unet(LATENT, 16, blocks=BLOCKS, in_channels=in_channels)
     _network(folder / "unet", network, ".fp16")
     _network(folder / "vae", networks.vae(SIZE, levels=4), ".fp16")
     _network(folder / "text_encoder", networks.clip(CLIPTextModel, 16), ".fp16")
-    _clip_tokenizer(folder / "tokenizer")
+    clip_tokenizer(folder / "tokenizer")
     pndm = {**NOISE, "steps_offset": 1, "skip_prk_steps": True, "clip_sample": False}
     _scheduler(folder / "scheduler", "PNDMScheduler", set_alpha_to_one=False, **pndm)
     checker = folder / "safety_checker"
@@ -144,8 +133,8 @@ def _text_encoders(folder: Path, *, first: type = CLIPTextModel) -> None:
     _network(folder / "text_encoder", networks.clip(first, 16), ".fp16")
     second = networks.clip(CLIPTextModelWithProjection, 24)
     _network(folder / "text_encoder_2", second, ".fp16")
-    _clip_tokenizer(folder / "tokenizer")
-    _clip_tokenizer(folder / "tokenizer_2", pad="!")
+    clip_tokenizer(folder / "tokenizer")
+    clip_tokenizer(folder / "tokenizer_2", pad="!")
 
 
 def _index(folder: Path, kind: str, **more: Any) -> None:
@@ -168,7 +157,7 @@ def _network(folder: Path, network: nn.Module, variant: str, *, shards: int = 1)
     stem = "diffusion_pytorch_model" if ours else "model"
     tensors = {name: tensor.half() for name, tensor in _published(network).items()}
     if shards == 1:
-        _save(tensors, folder / f"{stem}{variant}.safetensors")
+        save(tensors, folder / f"{stem}{variant}.safetensors")
         return
     numbers = {name: 1 + at * shards // len(tensors) for at, name in enumerate(tensors)}
     places = {
@@ -176,7 +165,7 @@ def _network(folder: Path, network: nn.Module, variant: str, *, shards: int = 1)
         for name, number in numbers.items()
     }
     for file in dict.fromkeys(places.values()):
-        _save({name: tensors[name] for name in places if places[name] == file}, folder / file)
+        save({name: tensors[name] for name in places if places[name] == file}, folder / file)
     index = {"metadata": {"total_size": sum(t.nbytes for t in tensors.values())}}
     name = f"{stem}.safetensors.index{variant}.json"
     (folder / name).write_text(json.dumps(index | {"weight_map": places}))
@@ -197,12 +186,12 @@ def _published(network: nn.Module) -> dict[str, Tensor]:
     return tensors
 
 
-def _save(tensors: Mapping[str, Tensor], path: Path) -> None:
+def save(tensors: Mapping[str, Tensor], path: Path) -> None:
     whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
     save_file(whole, path, metadata={"format": "pt"})
 
 
-def _clip_tokenizer(folder: Path, pad: str = "<|endoftext|>") -> None:
+def clip_tokenizer(folder: Path, pad: str = "<|endoftext|>") -> None:
     """vocab.json and merges.txt, without the tokenizer.json of today."""
     folder.mkdir(exist_ok=True)
     tokenizer = networks.clip_tokenizer()
@@ -231,10 +220,3 @@ def _weights_of(folder: Path) -> set[tuple[str, str]]:
     """The parts of a repository and the stems of their weights."""
     paths = folder.glob("*/*.fp16.safetensors")
     return {(path.parent.name, path.name.removesuffix(".fp16.safetensors")) for path in paths}
-
-
-def sscd(path: Path) -> None:
-    """A TorchScript of 512 numbers an image."""
-    layers = nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(3 * 4 * 4, 512)
-    with quiet():  # the format is deprecated, and what is published
-        torch.jit.script(nn.Sequential(*layers).eval()).save(str(path))

@@ -17,7 +17,7 @@ from scripts.rehearsal.targets import ROOT
 BEDROOMS = ROOT / "tests" / "scripts" / "bedrooms.zip"
 CAPTIONS = 2000
 SIZES = (32, 64, 512, 1024)  # of the rehearsal's images, and of the models' own
-COCO, LSUN, SSCD = "/coco.zip", "/bedrooms.zip", "/sscd.pt"
+COCO, LSUN = "/coco.zip", "/bedrooms.zip"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def _fill(stage: Stage, folder: Path) -> None:
     from experiments.compose import compose
     from metrics.weights import VARIANTS, sha256
     from metrics.weights.file import URL
-    from scripts.rehearsal import repositories
+    from scripts.rehearsal import evaluators, repositories
 
     builders = {
         "sd15": repositories.sd15,
@@ -72,29 +72,35 @@ def _fill(stage: Stage, folder: Path) -> None:
     }
     pins = {name: compose([f"model={name}"]).model for name in builders}
     places = [(pin.source, pin.revision, builders[name]) for name, pin in pins.items()]
-    places += [
-        (variant.repository, variant.revision, repositories.clip)
-        for name in ("clip_vit_l14", "pickscore_v1", "clip_h_processor")
-        for variant in [VARIANTS[name]]
-    ]
+    networks = {
+        "clip_vit_l14": evaluators.clip,
+        "pickscore_v1": evaluators.clip,
+        "clip_h_processor": evaluators.clip_h,
+        "dinov2_base": evaluators.dinov2,
+    }
+    variants = {name: VARIANTS[name] for name in networks}
+    places += [(each.repository, each.revision, networks[name]) for name, each in variants.items()]
     with torch.random.fork_rng():
         torch.manual_seed(0)
         for source, revision, build in places:
             build(folder / source)
             stage.repositories[source] = Repository(folder / source, revision)
-        repositories.sscd(folder / SSCD[1:])
-    stage.plain[SSCD] = folder / SSCD[1:]
-    clip = VARIANTS["clip_vit_l14"]
-    weights = folder / clip.repository / "model.safetensors"
-    VARIANTS[clip.name] = replace(clip, name="clip_stand_in", sha256=sha256(weights))
-    checksum, sscd = sha256(stage.plain[SSCD]), VARIANTS["sscd_disc_mixup"]
-    VARIANTS[sscd.name] = replace(
-        sscd,
-        name="sscd_stand_in",
-        file=str(folder / "fetched.pt"),  # an absolute path: beside, and not in, the user's cache
-        sha256=checksum,
-        sources=(URL(url=f"{stage.endpoint}{SSCD}", sha256=checksum),),
-    )
+        for name, build in evaluators.FILES.items():
+            stage.plain[f"/{name}"] = folder / name
+            build(folder / name)
+    for name, file in evaluators.CHECKED.items():
+        variant = VARIANTS[name]
+        found = sha256(folder / variant.repository / file)
+        VARIANTS[name] = replace(variant, name=f"{name}_stand_in", sha256=found)
+    for name in evaluators.FILES:
+        found = sha256(folder / name)
+        VARIANTS[name] = replace(
+            VARIANTS[name],
+            name=f"{name}_stand_in",
+            file=str(folder / f"fetched-{name}"),  # an absolute path: not in the user's cache
+            sha256=found,
+            sources=(URL(url=f"{stage.endpoint}/{name}", sha256=found),),
+        )
 
 
 def prepare_data(stage: Stage) -> None:

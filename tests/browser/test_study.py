@@ -64,6 +64,7 @@ def by_touch(view, number: int, side: str) -> None:
         view.locator("#next").tap()
 
 
+@pytest.mark.walks
 @pytest.mark.parametrize(("answer", "width"), [(by_keys, 1200), (by_touch, 360)])
 def test_twenty_answered_pairs_are_found_again(page, browser, tmp_path, answer, width):
     path, pairs = page

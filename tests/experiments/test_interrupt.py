@@ -55,6 +55,7 @@ def _committed(folder: Path) -> int:
     return sum(len(path.read_text().splitlines()) for path in folder.glob("outputs/*/*.jsonl"))
 
 
+@pytest.mark.walks
 def test_a_run_says_what_is_committed_and_goes_on(started, tmp_path):
     run = ["-m", "experiments.run", "model.num_steps=2", "workers.galleries_per_batch=1"]
     run += ["task.num_prompts=100", "workers.lanes=1", "results_dir=results"]
@@ -75,6 +76,7 @@ def test_a_run_says_what_is_committed_and_goes_on(started, tmp_path):
     assert f"{there + 1} galleries, 1 to generate" in done.stdout
 
 
+@pytest.mark.walks
 def test_learning_says_how_many_steps_are_committed(started, tmp_path):
     learn = ["-m", "experiments.learn", "model.num_steps=2", "task.num_prompts=2", "reward=l2"]
     learn += ["prompts_per_step=1", "num_steps=200", "results_dir=results"]

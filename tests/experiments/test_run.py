@@ -216,6 +216,7 @@ def test_table_7_applies_a_card_to_prompts_that_it_was_not_learned_from(start):
     assert prompts == set(captions(7, seed=0)[5:])
 
 
+@pytest.mark.walks
 def test_foreign_galleries_get_a_row_in_a_table(start):
     """Our own images, copied out as bare files, score as they do in the store."""
     start("experiment=demo", "task.num_prompts=3")

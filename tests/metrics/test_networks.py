@@ -1,7 +1,6 @@
 """Networks of the published classes with random weights: fetched from a hub at pinned commits, and
 equal to what their own libraries make of the same pictures."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,55 +8,20 @@ import open_clip
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 from torchvision.transforms.functional import to_tensor
-from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
+from transformers import BitImageProcessor, Dinov2Model
 from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 
 from metrics import HPS, GalleryBatch, MetricSuite, weights
 from metrics.features import DINOv2Features, InceptionFeatures, OpenCLIPFeatures
 from metrics.weights.file import URL
+from scripts.rehearsal import evaluators
 from scripts.rehearsal.hub import Repository, serve
-from scripts.rehearsal.networks import clip_tokenizer
 
 COMMIT = "0123456789" * 4
 SIGLIP = f"open_clip:ViT-B-16-SigLIP2-256/webli@{COMMIT}"
 TEXTS = ["a bed", "a red rug", "a window at night and a lamp beside it, seen from the door"]
-CLIP = {
-    "embed_dim": 16,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
-    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
-}
-SIGLIP_TEXT = {
-    "vocab_size": 600, "hf_tokenizer_name": "where it was published", "no_causal_mask": True,
-    "proj_bias": True, "pool_type": "last", "tokenizer_kwargs": {"clean": "canonicalize"},
-}  # fmt: skip
-
-
-def clip_repository(folder: Path, **siglip) -> None:
-    """As open_clip publishes one; beside it lies a pickle, which nobody must want."""
-    folder.mkdir(parents=True)
-    text = CLIP["text_cfg"] | (SIGLIP_TEXT if siglip else {})
-    config = {**CLIP, "text_cfg": text, **siglip}
-    squash = {"mean": [0.5] * 3, "std": [0.5] * 3, "resize_mode": "squash"} if siglip else {}
-    document = {"model_cfg": config, "preprocess_cfg": squash}
-    (folder / "open_clip_config.json").write_text(json.dumps(document))
-    if siglip:
-        clip_tokenizer().save_pretrained(folder)
-    model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
-    state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(state, folder / "open_clip_model.safetensors")
-    (folder / "open_clip_pytorch_model.bin").write_bytes(b"nobody needs this file")
-
-
-def dinov2_repository(folder: Path) -> None:
-    config = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 70}
-    Dinov2Model(Dinov2Config(**config, layerscale_value=0.5)).save_pretrained(folder)
-    BitImageProcessor(
-        size={"shortest_edge": 80}, crop_size={"height": 70, "width": 70}, resample=3,
-        image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225],
-    ).save_pretrained(folder)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +29,17 @@ def hub(tmp_path_factory):
     """A hub with all of them, where the variants are their stand-ins; the requests to it."""
     folder, requests, patch = tmp_path_factory.mktemp("hub"), [], pytest.MonkeyPatch()
     torch.manual_seed(0)
-    h14 = weights.VARIANTS["openclip_vit_h14"].repository
-    clip_repository(folder / h14)
-    siglip = {"custom_text": True, "init_logit_bias": -10}
-    clip_repository(folder / "timm/ViT-B-16-SigLIP2-256", **siglip)
-    dinov2_repository(folder / "facebook/dinov2-base")
-    fine_tuned = folder / "hps.pt"
-    state = open_clip.create_model(f"local-dir:{folder / h14}", load_weights=False).state_dict()
-    torch.save({"epoch": 1, "state_dict": state}, fine_tuned)
+    builders = {"openclip_vit_h14": evaluators.clip_h, "dinov2_base": evaluators.dinov2}
     revisions = {"timm/ViT-B-16-SigLIP2-256": COMMIT}
-    files = {"openclip_vit_h14": "open_clip_model.safetensors", "dinov2_base": "model.safetensors"}
-    for name, file in files.items():
+    evaluators.siglip(folder / "timm/ViT-B-16-SigLIP2-256")
+    for name, build in builders.items():
         variant = weights.VARIANTS[name]
+        build(folder / variant.repository)
         revisions[variant.repository] = variant.revision
-        found = weights.sha256(folder / variant.repository / file)
+        found = weights.sha256(folder / variant.repository / evaluators.CHECKED[name])
         patch.setitem(weights.VARIANTS, name, replace(variant, sha256=found))
+    fine_tuned = folder / "hps.pt"
+    evaluators.hps(fine_tuned)
     repositories = {name: Repository(folder / name, commit) for name, commit in revisions.items()}
     with serve(
         repositories=repositories, plain={"/hps.pt": fine_tuned}, requests=requests
@@ -213,18 +173,10 @@ def test_a_checkpoint_is_opened_as_tensors_alone(hub, tmp_path, monkeypatch, kin
     assert not marker.exists()
 
 
-class Random(FeatureExtractorInceptionV3):
-    """The published class, with the weights that it starts with."""
-
-    def load_state_dict(self, *_):
-        """Nothing."""
-
-
 def test_inception_is_torch_fidelitys(tmp_path, monkeypatch, random_images):
     torch.manual_seed(0)
-    torch.save({}, tmp_path / "empty.pth")
-    model = Random("inception", ["2048"], str(tmp_path / "empty.pth"))
-    torch.save(model.state_dict(), tmp_path / "random.pth")
+    evaluators.inception(tmp_path / "random.pth")
+    model = FeatureExtractorInceptionV3("inception", ["2048"], str(tmp_path / "random.pth"))
     monkeypatch.setattr(weights, "locate", lambda _: tmp_path / "random.pth")
     images = random_images(2, 3, 64, 48)
     found = InceptionFeatures("inception_2015").images(images / 255)

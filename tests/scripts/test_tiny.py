@@ -46,6 +46,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
+@pytest.mark.walks
 def test_training_that_is_cut_twice_gives_the_same_bytes(tiny, monkeypatch, tmp_path):
     """Anywhere within a step, whose weights are then half moved, as a kill would leave them."""
     train, fit = tiny("train"), tiny("fit")
@@ -131,6 +132,7 @@ def test_standardised_latents_decode_to_the_same_pictures(tiny):
     assert torch.allclose(z.std((0, 2, 3)), torch.full((4,), 5.0), rtol=1e-4)
 
 
+@pytest.mark.walks
 @pytest.mark.parametrize("program", ["train", "assess"])
 def test_unknown_words_end_in_usage(program):
     command = [sys.executable, str(FOLDER / f"{program}.py"), "nonsense"]

@@ -24,6 +24,7 @@ def start(tmp_path):
     return start
 
 
+@pytest.mark.walks
 def test_table_2_and_its_pictures(start, capsys):
     start("experiment=table2", "task.num_pictures=2", "objects.checkpoints=[10]")
     folder = start.folder / "results" / "table2"

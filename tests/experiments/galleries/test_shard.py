@@ -143,6 +143,7 @@ def _galleries(folder: Path) -> dict[tuple[str, str], list[str]]:
     }
 
 
+@pytest.mark.walks
 def test_shards_and_a_run_that_scores_are_as_good_as_one_run(tmp_path, capsys):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     _run(whole)

@@ -1,0 +1,111 @@
+"""The evaluators that the suite names, as they are published, small and with random weights.
+
+A repository is written into a folder, a plain file to a path. Inception has no width to make less
+of; a pickle lies where one is published.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from torch import nn
+from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+from transformers import BitImageProcessor, CLIPImageProcessor, Dinov2Config, Dinov2Model
+
+from experiments.models.quiet import quiet
+from scripts.rehearsal import networks
+from scripts.rehearsal.repositories import UNWANTED, clip_tokenizer, save
+
+OPEN_CLIP = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+}
+SIGLIP_TEXT = {
+    "vocab_size": 600, "hf_tokenizer_name": "where it was published", "no_causal_mask": True,
+    "proj_bias": True, "pool_type": "last", "tokenizer_kwargs": {"clean": "canonicalize"},
+}  # fmt: skip
+SIGLIP = {"custom_text": True, "init_logit_bias": -10}
+SQUASH = {"mean": [0.5] * 3, "std": [0.5] * 3, "resize_mode": "squash"}
+DINOV2 = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 70}
+
+
+def clip(folder: Path) -> None:
+    """A CLIP of transformers: model, tokenizer and image processor, without folders."""
+    network = networks.clip_model(32)
+    network.config.save_pretrained(folder)
+    save(network.state_dict(), folder / "model.safetensors")
+    networks.clip_tokenizer().save_pretrained(folder)  # with tokenizer.json
+    clip_tokenizer(folder)
+    CLIPImageProcessor().save_pretrained(folder)
+
+
+def clip_h(folder: Path) -> None:
+    """CLIP-ViT-H-14-laion2B: in both libraries' formats."""
+    clip(folder)
+    _open_clip(folder, OPEN_CLIP)
+
+
+def siglip(folder: Path) -> None:
+    """A SigLIP 2 of open_clip, which has a tokenizer of its own."""
+    text = {**OPEN_CLIP["text_cfg"], **SIGLIP_TEXT}
+    folder.mkdir(parents=True)
+    networks.clip_tokenizer().save_pretrained(folder)
+    _open_clip(folder, {**OPEN_CLIP, "text_cfg": text, **SIGLIP}, preprocessing=SQUASH)
+
+
+def dinov2(folder: Path) -> None:
+    """dinov2-base, which sees 70 px."""
+    Dinov2Model(Dinov2Config(**DINOV2, layerscale_value=0.5)).save_pretrained(folder)
+    BitImageProcessor(
+        size={"shortest_edge": 80}, crop_size={"height": 70, "width": 70}, resample=3,
+        image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225],
+    ).save_pretrained(folder)  # fmt: skip
+
+
+def hps(path: Path) -> None:
+    """HPSv2.1: a training's checkpoint of a CLIP of open_clip."""
+    state = open_clip.model.CLIP(**OPEN_CLIP).state_dict()
+    torch.save({"epoch": 1, "state_dict": state}, path)
+
+
+class RandomInception(FeatureExtractorInceptionV3):
+    """The published class, with the weights that it starts with."""
+
+    def load_state_dict(self, *_: Any, **__: Any) -> None:
+        """Nothing."""
+
+
+def inception(path: Path) -> None:
+    """Inception-v3 as torch-fidelity publishes it."""
+    torch.save({}, path)  # the class opens a file before it reads it
+    torch.save(RandomInception("inception", ["2048"], str(path)).state_dict(), path)
+
+
+def sscd(path: Path) -> None:
+    """A TorchScript of 512 numbers an image."""
+    layers = nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(3 * 4 * 4, 512)
+    with quiet():  # the format is deprecated, and what is published
+        torch.jit.script(nn.Sequential(*layers).eval()).save(str(path))
+
+
+def _open_clip(folder: Path, config: dict[str, Any], preprocessing: Any = None) -> None:
+    """As open_clip publishes one; beside it lies a pickle."""
+    document = {"model_cfg": config, "preprocess_cfg": preprocessing or {}}
+    (folder / "open_clip_config.json").write_text(json.dumps(document))
+    network = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
+    save(network.state_dict(), folder / "open_clip_model.safetensors")
+    (folder / "open_clip_pytorch_model.bin").write_bytes(UNWANTED)
+
+
+FILES = {"sscd_disc_mixup": sscd, "hps_v21": hps, "inception_2015": inception}
+"""Variants that are a plain file."""
+
+CHECKED = {
+    "clip_vit_l14": "model.safetensors",
+    "openclip_vit_h14": "open_clip_model.safetensors",
+    "dinov2_base": "model.safetensors",
+}
+"""Variants of a hub whose checksum is recorded, and the file that it is of."""
