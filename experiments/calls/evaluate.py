@@ -67,14 +67,15 @@ class Result:
         return typeset.markdown(self.table)
 
     def _repr_html_(self) -> str:
-        plates = [plate(path, name) for name, path in self.publication.pictures.items()]
-        pictures = [
-            f'<p><img src="{each.picture.uri}" alt="{each.picture.alt}" style="max-width:100%"></p>'
-            for each in plates
+        named = self.publication.pictures.items()
+        pictures = [plate(path, name).picture for name, path in named]
+        shown = [
+            f'<p><img src="{each.uri}" alt="{escape(each.alt)}" style="max-width:100%"></p>'
+            for each in pictures
         ]
         text = MarkdownIt("commonmark", {"html": False}).enable("table").render(repr(self))
         link = f'<p><a href="{escape(str(self.page))}">{escape(str(self.page))}</a></p>'
-        return "\n".join([*pictures, f"<details><summary>Table</summary>{text}</details>", link])
+        return "\n".join([*shown, f"<details><summary>Table</summary>{text}</details>", link])
 
 
 def evaluate(

@@ -21,7 +21,12 @@ from metrics import Reference, SetRow
 from metrics.sets import halves, spread
 
 HALVES = 100
-FEWEST = 12  # images of a half: neighbours and spectra of fewer mean nothing
+FEWEST_PROMPTS = 4
+FEWEST_IMAGES = 24  # of a row: neighbours and spectra of half of fewer mean nothing
+TOO_FEW = (
+    f"Scores of sets are left out: they take {FEWEST_PROMPTS} prompts that all rows have, and "
+    f"{FEWEST_IMAGES} images a row."
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,9 @@ def set_scores(
     suite, found = cells[0].suite, []
     for metric, scorer in tqdm(suite.sets.items(), desc="sets", unit="score", disable=None):
         features = rows(scorer.features)
-        if min(len(row.images) for row in features.values()) < 2 * FEWEST or len(jobs) < 4:
+        images = min(len(row.images) for row in features.values())
+        if images < FEWEST_IMAGES or len(jobs) < FEWEST_PROMPTS:
+            print(TOO_FEW)
             return ()
         against, made = Reference(torch.empty(0)), dict(suite.set_identities[metric])
         if scorer.reference:

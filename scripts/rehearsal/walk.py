@@ -76,7 +76,7 @@ def walk(target: str, model: str) -> Outcome:
     if model != "tiny" and SMALL in arguments:
         arguments += f" model.image_size={PIXELS if (target, model) == PIXEL_MODEL else SIZE}"
     if (target, model) == ALL_EVALUATORS:
-        arguments += f" metrics=fidelity metrics.reference.path=data/lsun/{SIZE}"
+        arguments += f" metrics=fidelity metrics.reference.path=data/lsun/{SIZE} scale.table1=8"
     told = {"ARGS": arguments, "LEARN_ARGS": f"{arguments} {LEARNING}"}
     if (target, model) == ("table7", "sd15"):
         told["APPLY"] = "sd15 sdxl sd3"  # what was learned with one model, on all of the paper's

@@ -118,7 +118,7 @@ def test_a_single_row_is_shown_and_not_compared(result, evaluate):
 def test_a_notebook_shows_board_effects_table_and_page(result):
     html = result._repr_html_()
     assert html.count('<img src="data:image/webp;base64,') == 2
-    assert 'alt="Figure: galleries"' in html and 'alt="Figure: effects"' in html
+    assert 'alt="Figure: galleries, ' in html and 'alt="Figure: effects, ' in html
     assert "<th" in html and str(result.page) in html
     assert "&lt;i&gt;coupled" in html and COUPLED not in html
     assert repr(result).startswith("# Galleries of pipeline")
