@@ -30,6 +30,7 @@ from metrics.scorers import (
     PickScore,
     Scorer,
     Vendi,
+    VQAScore,
 )
 from metrics.setscorers import (
     Coverage,
@@ -82,6 +83,7 @@ __all__ = [
     "SetRow",
     "SetScorer",
     "SetVendi",
+    "VQAScore",
     "Vendi",
     "WithinShare",
     "brightness_contrast",

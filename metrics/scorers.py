@@ -17,6 +17,7 @@ from metrics.features import (
     BrisqueFeatures,
     CLIPFeatures,
     LPIPSFeatures,
+    YesOrNo,
 )
 from metrics.gallery import GalleryBatch
 
@@ -108,6 +109,20 @@ class HPS(Scorer):
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
         texts = features.texts(self.features, prefix="")
         return alignment.hps_score(features.images(self.features), texts).mean(-1)
+
+
+@dataclass(frozen=True)
+class VQAScore(Scorer):
+    """Mean over the gallery of `YesOrNo.yes`"""
+
+    features: str
+    convention = "mean of P(yes) / (P(yes) + P(no))"
+
+    def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
+        network = features.network(self.features, YesOrNo)
+        shape = batch.images.shape[:2]
+        texts = [prompt for prompt in batch.prompts for _ in range(shape[1])]
+        return network.yes(batch.images.flatten(0, 1), texts).view(shape).mean(-1)
 
 
 @dataclass(frozen=True)

@@ -24,33 +24,43 @@ from torch.nn.functional import normalize
 
 @dataclass(frozen=True, eq=False)
 class Gaussian:
-    """Mean (F,) and covariance (F, F) of a set, with N - 1."""
+    """Mean (F,) of a set, and its deviations (N, F) over (N - 1)^{1/2}: their Gram matrix (F, F) is
+    the covariance.
+    """
 
     mean: Tensor
-    covariance: Tensor
+    deviations: Tensor
 
     @classmethod
     def of(cls, features: Tensor) -> "Gaussian":
         x = features.double()
-        return cls(x.mean(0), torch.cov(x.T))
+        mean = x.mean(0)
+        return cls(mean, (x - mean) / math.sqrt(len(x) - 1))
 
     @cached_property
     def root(self) -> Tensor:
-        """The square root of the covariance, which may be singular."""
-        eigenvalues, vectors = torch.linalg.eigh(self.covariance)
-        return vectors * eigenvalues.clamp_min(0).sqrt() @ vectors.T
+        """R, (F, min(N, F)), of the covariance R R^T, which may be singular."""
+        x = self.deviations
+        if len(x) <= x.shape[1]:
+            return x.T
+        eigenvalues, vectors = torch.linalg.eigh(x.T @ x)
+        return vectors * eigenvalues.clamp_min(0).sqrt()
 
 
 def frechet(a: Gaussian, b: Gaussian) -> float:
     """Frechet distance of two Gaussians (Heusel et al., NeurIPS 2017).
 
     |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a S_b)^{1/2}); FID on Inception's 2048 features, FD-DINOv2
-    on DINOv2's. The last trace is that of (S_a^{1/2} S_b S_a^{1/2})^{1/2}, which is symmetric, so
-    a covariance that is singular, as with fewer images than features, needs no care.
+    on DINOv2's. With S_a = R R^T and deviations D of b, the last trace is the sum of the singular
+    values of D R: no covariance is formed, and one that is singular, as with fewer images than
+    features, needs no care. The root of `a` is found once.
     """
-    cross = torch.linalg.eigvalsh(a.root @ b.covariance @ a.root).clamp_min(0).sqrt().sum()
+    product = b.deviations @ a.root
+    wide = product.shape[0] < product.shape[1]
+    gram = product @ product.T if wide else product.T @ product
+    cross = torch.linalg.eigvalsh(gram).clamp_min(0).sqrt().sum()
     shift = (a.mean - b.mean).square().sum()
-    return float(shift + a.covariance.trace() + b.covariance.trace() - 2 * cross)
+    return float(shift + a.deviations.square().sum() + b.deviations.square().sum() - 2 * cross)
 
 
 def kernel_distance(fake: Tensor, real: Tensor, real_alike: float) -> float:

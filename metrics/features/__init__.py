@@ -10,6 +10,7 @@ from metrics.features.network import BatchFeatures, Network
 from metrics.features.openclip import OpenCLIPFeatures
 from metrics.features.pixels import Pixels
 from metrics.features.sscd import SSCDOnnx, SSCDTorchScript
+from metrics.features.vqa import YesOrNo
 
 __all__ = [
     "AttributeFeatures",
@@ -25,5 +26,6 @@ __all__ = [
     "ReadAttributes",
     "SSCDOnnx",
     "SSCDTorchScript",
+    "YesOrNo",
     "ZeroShotAttributes",
 ]

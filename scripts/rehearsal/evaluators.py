@@ -10,9 +10,19 @@ from typing import Any
 
 import open_clip
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-from transformers import BitImageProcessor, CLIPImageProcessor, Dinov2Config, Dinov2Model
+from transformers import (
+    BitImageProcessor,
+    CLIPImageProcessor,
+    Dinov2Config,
+    Dinov2Model,
+    Idefics3Config,
+    Idefics3ForConditionalGeneration,
+    Idefics3ImageProcessor,
+    PreTrainedTokenizerFast,
+)
 
 from experiments.models.quiet import quiet
 from scripts.rehearsal import networks
@@ -29,6 +39,23 @@ SIGLIP_TEXT = {
 }  # fmt: skip
 SIGLIP = {"custom_text": True, "init_logit_bias": -10}
 SQUASH = {"mean": [0.5] * 3, "std": [0.5] * 3, "resize_mode": "squash"}
+SPECIAL = (
+    "<|im_start|>", "<unk>", "<pad>", "<fake_token_around_image>", "<image>", "<global-img>",
+    "<end_of_utterance>",
+)  # fmt: skip
+TILE, PATCH = 32, 8
+SMOLVLM = {
+    "scale_factor": 2,
+    "vision_config": {
+        "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "image_size": TILE, "patch_size": PATCH,
+    },
+    "text_config": {
+        "model_type": "llama", "vocab_size": 300, "hidden_size": 32, "intermediate_size": 32,
+        "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2,
+        "max_position_embeddings": 512, "pad_token_id": 2,
+    },
+}  # fmt: skip
 DINOV2 = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 70}
 
 
@@ -63,6 +90,28 @@ def dinov2(folder: Path) -> None:
         size={"shortest_edge": 80}, crop_size={"height": 70, "width": 70}, resample=3,
         image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225],
     ).save_pretrained(folder)  # fmt: skip
+
+
+def smolvlm(folder: Path) -> None:
+    """SmolVLM: an Idefics3 of tiles of 32 px, told by bytes, and by yes and no whole."""
+    characters = networks.byte_characters()
+    merges = [("Y", "e"), ("Ye", "s"), ("N", "o"), ("Ġ", "Yes"), ("Ġ", "No")]
+    words = [*SPECIAL, *characters, *(left + right for left, right in merges)]
+    bpe = Tokenizer(models.BPE({word: index for index, word in enumerate(words)}, merges))
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe, pad_token=SPECIAL[2], eos_token=SPECIAL[-1],
+        additional_special_tokens=list(SPECIAL),
+    )  # fmt: skip
+    config = Idefics3Config(**{**SMOLVLM, "image_token_id": words.index("<image>")})
+    Idefics3ForConditionalGeneration(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    size = {"size": {"longest_edge": 4 * TILE}, "max_image_size": {"longest_edge": TILE}}
+    Idefics3ImageProcessor(**size).save_pretrained(folder)
+    processor = {"image_seq_len": (TILE // PATCH // 2) ** 2, "processor_class": "Idefics3Processor"}
+    (folder / "processor_config.json").write_text(json.dumps(processor))
+    named = {"additional_special_tokens": [*SPECIAL[3:]], "pad_token": SPECIAL[2]}
+    (folder / "special_tokens_map.json").write_text(json.dumps(named))
 
 
 def hps(path: Path) -> None:

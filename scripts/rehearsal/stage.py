@@ -77,6 +77,7 @@ def _fill(stage: Stage, folder: Path) -> None:
         "pickscore_v1": evaluators.clip,
         "clip_h_processor": evaluators.clip_h,
         "dinov2_base": evaluators.dinov2,
+        "smolvlm_500m": evaluators.smolvlm,
     }
     variants = {name: VARIANTS[name] for name in networks}
     places += [(each.repository, each.revision, networks[name]) for name, each in variants.items()]

@@ -28,14 +28,18 @@ from scripts.rehearsal.targets import ROOT, Line, Refused, lines
 
 GENERATING = ("experiments.run", "experiments.learn")
 PIXEL_MODEL = ("table9", "sd15")  # the target and MODEL that run the unconditional one
-ALL_EVALUATORS = ("table1", "sdxl")  # and MODEL that are scored by more than the paper's
+EVALUATORS = {
+    ("table1", "sdxl"): f"metrics=fidelity metrics.reference.path=data/lsun/{SIZE} scale.table1=8",
+    ("demo", "sd3"): "metrics=vqa",
+}
+"""What a target and MODEL are scored by, if not by the paper's."""
 TIMED = ("table4",)  # of which no gallery is kept
 SMALL = "scale=rehearsal model.num_steps=2 cno.window=8"
 LEARNING = "num_steps=2 prompts_per_step=2"
 OBJECTS = ("table2", "table8", "table9")
 FEW = "scale.objects=6"  # as many pictures as the stage has
 ARGUMENTS = {
-    "weights": "fidelity",
+    "weights": "fidelity vqa",
     "bench": f"--galleries=2 --rounds=1 --out=results/bench {SMALL}",
     **dict.fromkeys(OBJECTS, f"{SMALL} model.num_steps=5"),  # rows take down to a fifth of them
     "theory": f"--scores={ROOT / 'results/table1/tiny-scores.csv'}",  # two prompts show nothing
@@ -75,8 +79,8 @@ def walk(target: str, model: str) -> Outcome:
     arguments = ARGUMENTS.get(target, SMALL)
     if model != "tiny" and SMALL in arguments:
         arguments += f" model.image_size={PIXELS if (target, model) == PIXEL_MODEL else SIZE}"
-    if (target, model) == ALL_EVALUATORS:
-        arguments += f" metrics=fidelity metrics.reference.path=data/lsun/{SIZE} scale.table1=8"
+    if (target, model) in EVALUATORS:
+        arguments += f" {EVALUATORS[target, model]}"
     told = {"ARGS": arguments, "LEARN_ARGS": f"{arguments} {LEARNING}"}
     if (target, model) == ("table7", "sd15"):
         told["APPLY"] = "sd15 sdxl sd3"  # what was learned with one model, on all of the paper's

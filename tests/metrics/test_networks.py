@@ -10,11 +10,18 @@ import torch
 from PIL import Image
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 from torchvision.transforms.functional import to_tensor
-from transformers import BitImageProcessor, Dinov2Model
+from transformers import (
+    BitImageProcessor,
+    Dinov2Model,
+    Idefics3ForConditionalGeneration,
+    Idefics3ImageProcessor,
+    PreTrainedTokenizerFast,
+)
 from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 
-from metrics import HPS, GalleryBatch, MetricSuite, weights
-from metrics.features import DINOv2Features, InceptionFeatures, OpenCLIPFeatures
+from experiments.compose import compose
+from metrics import HPS, GalleryBatch, MetricSuite, VQAScore, weights
+from metrics.features import DINOv2Features, InceptionFeatures, OpenCLIPFeatures, YesOrNo
 from metrics.weights.file import URL
 from scripts.rehearsal import evaluators
 from scripts.rehearsal.hub import Repository, serve
@@ -29,15 +36,20 @@ def hub(tmp_path_factory):
     """A hub with all of them, where the variants are their stand-ins; the requests to it."""
     folder, requests, patch = tmp_path_factory.mktemp("hub"), [], pytest.MonkeyPatch()
     torch.manual_seed(0)
-    builders = {"openclip_vit_h14": evaluators.clip_h, "dinov2_base": evaluators.dinov2}
+    builders = {
+        "openclip_vit_h14": evaluators.clip_h,
+        "dinov2_base": evaluators.dinov2,
+        "smolvlm_500m": evaluators.smolvlm,
+    }
     revisions = {"timm/ViT-B-16-SigLIP2-256": COMMIT}
     evaluators.siglip(folder / "timm/ViT-B-16-SigLIP2-256")
     for name, build in builders.items():
         variant = weights.VARIANTS[name]
         build(folder / variant.repository)
         revisions[variant.repository] = variant.revision
-        found = weights.sha256(folder / variant.repository / evaluators.CHECKED[name])
-        patch.setitem(weights.VARIANTS, name, replace(variant, sha256=found))
+        if file := evaluators.CHECKED.get(name):
+            found = weights.sha256(folder / variant.repository / file)
+            patch.setitem(weights.VARIANTS, name, replace(variant, sha256=found))
     fine_tuned = folder / "hps.pt"
     evaluators.hps(fine_tuned)
     repositories = {name: Repository(folder / name, commit) for name, commit in revisions.items()}
@@ -145,6 +157,36 @@ def test_hps_is_the_cosine_of_the_fine_tuned_network(hub, random_images):
                 open_clip.get_tokenizer(f"local-dir:{folder}")([prompt]), normalize=True
             )
         torch.testing.assert_close(scores[g], (x @ y.T).mean().double(), rtol=0, atol=1e-6)
+
+
+def test_vqascore_is_the_first_tokens_yes_against_no(hub, random_images):
+    """Of an Idefics3, row by row without padding; of the image whole, as one tile."""
+    prompt = compose(["metrics=vqa"]).metrics.features.vqa.prompt
+    images, prompts = random_images(2, 3, 3, 96, 64), ("a bed", 'a rug, "very" red')
+    suite = MetricSuite(
+        features={"vqa": YesOrNo(source="smolvlm_500m", prompt=prompt)},
+        scores={"vqa": VQAScore("vqa")}, device="cpu", dtype="float32", batch_size=4,
+    )  # fmt: skip
+    scores = suite.score(GalleryBatch(images=images, prompts=prompts, names=("a", "b")))["vqa"]
+
+    folder = weights.locate("smolvlm_500m")
+    model = Idefics3ForConditionalGeneration.from_pretrained(folder).eval()
+    look = Idefics3ImageProcessor.from_pretrained(folder)
+    read = PreTrainedTokenizerFast.from_pretrained(folder)
+    token = read.get_vocab()
+    for gallery, text, score in zip(images, prompts, scores, strict=True):
+        tile = "<fake_token_around_image><global-img>" + "<image>" * 4 + "<fake_token_around_image>"
+        ids = read(prompt.replace("<image>", tile).replace("{}", text), return_tensors="pt")
+        found = []
+        for picture in pictures(gallery):
+            seen = look([[picture]], do_image_splitting=False, return_tensors="pt")
+            assert seen["pixel_values"].shape[1] == 1
+            with torch.no_grad():
+                p = model(**ids, **seen).logits[0, -1].double().softmax(-1)
+            yes, no = p[token["Yes"]] + p[token["ĠYes"]], p[token["No"]] + p[token["ĠNo"]]
+            found.append(yes / (yes + no))
+        torch.testing.assert_close(score, torch.stack(found).mean(), rtol=0, atol=1e-6)
+    assert scores[0] != scores[1]
 
 
 class SideEffect:

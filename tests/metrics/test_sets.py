@@ -38,7 +38,7 @@ def test_frechet_is_torch_fidelitys(real, fake):
 def test_frechet_of_a_set_with_itself_is_zero_though_its_covariance_is_singular(real):
     few = sets.Gaussian.of(real[:4])
     assert sets.frechet(few, few) == pytest.approx(0, abs=1e-7)
-    assert sets.frechet(few, sets.Gaussian(few.mean + 2, few.covariance)) == pytest.approx(6 * 4)
+    assert sets.frechet(few, sets.Gaussian(few.mean + 2, few.deviations)) == pytest.approx(6 * 4)
 
 
 def test_kernel_distance_is_torch_fidelitys(real, fake):
