@@ -6,6 +6,10 @@ from typing import Any, Self
 
 import pandas as pd
 
+from experiments.errors import UsageError
+
+OWN = ("job", "prompt", "gallery", "metric", "value")
+
 
 @dataclass(frozen=True)
 class ScoreRow:
@@ -25,6 +29,11 @@ class ScoreRow:
     value: float
     identity: Mapping[str, Any]
 
+    def __post_init__(self) -> None:
+        """Raises UsageError for an identity with a name that every score row has."""
+        if taken := self.identity.keys() & {*OWN}:
+            raise UsageError(f"{self.metric}: its identity may not be called {', '.join(taken)}")
+
     @classmethod
     def of_line(cls, line: Mapping[str, Any], shared: dict[str, Any]) -> Self:
         """The score row that `line` has written. Raises KeyError if it is none.
@@ -32,7 +41,7 @@ class ScoreRow:
         shared: the identities of earlier lines, of which there are few.
         """
         rest = dict(line)
-        fields = {name: rest.pop(name) for name in ("job", "prompt", "gallery", "metric", "value")}
+        fields = {name: rest.pop(name) for name in OWN}
         return cls(**fields, identity=shared.setdefault(repr(rest), rest))
 
     def line(self) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class YesOrNo(Network):
 
     @property
     def identity(self) -> dict[str, str]:
-        return {**super().identity, "prompt": self._prompt}
+        return {**super().identity, "question": self._prompt}
 
     @cached_property
     def model(self) -> Any:

@@ -12,7 +12,7 @@ import torch
 from coupling.drift import drift
 from experiments.cells.score import score as score_rows
 from experiments.cells.score import score_noise
-from experiments.cells.scorerow import frame
+from experiments.cells.scorerow import ScoreRow, frame
 from experiments.errors import UsageError
 from experiments.galleries.folder import CellFolder
 from experiments.galleries.gallery import Gallery, encode
@@ -161,3 +161,8 @@ def test_scores_of_regions_without_pictures_are_refused(folder, tmp_path):
     )
     with pytest.raises(UsageError, match="use them with a task that has an object"):
         score(folder, suite, IDS, file=tmp_path / "scores.jsonl")
+
+
+def test_an_identity_with_a_name_that_every_score_row_has_is_refused():
+    with pytest.raises(UsageError, match="vqa: its identity may not be called prompt"):
+        ScoreRow("a", "a bed", "0", "vqa", 1.0, {"prompt": "Is it a bed?", "weights": "none"})
