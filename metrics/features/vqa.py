@@ -2,7 +2,7 @@
 VQAScore (Lin et al., ECCV 2024, arXiv:2404.01291), with any model of transformers that takes images
 and text.
 
-The answer is the first token after the prompt. Yes and no are each written four ways, of which
+The answer is the first token after the question. Yes and no are each written four ways, of which
 those that are one token count:
 
     p = P(yes) / (P(yes) + P(no))
@@ -27,20 +27,20 @@ ANSWERS = {"yes": ("Yes", " Yes", "yes", " yes"), "no": ("No", " No", "no", " no
 
 
 class YesOrNo(Network):
-    """source: the folder or variant of the model and its processor; prompt: what it is given, as
-    its own chat template writes it, where {} is an image's text and <image> or the like the image,
-    which is seen whole, as one tile.
+    """source: the folder or variant of the model and its processor; question: what it is given,
+    as its own chat template writes it, where {} is an image's text and <image> or the like stands
+    for the image, which is seen whole, as one tile.
     """
 
     library = f"transformers {version('transformers')}"
 
-    def __init__(self, *, source: str, prompt: str):
+    def __init__(self, *, source: str, question: str):
         super().__init__(source)
-        self._prompt = prompt
+        self._question = question
 
     @property
     def identity(self) -> dict[str, str]:
-        return {**super().identity, "question": self._prompt}
+        return {**super().identity, "question": self._question}
 
     @cached_property
     def model(self) -> Any:
@@ -65,14 +65,17 @@ class YesOrNo(Network):
             [read.encode(word, add_special_tokens=False) for word in words]
             for words in ANSWERS.values()
         ]
-        return [sorted({of[0] for of in each if len(of) == 1}) for each in tokens]
+        single = [sorted({of[0] for of in each if len(of) == 1}) for each in tokens]
+        if not all(single):
+            raise ValueError(f"{self.source} writes neither yes nor no as one token")
+        return single
 
     def yes(self, images: Tensor, texts: Sequence[str]) -> Tensor:
         """Of every image whether it shows its text, (N, 3, H, W), uint8 or float in [0, 1], and N
         texts -> (N,) in [0, 1], float64 on the CPU.
         """
         pixels = as_bytes(images).cpu().permute(0, 2, 3, 1).contiguous().numpy()
-        asked = [self._prompt.format(text) for text in texts]
+        asked = [self._question.format(text) for text in texts]
 
         def answered(rows: Tensor) -> Tensor:
             given = self.processor(

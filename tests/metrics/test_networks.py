@@ -161,10 +161,10 @@ def test_hps_is_the_cosine_of_the_fine_tuned_network(hub, random_images):
 
 def test_vqascore_is_the_first_tokens_yes_against_no(hub, random_images):
     """Of an Idefics3, row by row without padding; of the image whole, as one tile."""
-    prompt = compose(["metrics=vqa"]).metrics.features.vqa.prompt
+    question = compose(["metrics=vqa"]).metrics.features.vqa.question
     images, prompts = random_images(2, 3, 3, 96, 64), ("a bed", 'a rug, "very" red')
     suite = MetricSuite(
-        features={"vqa": YesOrNo(source="smolvlm_500m", prompt=prompt)},
+        features={"vqa": YesOrNo(source="smolvlm_500m", question=question)},
         scores={"vqa": VQAScore("vqa")}, device="cpu", dtype="float32", batch_size=4,
     )  # fmt: skip
     scores = suite.score(GalleryBatch(images=images, prompts=prompts, names=("a", "b")))["vqa"]
@@ -176,7 +176,7 @@ def test_vqascore_is_the_first_tokens_yes_against_no(hub, random_images):
     token = read.get_vocab()
     for gallery, text, score in zip(images, prompts, scores, strict=True):
         tile = "<fake_token_around_image><global-img>" + "<image>" * 4 + "<fake_token_around_image>"
-        ids = read(prompt.replace("<image>", tile).replace("{}", text), return_tensors="pt")
+        ids = read(question.replace("<image>", tile).replace("{}", text), return_tensors="pt")
         found = []
         for picture in pictures(gallery):
             seen = look([[picture]], do_image_splitting=False, return_tensors="pt")
