@@ -38,8 +38,8 @@ def rehearse(
 def side_by_side(
     folder: Path, plans: Sequence[Pair], walks: Sequence[Pair], *, processes: int
 ) -> "tuple[list[Outcome], list[Outcome]]":
-    """Deals the models out to as many processes, each on a stage of its own; then, on what all of
-    them have made, walks the targets that need it.
+    """Deals the models out to as many processes; then, on what all of them have made, walks the
+    targets that need it. Whatever is walked at once is on a stage of its own.
     """
     asked = Counter(model for _, model in (*plans, *walks))
     dealt: list[set[str]] = [set() for _ in range(processes)]
@@ -58,9 +58,9 @@ def side_by_side(
     spawn = get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=spawn, max_tasks_per_child=1) as pool:
         done = [each.result() for each in [pool.submit(rehearse, *part) for part in parts]]
-        if last := [pair for pair in walks if pair[0] in LAST]:
-            made = [part[0] for part in parts]
-            done.append(pool.submit(rehearse, folder / "last", [], last, made).result())
+        made = [part[0] for part in parts]
+        last = [(folder / pair[0], [], [pair], made) for pair in walks if pair[0] in LAST]
+        done += [each.result() for each in [pool.submit(rehearse, *part) for part in last]]
     outcomes = [{(o.target, o.model): o for o in chain(*each)} for each in zip(*done, strict=True)]
     return [outcomes[0][pair] for pair in plans], [outcomes[1][pair] for pair in walks]
 
