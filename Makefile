@@ -80,7 +80,7 @@ faults: tools ## everything that may go wrong: killed, hung, full, torn, forged;
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m faults tests/faults $(ARGS)
 
 walks: tools ## commands from end to end, with stand-ins of the paper's models, too; committed pages
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadgroup -m "walks and not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "walks and not slow" $(ARGS)
 
 verify: setup ## hash every image again; ARGS=--repair sets aside what is damaged
 	$(BIN)/python -m experiments.verify $(ARGS)

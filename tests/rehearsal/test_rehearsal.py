@@ -24,9 +24,7 @@ TOLD = re.compile(
     r"^(plan|walk) (\S+) +(\S+) +(done|not for this model|failed) +\S+ s  (.*)$", re.M
 )
 
-pytestmark = [
-    pytest.mark.walks, pytest.mark.timeout(1200), pytest.mark.xdist_group("rehearsal")
-]  # fmt: skip
+pytestmark = [pytest.mark.walks, pytest.mark.timeout(1200)]
 
 
 @dataclass(frozen=True)
