@@ -21,7 +21,7 @@ Values = Mapping[str, pd.Series]
 Score = tuple[Column, float, float | None]
 """A value in a column, and its difference to the row's first baseline, if there is one."""
 
-WEIGHT = 650_000
+WEIGHT = 550_000
 """Bytes of pictures, as text, that a page takes: it is to be sent, and opened on a phone."""
 
 
