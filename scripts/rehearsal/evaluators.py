@@ -33,12 +33,6 @@ OPEN_CLIP = {
     "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
     "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
 }
-SIGLIP_TEXT = {
-    "vocab_size": 600, "hf_tokenizer_name": "where it was published", "no_causal_mask": True,
-    "proj_bias": True, "pool_type": "last", "tokenizer_kwargs": {"clean": "canonicalize"},
-}  # fmt: skip
-SIGLIP = {"custom_text": True, "init_logit_bias": -10}
-SQUASH = {"mean": [0.5] * 3, "std": [0.5] * 3, "resize_mode": "squash"}
 SPECIAL = (
     "<|im_start|>", "<unk>", "<pad>", "<fake_token_around_image>", "<image>", "<global-img>",
     "<end_of_utterance>",
@@ -72,15 +66,7 @@ def clip(folder: Path) -> None:
 def clip_h(folder: Path) -> None:
     """CLIP-ViT-H-14-laion2B: in both libraries' formats."""
     clip(folder)
-    _open_clip(folder, OPEN_CLIP)
-
-
-def siglip(folder: Path) -> None:
-    """A SigLIP 2 of open_clip, which has a tokenizer of its own."""
-    text = {**OPEN_CLIP["text_cfg"], **SIGLIP_TEXT}
-    folder.mkdir(parents=True)
-    networks.clip_tokenizer().save_pretrained(folder)
-    _open_clip(folder, {**OPEN_CLIP, "text_cfg": text, **SIGLIP}, preprocessing=SQUASH)
+    clip_of_open_clip(folder, OPEN_CLIP)
 
 
 def dinov2(folder: Path) -> None:
@@ -140,7 +126,7 @@ def sscd(path: Path) -> None:
         torch.jit.script(nn.Sequential(*layers).eval()).save(str(path))
 
 
-def _open_clip(folder: Path, config: dict[str, Any], preprocessing: Any = None) -> None:
+def clip_of_open_clip(folder: Path, config: dict[str, Any], preprocessing: Any = None) -> None:
     """As open_clip publishes one; beside it lies a pickle."""
     document = {"model_cfg": config, "preprocess_cfg": preprocessing or {}}
     (folder / "open_clip_config.json").write_text(json.dumps(document))

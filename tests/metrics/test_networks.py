@@ -25,10 +25,27 @@ from metrics.features import DINOv2Features, InceptionFeatures, OpenCLIPFeatures
 from metrics.weights.file import URL
 from scripts.rehearsal import evaluators
 from scripts.rehearsal.hub import Repository, serve
+from scripts.rehearsal.networks import clip_tokenizer
 
 COMMIT = "0123456789" * 4
-SIGLIP = f"open_clip:ViT-B-16-SigLIP2-256/webli@{COMMIT}"
+SOURCE = f"open_clip:ViT-B-16-SigLIP2-256/webli@{COMMIT}"
 TEXTS = ["a bed", "a red rug", "a window at night and a lamp beside it, seen from the door"]
+
+SIGLIP_TEXT = {
+    "vocab_size": 600, "hf_tokenizer_name": "where it was published", "no_causal_mask": True,
+    "proj_bias": True, "pool_type": "last", "tokenizer_kwargs": {"clean": "canonicalize"},
+}  # fmt: skip
+SIGLIP = {"custom_text": True, "init_logit_bias": -10}
+SQUASH = {"mean": [0.5] * 3, "std": [0.5] * 3, "resize_mode": "squash"}
+
+
+def siglip(folder: Path) -> None:
+    """A SigLIP 2 of open_clip, which has a tokenizer of its own."""
+    text = {**evaluators.OPEN_CLIP["text_cfg"], **SIGLIP_TEXT}
+    folder.mkdir(parents=True)
+    clip_tokenizer().save_pretrained(folder)
+    config = {**evaluators.OPEN_CLIP, "text_cfg": text, **SIGLIP}
+    evaluators.clip_of_open_clip(folder, config, preprocessing=SQUASH)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +59,7 @@ def hub(tmp_path_factory):
         "smolvlm_500m": evaluators.smolvlm,
     }
     revisions = {"timm/ViT-B-16-SigLIP2-256": COMMIT}
-    evaluators.siglip(folder / "timm/ViT-B-16-SigLIP2-256")
+    siglip(folder / "timm/ViT-B-16-SigLIP2-256")
     for name, build in builders.items():
         variant = weights.VARIANTS[name]
         build(folder / variant.repository)
@@ -91,7 +108,7 @@ def test_dinov2_is_transformers_own(hub, random_images, size):
 
 
 @pytest.mark.filterwarnings("ignore:1 of 3 texts exceed")
-@pytest.mark.parametrize("source", ["openclip_vit_h14", SIGLIP])
+@pytest.mark.parametrize("source", ["openclip_vit_h14", SOURCE])
 @pytest.mark.parametrize("size", [(32, 32), (48, 64)])
 def test_any_open_clip_model_is_open_clips_own(hub, random_images, source, size):
     """Preprocessing, both towers and the tokenizer, to the bit; from the hub at its commit."""
@@ -110,7 +127,7 @@ def test_any_open_clip_model_is_open_clips_own(hub, random_images, source, size)
 
 
 def test_texts_beyond_the_length_are_told_once(hub):
-    ours = OpenCLIPFeatures(source=SIGLIP, config=SIGLIP, resize_mode=None)
+    ours = OpenCLIPFeatures(source=SOURCE, config=SOURCE, resize_mode=None)
     with pytest.warns(UserWarning, match="1 of 3 texts exceed 16 tokens and are truncated"):
         ours.texts(TEXTS)
 
