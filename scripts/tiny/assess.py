@@ -32,6 +32,7 @@ from experiments.bedrooms import BED_COLOURS, Scene, caption, render
 from experiments.bedrooms.captions import TIME_PHRASES
 from experiments.bedrooms.scene import WALL_COLOURS
 from experiments.errors import command
+from metrics.sets import Gaussian, frechet
 
 BATCH = 50
 COUNT = 2000  # held-out renders, and samples of the Frechet distance
@@ -81,15 +82,6 @@ def milliseconds(call: Callable[[], object], rows: int, repeats: int = 8) -> flo
     return 1000 * float(np.median(timeit.repeat(call, number=1, repeat=repeats))) / rows
 
 
-def frechet(a: Tensor, b: Tensor) -> float:
-    """|mu_a - mu_b|^2 + tr(A + B - 2 (A B)^(1/2)) of two samples of vectors."""
-    a, b = a.double(), b.double()
-    cov_a, cov_b = a.T.cov(), b.T.cov()
-    root = torch.linalg.eigvals(cov_a @ cov_b).real.clamp(min=0).sqrt().sum()
-    apart = (a.mean(0) - b.mean(0)).square().sum()
-    return (apart + cov_a.trace() + cov_b.trace() - 2 * root).item()
-
-
 def accuracy_on_renders(clip: SmallCLIP, embeddings: Tensor, scenes: list[Scene]) -> dict:
     rng = np.random.default_rng(1)
     texts = clip.texts([caption(scene, rng, (0, 0, 0, 0, 0, 1)) for scene in scenes])
@@ -133,6 +125,7 @@ def assess(model: Path, steps: int, guidance: float) -> dict:
     scenes, others = ([scene(i, stream=stream) for i in range(COUNT)] for stream in (1, 2))
     x = renders(scenes)
     embeddings = clip.images(x)
+    reference = Gaussian.of(embeddings)
     rng = np.random.default_rng(2)
     drawn = draw([caption(scene, rng) for scene in others], 1)
     latents, states = torch.randn(48, 4, 16, 16), torch.randn(48, 32, 128)
@@ -146,8 +139,8 @@ def assess(model: Path, steps: int, guidance: float) -> dict:
         "clip_accuracy_on_renders": accuracy_on_renders(clip, embeddings, scenes),
         **colour_accuracy(clip, draw),
         "frechet_samples": COUNT,
-        "frechet": frechet(clip.images(drawn), embeddings),
-        "frechet_render_floor": frechet(clip.images(renders(others)), embeddings),
+        "frechet": frechet(reference, Gaussian.of(clip.images(drawn))),
+        "frechet_render_floor": frechet(reference, Gaussian.of(clip.images(renders(others)))),
     }
 
 

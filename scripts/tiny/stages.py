@@ -106,8 +106,8 @@ def clip(shop: Workshop) -> tuple[nn.Module, Loss]:
 
 def unet(shop: Workshop) -> tuple[nn.Module, Loss]:
     recipe, batch = shop.recipe, shop.recipe.unet.batch
-    alphas_cumprod = untrained(DDIMScheduler, "pipeline/scheduler").alphas_cumprod.to(shop.device)
-    weights = alphas_cumprod**-recipe.epsilon_weight_power
+    scheduler = untrained(DDIMScheduler, "pipeline/scheduler")
+    weights = scheduler.alphas_cumprod.to(shop.device) ** -recipe.epsilon_weight_power
     weights /= weights.mean()
     _, posteriors = encoded(shop)
 
@@ -120,7 +120,7 @@ def unet(shop: Workshop) -> tuple[nn.Module, Loss]:
         t = torch.from_numpy(t).to(shop.device)
         epsilon = normal(rng, x_0)
         states = model["text_encoder"](tokens).last_hidden_state
-        found = model["unet"](noised(x_0, epsilon, alphas_cumprod[t]), t, states).sample
+        found = model["unet"](scheduler.add_noise(x_0, epsilon, t), t, states).sample
         error = F.mse_loss(found, epsilon, reduction="none")
         return (weights[t] * error.mean(dim=(1, 2, 3))).mean()
 
@@ -146,15 +146,14 @@ def decoder(shop: Workshop) -> tuple[nn.Module, Loss]:
 
 def ddpm(shop: Workshop) -> tuple[nn.Module, Loss]:
     batch = shop.recipe.ddpm.batch
-    alphas_cumprod = untrained(DDPMScheduler, "ddpm/scheduler").alphas_cumprod.to(shop.device)
+    scheduler = untrained(DDPMScheduler, "ddpm/scheduler")
 
     def loss(unet: nn.Module, rng: np.random.Generator) -> Tensor:
         x = to_tensor(shop.images[shop.drawn(rng, batch)])
         x_0 = F.avg_pool2d(x, IMAGE_SIZE // DDPM_SIZE)
         t = torch.from_numpy(rng.integers(1000, size=batch)).to(shop.device)
         epsilon = normal(rng, x_0)
-        found = unet(noised(x_0, epsilon, alphas_cumprod[t]), t).sample
-        return F.mse_loss(found, epsilon)
+        return F.mse_loss(unet(scheduler.add_noise(x_0, epsilon, t), t).sample, epsilon)
 
     return untrained(UNet2DModel, "ddpm/unet"), loss
 
@@ -163,12 +162,6 @@ def sample(posterior: Tensor, rng: np.random.Generator) -> Tensor:
     """Latents, (B, 4, 16, 16), drawn from means and log-variances, (B, 8, 16, 16)."""
     mean, logvar = posterior.float().chunk(2, dim=1)
     return mean + (0.5 * logvar).exp() * normal(rng, mean)
-
-
-def noised(x_0: Tensor, epsilon: Tensor, alpha: Tensor) -> Tensor:
-    """x_t of the forward process; `alpha` (B,) is the cumulative product up to t."""
-    alpha = alpha[:, None, None, None]
-    return alpha.sqrt() * x_0 + (1 - alpha).sqrt() * epsilon
 
 
 MAKERS: dict[str, Callable[[Workshop], tuple[nn.Module, Loss]]] = {
