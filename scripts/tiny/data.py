@@ -1,15 +1,11 @@
-"""What the bundled model learns from and is measured on: rendered scenes and their captions."""
-
-from collections.abc import Sequence
-from multiprocessing import Pool
-from pathlib import Path
+"""What the bundled model learns from and is measured on: scenes, rendered, and noise."""
 
 import numpy as np
 import torch
 from architectures import IMAGE_SIZE
 from torch import Tensor
 
-from experiments.bedrooms import Scene, caption, render, sample_scene
+from experiments.bedrooms import Scene, render, sample_scene
 
 TRAINING = 0  # the random stream of the scenes that are learned from; others are held out
 
@@ -20,23 +16,6 @@ def scene(index: int, *, stream: int = TRAINING) -> Scene:
 
 def training_image(index: int) -> np.ndarray:
     return render(scene(index), IMAGE_SIZE)[0]
-
-
-def training_images(work: Path, count: int) -> np.ndarray:
-    """All rendered scenes, (count, 64, 64, 3) uint8, memory-mapped."""
-    path = work / "images.npy"
-    if not path.exists():
-        with Pool() as pool:
-            images = np.stack(pool.map(training_image, range(count), chunksize=500))
-        np.save(work / "images.tmp.npy", images)
-        (work / "images.tmp.npy").rename(path)
-    return np.load(path, mmap_mode="c")  # torch wants memory that it may write to
-
-
-def captions(scenes: Sequence[int], rng: np.random.Generator, dropout: float) -> list[str]:
-    """A fresh caption of each training scene, emptied with probability `dropout`."""
-    texts = [caption(scene(index), rng) for index in scenes]
-    return ["" if rng.random() < dropout else text for text in texts]
 
 
 def to_tensor(images: Tensor) -> Tensor:

@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
 import torch
 from architectures import new_tokenizer
-from data import captions, training_images
+from data import scene, training_image
 from recipe import Recipe
 from torch import Tensor
 from transformers import CLIPTokenizer
+
+from experiments.bedrooms import caption
 
 
 @dataclass
@@ -25,7 +28,14 @@ class Workshop:
     @cached_property
     def images(self) -> Tensor:
         """All rendered scenes, (N, 64, 64, 3) uint8: on a CPU they are read as they are needed."""
-        return torch.from_numpy(training_images(self.work, self.recipe.scenes)).to(self.device)
+        path, fresh = self.work / "images.npy", self.work / "images.tmp.npy"
+        if not path.exists():
+            with Pool() as pool:
+                images = pool.map(training_image, range(self.recipe.scenes), chunksize=500)
+            np.save(fresh, np.stack(images))
+            fresh.rename(path)
+        kept = np.load(path, mmap_mode="c")  # torch wants memory that it may write to
+        return torch.from_numpy(kept).to(self.device)
 
     @cached_property
     def tokenizer(self) -> CLIPTokenizer:
@@ -41,6 +51,7 @@ class Workshop:
 
     def tokens(self, scenes: Tensor, rng: np.random.Generator, dropout: float = 0.0) -> Tensor:
         """A fresh caption of each scene, (B, 32) int64, emptied with probability `dropout`."""
-        texts = captions(scenes.tolist(), rng, dropout)
+        told = [caption(scene(index), rng) for index in scenes.tolist()]
+        texts = ["" if rng.random() < dropout else text for text in told]
         ids = self.tokenizer(texts, padding="max_length", return_tensors="pt").input_ids
         return ids.to(self.device)
