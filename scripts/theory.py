@@ -7,14 +7,13 @@ samples the bundled model: some minutes on a CPU.
 """
 
 import argparse
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
-from experiments.errors import command
+from experiments.errors import UsageError, command
 from experiments.galleries.durable import replace_file
 from experiments.theory import factors, feasible, first_order, named, separation, single
 from experiments.theory.evidence import Evidence, Violation
@@ -38,7 +37,7 @@ SAYS = {
 
 
 @command()
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scores", type=Path, required=True, help="Table 1's scores, a CSV")
     parser.add_argument("--out", type=Path, required=True, help="folder for figures and report")
@@ -52,17 +51,13 @@ def main() -> int:
         first_order.check_linear,
         first_order.check_bundled,
     ]
-    findings = []
-    for check in tqdm(checks, desc="theory", unit="statement"):
-        try:
-            findings.append(check(arguments.out))
-        except Violation as violation:
-            print(f"error: {violation}", file=sys.stderr)
-            return 1
+    try:
+        findings = [check(arguments.out) for check in tqdm(checks, desc="theory", unit="statement")]
+    except Violation as violation:
+        raise UsageError(str(violation)) from violation
     text = report(findings)
     replace_file(arguments.out / "theory.md", text.encode())
     print(text)
-    return 0
 
 
 def report(findings: list[Evidence]) -> str:
@@ -77,4 +72,4 @@ def report(findings: list[Evidence]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

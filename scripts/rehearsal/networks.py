@@ -9,6 +9,7 @@ from string import ascii_lowercase
 from typing import Any
 
 import diffusers
+from tokenizers import pre_tokenizers
 from transformers import (
     CLIPConfig,
     CLIPModel,
@@ -28,9 +29,7 @@ OLD_ATTENTION = (diffusers.AutoencoderKL, diffusers.UNet2DModel)
 
 def byte_characters() -> list[str]:
     """The printable character that stands for each byte in the vocabulary of GPT-2 and CLIP."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return [chr(code) for code in (*printable, *(256 + i for i in range(len(others))))]
+    return sorted(pre_tokenizers.ByteLevel.alphabet())
 
 
 def clip_tokenizer(pad: str = "<|endoftext|>") -> CLIPTokenizer:
