@@ -16,7 +16,6 @@ from diffusers import (
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
-    UNet2DModel,
 )
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
@@ -45,15 +44,6 @@ def sd3_transformer() -> nn.Module:
         sample_size=128, patch_size=2, in_channels=16, out_channels=16, num_layers=24,
         attention_head_dim=64, num_attention_heads=24, joint_attention_dim=4096,
         caption_projection_dim=1536, pooled_projection_dim=2048, pos_embed_max_size=192,
-    )  # fmt: skip
-
-
-def ddpm_unet() -> nn.Module:
-    return UNet2DModel(
-        sample_size=256, block_out_channels=(128, 128, 256, 256, 512, 512), layers_per_block=2,
-        down_block_types=(*["DownBlock2D"] * 4, "AttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "AttnUpBlock2D", *["UpBlock2D"] * 4),
-        attention_head_dim=None, downsample_padding=0,
     )  # fmt: skip
 
 

@@ -19,8 +19,11 @@ from time import perf_counter
 from types import ModuleType
 from urllib.parse import unquote
 
+from hydra.core.global_hydra import GlobalHydra
+
 from coupling import iid
 from experiments.errors import STOPPED
+from experiments.galleries.gallery import image_metadata
 from experiments.learning.card import Card
 from experiments.workers.preemption import REQUEUE
 from scripts.rehearsal.repositories import PIXELS, SIZE
@@ -125,10 +128,10 @@ def _walk(target: str, todo: Sequence[Line]) -> str:
             raise Failed("a second start generated again")
         images = sorted(path for path in set(made) - set(before) if path.suffix == ".png")
         told.append(f"{len(images)} images")
-        for path in images[:1]:
-            if _is_replayed(path):
-                call("experiments.replay", str(path))
-                told.append("one replayed")
+        # an image around an object does not hold all that it is made of
+        if images and "method" not in image_metadata(images[0]):
+            call("experiments.replay", str(images[0]))
+            told.append("one replayed")
     return ", ".join(told)
 
 
@@ -138,8 +141,6 @@ def call(module: str | ModuleType, *arguments: str) -> str:
     Raises:
         Failed: it ends with another status than 0, with its last line.
     """
-    from hydra.core.global_hydra import GlobalHydra
-
     GlobalHydra.instance().clear()
     command = importlib.import_module(module) if isinstance(module, str) else module
     if hasattr(command, "__path__"):  # a package is started by its __main__, as python -m does
@@ -180,10 +181,3 @@ def _require_files(said: str) -> None:
         raise Failed(f"{missing[0]} was named and is not there")
     if not any(path.suffix in (".html", ".png") for path in named):
         raise Failed("it leaves neither a page nor a figure")
-
-
-def _is_replayed(path: Path) -> bool:
-    """Whether an image holds all that it is made of; one around an object does not."""
-    from experiments.galleries.gallery import image_metadata
-
-    return "method" not in image_metadata(path)
