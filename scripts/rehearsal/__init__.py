@@ -5,11 +5,12 @@ revisions: the published classes, files, names of tensors and vocabularies, with
 random weights. Fetching, checking, loading and running are the suite's own.
 
     networks       small networks of the published classes
-    repositories   files as they are published
+    repositories   files as they are published; evaluators: those of the metrics
     hub            serves them, and other files, on the loopback
-    data           stand-ins for COCO's annotations and LSUN's bedrooms
-    stage          all of it together: hub, pins, caches, a folder to run in
+    stage          all of it together: hub, pins, caches, data, a folder to run in
+    targets        what the Makefile offers
     walk           target after target: plan, run, resume, replay, pages
+    processes      models side by side
 
     python -m scripts.rehearsal
 """

@@ -42,9 +42,9 @@ def main() -> int:
 def _pairs(wanted: Sequence[str] | None) -> Iterator[Pair]:
     """What is walked, in an order in which each finds what it needs."""
     if wanted is not None:
-        yield from (
-            (target, model) for target, _, model in (each.partition(":") for each in wanted)
-        )
+        for each in wanted:
+            target, _, model = each.partition(":")
+            yield target, model
         return
     offered = [name for name in targets.targets() if name not in targets.UNWALKED]
     for target in [*(name for name in offered if name not in LAST), *LAST]:
@@ -65,14 +65,14 @@ def report(planned: Sequence["Outcome"], walked: Sequence["Outcome"], *, minutes
     ]
     table = [["target", *models], ["---"] * (1 + len(models)), *rows]
     refused = {f"- {o.line}." for o in walked if o.state == "not for this model"}
+    unwalked = "; ".join(f"`{name}` ({why})" for name, why in targets.UNWALKED.items())
     return "\n".join(
         [
             "# The rehearsal",
             "",
             f"Every target of the Makefile at {_commit()}, walked with small stand-ins of the "
             "published repositories ([what this proves](../docs/rehearsal.md)): "
-            f"{len(planned)} plans, {len(walked)} walks, "
-            f"{minutes:.0f} minutes, "
+            f"{len(planned)} plans, {len(walked)} walks, {minutes:.0f} minutes, "
             f"{_processor_minutes():.0f} of a processor.",
             "",
             *(f"| {' | '.join(row)} |" for row in table),
@@ -81,9 +81,7 @@ def report(planned: Sequence["Outcome"], walked: Sequence["Outcome"], *, minutes
             "",
             *sorted(refused),
             "",
-            "Not walked: "
-            + "; ".join(f"`{name}` ({why})" for name, why in targets.UNWALKED.items())
-            + ".",
+            f"Not walked: {unwalked}.",
             "",
         ]
     )

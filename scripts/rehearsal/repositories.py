@@ -28,7 +28,6 @@ SDXL_BLOCKS = ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D")
 # Published before diffusers and transformers gave these tensors the names of today.
 ATTENTION = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
 
-
 UNET2D = ("diffusers", "UNet2DModel")
 UNET, VAE = ("diffusers", "UNet2DConditionModel"), ("diffusers", "AutoencoderKL")
 TEXT, TOKENIZER = ("transformers", "CLIPTextModel"), ("transformers", "CLIPTokenizer")
@@ -58,9 +57,7 @@ def sd15(folder: Path) -> None:
     """stable-diffusion-v1-5: every part in two precisions and two formats."""
     _index(folder, "StableDiffusionPipeline", **SD_PARTS)
     _stable_diffusion(folder, in_channels=4)
-    for part, stem in _weights_of(folder):
-        for suffix in (".safetensors", ".bin", ".fp16.bin"):
-            (folder / part / f"{stem}{suffix}").write_bytes(UNWANTED)
+    _unwanted(folder, ".safetensors", ".bin", ".fp16.bin")
     (folder / "v1-5-pruned-emaonly.safetensors").write_bytes(UNWANTED)
 
 
@@ -68,8 +65,7 @@ def inpainting(folder: Path) -> None:
     """stable-diffusion-inpainting: safetensors in half precision alone, beside pickles."""
     _index(folder, "StableDiffusionInpaintPipeline", **SD_PARTS)
     _stable_diffusion(folder, in_channels=4 + 1 + 4)
-    for part, stem in _weights_of(folder):
-        (folder / part / f"{stem}.bin").write_bytes(UNWANTED)
+    _unwanted(folder, ".bin")
 
 
 def sdxl(folder: Path) -> None:
@@ -82,8 +78,7 @@ def sdxl(folder: Path) -> None:
     schedule = {**SD_SCHEDULE, "use_karras_sigmas": False, "prediction_type": "epsilon"}
     schedule |= {"clip_sample": False, "set_alpha_to_one": False}
     _scheduler(folder / "scheduler", "EulerDiscreteScheduler", **schedule)
-    for part, stem in _weights_of(folder):
-        (folder / part / f"{stem}.safetensors").write_bytes(UNWANTED)
+    _unwanted(folder, ".safetensors")
 
 
 def sd3(folder: Path) -> None:
@@ -216,7 +211,8 @@ def _t5_tokenizer(folder: Path) -> None:
         )  # fmt: skip
 
 
-def _weights_of(folder: Path) -> set[tuple[str, str]]:
-    """The parts of a repository and the stems of their weights."""
-    paths = folder.glob("*/*.fp16.safetensors")
-    return {(path.parent.name, path.name.removesuffix(".fp16.safetensors")) for path in paths}
+def _unwanted(folder: Path, *suffixes: str) -> None:
+    """Writes, beside each part's weights in half precision, the same in other forms."""
+    for path in [*folder.glob("*/*.fp16.safetensors")]:
+        for suffix in suffixes:
+            path.with_suffix("").with_suffix(suffix).write_bytes(UNWANTED)

@@ -5,7 +5,7 @@ import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -22,12 +22,11 @@ COCO, LSUN = "/coco.zip", "/bedrooms.zip"
 
 @dataclass(frozen=True)
 class Stage:
-    """Where everything is served from, and what was asked for."""
+    """Where everything is served from."""
 
     endpoint: str
-    repositories: dict[str, Repository] = field(repr=False)
-    plain: dict[str, Path] = field(repr=False)
-    requests: list[str] = field(repr=False)
+    repositories: dict[str, Repository]
+    plain: dict[str, Path]
 
 
 @contextmanager
@@ -38,14 +37,14 @@ def staged(folder: Path) -> Iterator[Stage]:
     repositories: dict[str, Repository] = {}
     plain: dict[str, Path] = {}
     requests: list[str] = []
-    kept = {"repositories": repositories, "plain": plain, "requests": requests}
+    served = serve(repositories=repositories, plain=plain, requests=requests)
     before = dict(os.environ)
     (folder / "work").mkdir(parents=True)
-    with serve(**kept) as endpoint, chdir(folder / "work"):
+    with served as endpoint, chdir(folder / "work"):
         os.environ |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "cache")}
         os.environ.pop("HF_HUB_OFFLINE", None)
         try:
-            stage = Stage(endpoint, **kept)
+            stage = Stage(endpoint, repositories, plain)
             _fill(stage, folder / "hub")
             yield stage
         finally:
