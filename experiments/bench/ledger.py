@@ -31,13 +31,11 @@ class Ledger:
             complete: what the line that is written last says.
         """
         lines: list[Line] = list(read_lines(folder / "measured.jsonl"))
-        if lines[:1] != [setup] or lines[-1] == complete:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            lines = []
-        ledger = cls(folder, lines)
-        if not lines:
-            ledger.add(**setup)
+        if lines[:1] == [setup] and lines[-1] != complete:
+            return cls(folder, lines)
+        shutil.rmtree(folder, ignore_errors=True)
+        ledger = cls(folder, [])
+        ledger.add(**setup)
         return ledger
 
     def add(self, **line: Any) -> None:

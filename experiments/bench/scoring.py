@@ -1,11 +1,11 @@
 """How fast galleries are scored: all at once, against a package with one after another."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from itertools import combinations
-from statistics import median
-from time import perf_counter
+from statistics import fmean, median
+from timeit import timeit
 from typing import Any
 from unittest.mock import patch
 
@@ -54,7 +54,7 @@ def score_rates(images: np.ndarray) -> pd.DataFrame:
         return svm.coefficients.float(), vectors
 
     def by_pair(of: Tensor, distance: Callable[[Tensor, Tensor], Tensor]) -> Way:
-        return lambda gallery: _mean(distance(a, b) for a, b in combinations(of[gallery], 2))
+        return lambda gallery: fmean(distance(a, b) for a, b in combinations(of[gallery], 2))
 
     def vendi_score(gallery: int) -> float:
         x = normalize(features[gallery].double(), dim=-1).numpy()
@@ -62,7 +62,7 @@ def score_rates(images: np.ndarray) -> pd.DataFrame:
 
     def piq_brisque(gallery: int) -> float:
         with patch.object(sys.modules["piq.brisque"], "load_url", machine):
-            return _mean(piq.brisque(image.unsqueeze(0)) for image in unit[gallery])
+            return fmean(piq.brisque(image.unsqueeze(0)) for image in unit[gallery])
 
     def our_brisque() -> Tensor:
         return brisque.brisque(flat, svm).unflatten(0, (count, members)).mean(-1)
@@ -93,16 +93,6 @@ def _rate(ours: Callable[[], Tensor], theirs: Way, count: int) -> dict[str, floa
         return torch.tensor([theirs(gallery) for gallery in range(count)])
 
     apart = (ours() - one_by_one()).abs().max().item()  # and both are warm
-    taken = [(_seconds(ours), _seconds(one_by_one)) for _ in range(TURNS)]
+    taken = [(timeit(ours, number=1), timeit(one_by_one, number=1)) for _ in range(TURNS)]
     our_rate, their_rate = (count / median(seconds) for seconds in zip(*taken, strict=True))
     return {"ours": our_rate, "theirs": their_rate, "apart": apart}
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = perf_counter()
-    work()
-    return perf_counter() - start
-
-
-def _mean(values: Iterable[Any]) -> float:
-    return float(np.mean([float(value) for value in values]))

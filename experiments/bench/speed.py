@@ -67,7 +67,7 @@ def measure(
     ledger = Ledger.opened(folder, setup=subject.setup(), complete=COMPLETE)
     with TemporaryDirectory() as scratch, patch.dict(os.environ, {CACHE: f"{folder}/compiled"}):
         bench = Bench(subject, ledger, Path(scratch))
-        todo = [task for task in bench.tasks(rounds) if not next(task.known(ledger), None)]
+        todo = [task for task in bench.tasks(rounds) if not any(ledger.of(**task.key))]
         for index, task in enumerate(todo):
             if perf_counter() + bench.expected(task) > until:
                 return

@@ -33,9 +33,6 @@ class Task:
     key: Line
     work: Callable[[], Line]
 
-    def known(self, ledger: Ledger) -> Iterator[Line]:
-        return ledger.of(**self.key)
-
     def __str__(self) -> str:
         return " ".join(str(value) for value in self.key.values())
 
