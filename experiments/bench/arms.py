@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from coupling import Coupling
+from coupling import repulsive
 from experiments.galleries.folder import CellFolder
 from experiments.galleries.manifest import Failure
 from experiments.galleries.writer import writing
@@ -37,6 +37,10 @@ from experiments.workers.dispatch import dispatch
 from experiments.workers.lanes import in_lanes
 from experiments.workers.local import LocalWorkers
 
+SIZE, SEED = 3, 0
+LAW = repulsive(SIZE)
+"""What every arm draws its noises from."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arm(ABC):
@@ -51,8 +55,6 @@ class Arm(ABC):
 
     label: str
     model: Model
-    coupling: Coupling
-    seed: int
     compiled: bool = False
     is_ours: ClassVar[bool]
 
@@ -66,14 +68,13 @@ class Arm(ABC):
 
     def images(self, jobs: Sequence[Job], folder: Path) -> np.ndarray:
         """What the files of `run` hold, (G, K, H, W, 3) uint8."""
-        members = range(self.coupling.size)
-        paths = [folder / "galleries" / job.id / f"{k}.png" for job in jobs for k in members]
+        paths = [folder / "galleries" / job.id / f"{k}.png" for job in jobs for k in range(SIZE)]
         images = np.stack([np.asarray(Image.open(path)) for path in paths])
-        return images.reshape(len(jobs), len(members), *images.shape[1:])
+        return images.reshape(len(jobs), SIZE, *images.shape[1:])
 
     def noise(self, job: Job) -> Tensor:
         """The noises of a gallery, (K, C, h, w), float32 on the CPU."""
-        return self.coupling.sample(self.model.noise_shape, seed=self.seed, job=job.id)
+        return LAW.sample(self.model.noise_shape, seed=SEED, job=job.id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,11 +142,11 @@ class Suite(Arm):
         workers = LocalWorkers(
             galleries_per_batch=self.galleries_per_batch, threads=1, retries=0, lanes=self.lanes
         )
-        method, inputs = Coupled(self.coupling, None), {"bench": self.label}
-        recipe = Recipe(method, self.seed, inputs, Held(self.model))
-        cell = CellFolder(folder, inputs, gallery_size=self.coupling.size)
+        method, inputs = Coupled(LAW, None), {"bench": self.label}
+        recipe = Recipe(method, SEED, inputs, Held(self.model))
+        cell = CellFolder(folder, inputs, gallery_size=SIZE)
         with writing(cell) as writer:
-            for outcome in dispatch(workers, recipe, {range(self.coupling.size): jobs}):
+            for outcome in dispatch(workers, recipe, {range(SIZE): jobs}):
                 if isinstance(outcome, Failure):
                     raise RuntimeError(outcome.error)
                 with timed("write"):
@@ -155,7 +156,7 @@ class Suite(Arm):
         return {**seconds, **timed.seconds}
 
     def latents(self, jobs: Sequence[Job]) -> Tensor:
-        size, K = self.galleries_per_batch, self.coupling.size
+        size = self.galleries_per_batch
         full = [*jobs, *[jobs[-1]] * (-len(jobs) % size)]
 
         def sample(start: int) -> Tensor:
@@ -163,7 +164,7 @@ class Suite(Arm):
             with torch.no_grad():
                 condition = self.model.encode_prompts([job.prompt for job in batch])
                 noise = torch.cat([self.noise(job) for job in batch])
-                return self.model.sample(noise, repeat_rows(condition, K))
+                return self.model.sample(noise, repeat_rows(condition, SIZE))
 
         batches = in_lanes(sample, range(0, len(full), size), lanes=self.lanes, threads=1)
-        return torch.cat(list(batches)).unflatten(0, (len(full), K))[: len(jobs)].cpu()
+        return torch.cat(list(batches)).unflatten(0, (len(full), SIZE))[: len(jobs)].cpu()

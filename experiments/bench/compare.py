@@ -7,7 +7,7 @@ from time import perf_counter
 import pandas as pd
 import torch
 
-from experiments.bench.arms import Arm
+from experiments.bench.arms import SIZE, Arm
 from experiments.tasks.job import Job
 from experiments.workers import memory
 
@@ -55,7 +55,7 @@ def speeds(
             "slowest": 1 / taken.max(),
             "rate": rate,
             "fastest": 1 / taken.min(),
-            "images": rate * [arm.coupling.size for arm in arms.values()],
+            "images": rate * SIZE,
             "over_reference": rate / rate[eager].max(),
             "over_previous": rate / rate.shift(),
             "flops": rate * flops,

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline
 
-from coupling import Coupling
-from experiments.bench.arms import PlainLoop, Suite
+from experiments.bench.arms import SIZE, PlainLoop, Suite
 from experiments.models.execution import EAGER, Execution
 from experiments.models.hub import resolve
 from experiments.models.model import Model
@@ -47,9 +46,7 @@ def published_pipeline(settings: Mapping[str, Any], model: Model) -> Any:
     return pipeline.to(model.device)
 
 
-def diffusers_arms(
-    pipeline: Any, model: Model, law: Coupling, *, seed: int
-) -> dict[str, PlainLoop]:
+def diffusers_arms(pipeline: Any, model: Model) -> dict[str, PlainLoop]:
     """A: eager; A channels_last; A': compiled, both as diffusers documents.
 
     huggingface.co/docs/diffusers/optimization/fp16: channels_last and torch.compile of the denoiser
@@ -57,7 +54,7 @@ def diffusers_arms(
     """
     pipeline.set_progress_bar_config(disable=True)
     part = "unet" if hasattr(pipeline, "unet") else "transformer"
-    loop = partial(PlainLoop, model=model, coupling=law, seed=seed, images_per_call=law.size)
+    loop = partial(PlainLoop, model=model, images_per_call=SIZE)
     last = copy.deepcopy(pipeline)
     for module in (getattr(last, part), last.vae):
         module.to(memory_format=torch.channels_last)
@@ -72,7 +69,7 @@ def diffusers_arms(
     }
 
 
-def our_arms(model: Model, law: Coupling, *, seed: int, batch: int) -> dict[str, Suite]:
+def our_arms(model: Model, *, batch: int) -> dict[str, Suite]:
     """B: ours, eager, a gallery at a time; then batches, lanes, channels_last and compilation.
 
     A batch has one thread.
@@ -83,8 +80,6 @@ def our_arms(model: Model, law: Coupling, *, seed: int, batch: int) -> dict[str,
         return Suite(
             label=label,
             model=model if execution == EAGER else copy.deepcopy(model).executed(execution),
-            coupling=law,
-            seed=seed,
             compiled=execution.compiled,
             galleries_per_batch=batch,
             lanes=lanes,

@@ -7,18 +7,13 @@ from typing import Any, cast
 
 import torch
 
-import coupling
 from experiments.bench import ladder
-from experiments.bench.arms import Arm, PlainLoop
+from experiments.bench.arms import SIZE, Arm, PlainLoop
 from experiments.bench.ledger import Line
 from experiments.models.model import Model
 from experiments.tasks.job import Job
 from experiments.workers.provenance import provenance
 from metrics import MetricSuite
-
-SIZE = 3
-SEED = 0
-LAW = coupling.repulsive(SIZE)
 
 
 @dataclass(frozen=True)
@@ -47,8 +42,8 @@ class Subject:
     @cached_property
     def arms(self) -> dict[str, Arm]:
         """Theirs and ours, in the order of the table."""
-        theirs = ladder.diffusers_arms(self.pipeline, self.model, LAW, seed=SEED)
-        ours = ladder.our_arms(self.model, LAW, seed=SEED, batch=self.batch)
+        theirs = ladder.diffusers_arms(self.pipeline, self.model)
+        ours = ladder.our_arms(self.model, batch=self.batch)
         arms = {**theirs, **ours}
         return {name: arm for name, arm in arms.items() if name not in self.without}
 

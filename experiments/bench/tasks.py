@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from experiments.bench import compare, ladder
-from experiments.bench.arms import Arm
+from experiments.bench.arms import LAW, SIZE, Arm
 from experiments.bench.gate import Deviation, deviation, failures, step_rounding
 from experiments.bench.ledger import Ledger, Line
 from experiments.bench.overhead import overhead
 from experiments.bench.probes import arithmetic_peak, gallery_flops
 from experiments.bench.scoring import score_rates
-from experiments.bench.subject import LAW, SIZE, Subject
+from experiments.bench.subject import Subject
 from metrics import GalleryBatch
 
 COMPILING = 120.0  # seconds, expected of an arm that nobody has compiled yet
