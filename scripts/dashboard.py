@@ -45,7 +45,6 @@ def sections(columns: Mapping[str, Mapping], figures: Sequence[str]) -> dict[str
         columns: metric -> the fields of its Column.
         figures: the names of the tables' figures.
     """
-    correlation = Panel("pictures", "correlation of a gallery's noises", "correlation")
     return {
         "Methods, means over prompts": [
             Panel("bars", heading(Column(**column)), f"{metric}.mean")
@@ -53,7 +52,7 @@ def sections(columns: Mapping[str, Mapping], figures: Sequence[str]) -> dict[str
         ],
         "Galleries, prompt by prompt": [Panel("lines", "", "prompts")],
         "Figures of the tables": [Panel("pictures", name, name) for name in figures],
-        "Couplings": [correlation],
+        "Couplings": [Panel("pictures", "correlation of a gallery's noises", "correlation")],
     }
 
 
@@ -80,14 +79,12 @@ def report(described: Mapping[str, Sequence[Panel]], *, entity: str, project: st
     """The same as a report to write around: a heading, a place for words, and the panels."""
     import wandb_workspaces.reports.v2 as reports
 
-    def runs():  # one for each grid
-        return reports.Runset(entity=entity, project=project, groupby=["Group", "JobType"])
-
     blocks: list = [reports.TableOfContents()]
     for title, panels in described.items():
-        blocks += [reports.H2(title), reports.P("What is seen, and how surely: ...")]
-        built = [_built(panel) for panel in panels]
-        blocks.append(reports.PanelGrid(runsets=[runs()], panels=built))
+        runs = reports.Runset(entity=entity, project=project, groupby=["Group", "JobType"])
+        grid = reports.PanelGrid(runsets=[runs], panels=[_built(panel) for panel in panels])
+        words = reports.P("What is seen, and how surely: ...")
+        blocks += [reports.H2(title), words, grid]
     title = "Couple to control"
     return reports.Report(entity=entity, project=project, title=title, blocks=blocks)
 

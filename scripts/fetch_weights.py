@@ -11,14 +11,12 @@ import argparse
 import json
 import re
 import sys
-from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from experiments.compose import CONFIGS
 from experiments.errors import command
 from metrics.weights import VARIANTS, Variant, WeightsError, variant_of
-
-CONFIGS = Path(__file__).parents[1] / "configs" / "metrics"
 
 
 @command()
@@ -41,14 +39,14 @@ def variants(names: list[str]) -> list[Variant]:
     for name in names:
         if one := variant_of(name):
             found[name] = one
-        elif (path := CONFIGS / f"{name}.yaml").is_file():
+        elif (path := CONFIGS / "metrics" / f"{name}.yaml").is_file():
             config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
             above = [one for one in config.get("defaults", ()) if one != "_self_"]
             found |= {one.name: one for one in variants(above)}
             words = re.findall(r'"([^"]+)"', json.dumps(config))
             found |= {word: one for word in words if (one := variant_of(word))}
         else:
-            known = ", ".join([*sorted(p.stem for p in CONFIGS.glob("*.yaml")), *VARIANTS])
+            known = ", ".join([*sorted(p.stem for p in CONFIGS.glob("metrics/*.yaml")), *VARIANTS])
             raise ValueError(f"{name} is neither a configuration nor a variant; there are {known}")
     return list(found.values())
 

@@ -30,9 +30,8 @@ def on_files(files: Files, config: Any) -> Files:
     for path in paths:  # grows as it goes
         text = _text(path) if path.endswith(".md") else ""
         linked = [_joined(path, target) for target in LINK.findall(text)]
-        paths += [
-            other for other in dict.fromkeys(linked) if other not in paths and _is_file(other)
-        ]
+        new = [other for other in dict.fromkeys(linked) if other not in paths]
+        paths += [other for other in new if (ROOT / other).is_file()]
         if not path.startswith("docs/"):
             files.append(_file(path, text, config))
     return files
@@ -42,12 +41,14 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Links as the site has them, from where the page lies in the repository."""
     here = page.file.src_uri
     path = here if (ROOT / here).is_file() else f"docs/{here}"
+    if not (ROOT / path).is_file():
+        return markdown  # a listing has no links
 
     def turned(match: re.Match[str]) -> str:
         target = _joined(path, match[1])
         return posixpath.relpath(_place(target), posixpath.dirname(here) or ".")
 
-    return LINK.sub(turned, markdown) if _is_file(path) else markdown  # a listing has no links
+    return LINK.sub(turned, markdown)
 
 
 def on_page_content(html: str, **_: Any) -> str:
@@ -111,10 +112,6 @@ def _text(path: str) -> str:
 def _joined(path: str, target: str) -> str:
     """Where a link of the page `path` leads, in the repository."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-
-
-def _is_file(path: str) -> bool:
-    return (ROOT / path).is_file()
 
 
 def _place(path: str) -> str:

@@ -41,10 +41,8 @@ def main() -> None:
 
 def _write(found: dict[int, dict[str, Found]], out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    record = {
-        count: {part: asdict(one) for part, one in parts.items()} for count, parts in found.items()
-    }
-    out.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+    record = json.dumps(found, indent=1, default=asdict)
+    out.with_suffix(".json").write_text(record + "\n")
     heads = ("galleries", "inodes", "", "s", "of the processor", "MiB at the peak")
     lines = [
         (f"{count:,}", f"{count * (K + 1):,}", PARTS[part], f"{one.seconds:.3g}",

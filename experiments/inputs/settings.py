@@ -17,8 +17,8 @@ from experiments.errors import UsageError
 OPEN: Mapping[str, type] = {
     **dict.fromkeys(("task.keep", "task.checkpoint", "task.num_prompts", "report.galleries"), int),
     **dict.fromkeys(("optimizer.gamma", "workers.cpus", "workers.gpus"), float),
-    **dict.fromkeys(("model.revision", "model.variant", "workers.address", "tracking.mode"), str),
-    **dict.fromkeys(("tracking.entity",), str),
+    **dict.fromkeys(("model.revision", "model.variant", "workers.address"), str),
+    **dict.fromkeys(("tracking.mode", "tracking.entity"), str),
 }
 """Settings that may be null, and what they are otherwise."""
 
@@ -52,7 +52,8 @@ def require(name: str, value: Any, stated: Any) -> None:
     """
     if isinstance(stated, Mapping | list):
         if not isinstance(value, Mapping | list | None):
-            raise UsageError(f"{name}={value} must be a {_plural(stated)}, as --help shows it")
+            what = "list" if isinstance(stated, list) else "group of settings"
+            raise UsageError(f"{name}={value} must be a {what}, as --help shows it")
         return
     kind = OPEN.get(name) or REQUIRED.get(name) or (int if name in AUTOMATIC else type(stated))
     if kind not in KINDS or (value is None and (name in OPEN or stated is None)):
@@ -111,7 +112,3 @@ def _wrong(name: str, value: Any, kind: type) -> UsageError:
         remedy = f"quote it for Hydra, too: \"{name}='{value}'\""
     told = "null" if value is None else value
     return UsageError(f"{name}={told} is no {KINDS[kind]}: {remedy}")
-
-
-def _plural(stated: Any) -> str:
-    return "list" if isinstance(stated, list) else "group of settings"
