@@ -11,18 +11,13 @@ The page is photographed where `make demo` has left it, which takes playwright a
 import argparse
 import io
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
 
 from experiments.errors import UsageError, command
 
-PROMPTS = [
-    "a bedroom",
-    "a bedroom with blue walls",
-    "a bedroom with pink walls in daylight",
-]
+PROMPTS = ["a bedroom", "a bedroom with blue walls", "a bedroom with pink walls in daylight"]
 SIZE = 5  # images of a gallery
 DEMO = Path("outputs/results/demo/tiny.html")
 WIDTH, HEIGHT = 900, 1100  # pixels of the page that are seen
@@ -33,11 +28,8 @@ BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-c
 @command()
 def main() -> None:
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
-    for picture in (
-        galleries(Path("results/hero.png")),
-        photograph(Path("results/demo-report.png")),
-    ):
-        print(picture)
+    print(galleries(Path("results/hero.png")))
+    print(photograph(Path("results/demo-report.png")))
 
 
 def galleries(path: Path) -> Path:
@@ -69,28 +61,24 @@ def photograph(path: Path) -> Path:
     """
     if not DEMO.is_file():
         raise UsageError(f"{DEMO} is not there: run make demo")
-    both = Image.new("RGB", (2 * WIDTH, HEIGHT))
-    for place, half in enumerate(_shots()):
-        both.paste(half, (place * WIDTH, 0))
-    both.save(path)
-    return path
 
-
-def _shots() -> Iterator[Image.Image]:
     from playwright.sync_api import sync_playwright
 
     if not (chromium := next(filter(None, map(shutil.which, BROWSERS)), None)):
         raise UsageError("there is no Chromium here to photograph the page with; install it")
+    both = Image.new("RGB", (2 * WIDTH, HEIGHT))
     with (
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]) as browser,
     ):
-        for scheme in ("light", "dark"):
+        for place, scheme in enumerate(("light", "dark")):
             view = browser.new_page(
                 viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme
             )
             view.goto(DEMO.resolve().as_uri())
-            yield Image.open(io.BytesIO(view.screenshot()))
+            both.paste(Image.open(io.BytesIO(view.screenshot())), (place * WIDTH, 0))
+    both.save(path)
+    return path
 
 
 if __name__ == "__main__":

@@ -66,8 +66,3 @@ def speeds(
         }
     )
     return found.loc[[name for name in arms if name in taken.groups]]
-
-
-def stages(rounds: pd.DataFrame) -> pd.DataFrame:
-    """Median seconds of a gallery in each stage, by arm; none where an arm has no such stage."""
-    return rounds.drop(columns=["memory", "seconds"]).groupby("arm", sort=False).median()

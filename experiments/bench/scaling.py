@@ -143,21 +143,13 @@ class Nobody(Workers):
 
 def resume(count: int, cell: Path) -> None:
     """What a run does before its first batch, but for loading the model."""
-    asked = jobs(count)
     nothing: Any = SimpleNamespace(
         sketch=lambda: None, check=lambda *_: None, executed=EAGER, size=K
     )
     workers = Nobody(galleries_per_batch=8, threads=1, retries=0)
-    production = Production(
-        "resume",
-        asked,
-        CellFolder(cell, INPUTS, gallery_size=K),
-        Recipe(nothing, 0, INPUTS, nothing),
-        workers,
-        None,
-    )
-    missing = len(production.missing())
-    assert missing == -(-count // MISSING)
+    folder, recipe = CellFolder(cell, INPUTS, gallery_size=K), Recipe(nothing, 0, INPUTS, nothing)
+    production = Production("resume", jobs(count), folder, recipe, workers, None)
+    assert len(production.missing()) == -(-count // MISSING)
     production.check()
     production.prepare()
     production.make()
@@ -171,9 +163,8 @@ def walk(count: int, cell: Path) -> None:
 
 def hashing(count: int, cell: Path) -> None:
     """Verifying IMAGES galleries."""
-    assert [finding.kind for finding in inspect(CellFolder(cell, INPUTS, gallery_size=K))] == [
-        "stale"
-    ]
+    (finding,) = inspect(CellFolder(cell, INPUTS, gallery_size=K))
+    assert finding.kind == "stale"
 
 
 def scores(count: int, file: Path) -> None:

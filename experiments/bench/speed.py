@@ -28,7 +28,8 @@ class Speed:
         setup: see `Subject.setup`.
         peak: FLOP/s of large matrix products and convolutions in the model's dtype.
         flops_of_a_gallery: operations that it takes.
-        arms, stages: see `compare`; scoring is a stage, and no part of the rates.
+        arms: see `compare.speeds`.
+        stages: median seconds of a gallery; scoring is a stage, and no part of the rates.
         pictures: the `gate.Deviation` of each yardstick and arm, and what the gate says: "equal" or
             why it rejects it.
         overhead, scores: see the functions that measure them; empty before they have.
@@ -91,6 +92,7 @@ def _speed(subject: Subject, ledger: Ledger, todo: Sequence[Task]) -> Speed:
     (hardware,) = ledger.of("hardware")
     rounds = lines("round").drop(columns="turn")
     pictures = lines("pictures") if any(ledger.of("pictures")) else pd.DataFrame(columns=PICTURES)
+    stages = rounds.drop(columns=["memory", "seconds", "compiling"]).groupby("arm", sort=False)
     order = [name for name in (*subject.yardsticks, *subject.arms) if name in pictures.index]
     return Speed(
         setup=ledger.lines[0],
@@ -99,11 +101,11 @@ def _speed(subject: Subject, ledger: Ledger, todo: Sequence[Task]) -> Speed:
         arms=compare.speeds(
             subject.arms,
             rounds,
-            rounds.pop("compiling").groupby("arm").first(),
+            rounds["compiling"].groupby("arm").first(),
             flops=hardware["flops"],
             peak=hardware["peak"],
         ),
-        stages=compare.stages(rounds).join(pictures["score"]),
+        stages=stages.median().join(pictures["score"]),
         pictures=pictures.loc[order].drop(columns="score"),
         overhead=frame("overhead"),
         scores=frame("scores"),

@@ -55,9 +55,7 @@ DINOV2 = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "
 
 def clip(folder: Path) -> None:
     """A CLIP of transformers: model, tokenizer and image processor, without folders."""
-    network = networks.clip_model(32)
-    network.config.save_pretrained(folder)
-    save(network.state_dict(), folder / "model.safetensors")
+    networks.clip_model(32).save_pretrained(folder)
     networks.clip_tokenizer().save_pretrained(folder)  # with tokenizer.json
     clip_tokenizer(folder)
     CLIPImageProcessor().save_pretrained(folder)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
@@ -110,6 +109,16 @@ def prepare_data(stage: Stage) -> None:
     from scripts import prepare_coco, prepare_lsun
     from scripts.rehearsal.walk import call
 
+    class Red(prepare_lsun.Segmenter):
+        """Takes red for a bed."""
+
+        @classmethod
+        def load(cls) -> "Red":
+            return cls(None, {"segmenter": "red", "implementation": "the rehearsal's"})
+
+        def __call__(self, image: np.ndarray) -> np.ndarray:
+            return image[..., 0] > 127
+
     archive = Path("coco.zip").resolve()
     captions = [
         {"id": 2 * k, "image_id": 10 * k, "caption": f"A picture of number {k} in a row."}
@@ -121,20 +130,6 @@ def prepare_data(stage: Stage) -> None:
     prepare_coco.URL, prepare_coco.SHA256 = f"{stage.endpoint}{COCO}", pooch.file_hash(archive)
     call(prepare_coco, "--count", str(CAPTIONS))
     prepare_lsun.URL = f"{stage.endpoint}{LSUN}"
-    prepare_lsun.SEGMENTERS["mask_rcnn"] = _red(prepare_lsun)
+    prepare_lsun.SEGMENTERS["mask_rcnn"] = Red
     for size in SIZES:
         call(prepare_lsun, "--size", str(size), "--count", "8")
-
-
-def _red(lsun: ModuleType) -> type:
-    """A segmenter that takes red for a bed."""
-
-    class Red(lsun.Segmenter):
-        @classmethod
-        def load(cls) -> "Red":
-            return cls(None, {"segmenter": "red", "implementation": "the rehearsal's"})
-
-        def __call__(self, image: np.ndarray) -> np.ndarray:
-            return image[..., 0] > 127
-
-    return Red

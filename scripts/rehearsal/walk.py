@@ -106,11 +106,10 @@ def _outcome(
 
 def _plan(target: str, todo: Sequence[Line]) -> str:
     generating = [line for line in todo if line.module in GENERATING]
-    said = [call(line.module, *line.arguments) for line in generating]
-    if unchecked := re.search(r"not held against its model.*", "\n".join(said)):
+    said = "\n".join(call(line.module, *line.arguments) for line in generating)
+    if unchecked := re.search(r"not held against its model.*", said):
         raise Failed(unchecked[0])
-    heads = re.findall(r"^.*(?:galleries to make|steps of learning).*$", "\n".join(said), re.M)
-    return "; ".join(heads)
+    return "; ".join(re.findall(r"^.*(?:galleries to make|steps of learning).*$", said, re.M))
 
 
 def _walk(target: str, todo: Sequence[Line]) -> str:
