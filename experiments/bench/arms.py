@@ -2,10 +2,6 @@
 
 An arm draws the same coupled noises for the same jobs from weights of its own copy, so that arms of
 different memory formats and compilations can take turns in one process.
-
-PlainLoop    what a user of diffusers writes: a pipeline call and `image.save` for each prompt
-Suite        what this project does: generation in batches and lanes, and commits: hashes,
-             metadata and statistics of the noises beside every image, flushed to the disk
 """
 
 import shutil
@@ -79,7 +75,7 @@ class Arm(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class PlainLoop(Arm):
-    """A diffusers pipeline called for one prompt after another.
+    """What a user of diffusers writes: a pipeline call and `image.save` for each prompt.
 
     Attributes:
         images_per_call: K, or fewer to see what the shape of a batch does to the last bits.
@@ -126,7 +122,8 @@ class PlainLoop(Arm):
 
 @dataclass(frozen=True, kw_only=True)
 class Suite(Arm):
-    """This project's own path, from jobs to committed galleries.
+    """What this project does: batches in lanes, and commits, with hashes, metadata and statistics
+    of the noises beside every image, flushed to the disk.
 
     Attributes:
         lanes: how many batches at once, of one thread each.

@@ -107,7 +107,7 @@ def chart(speed: Speed, path: Path) -> tuple[Path, Path]:
 
 
 def _speeds(speed: Speed) -> str:
-    arms, gate = speed.arms, speed.pictures.get("gate", pd.Series(dtype=str))
+    arms, gate = speed.arms, speed.pictures["gate"]
     rates = arms[["rate", "slowest", "fastest"]].to_numpy()
     columns = {
         "": arms["label"],

@@ -39,12 +39,10 @@ class Task:
 
 @dataclass
 class Bench:
-    """Measures one thing after the other."""
-
     subject: Subject
     ledger: Ledger
     scratch: Path
-    warm: set[str] = field(default_factory=set)
+    warm: set[str] = field(default_factory=set)  # arms that have run here
 
     def tasks(self, rounds: int) -> Iterator[Task]:
         """All that is to be measured, what teaches most first."""

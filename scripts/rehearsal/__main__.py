@@ -66,25 +66,18 @@ def report(planned: Sequence["Outcome"], walked: Sequence["Outcome"], *, minutes
     table = [["target", *models], ["---"] * (1 + len(models)), *rows]
     refused = {f"- {o.line}." for o in walked if o.state == "not for this model"}
     unwalked = "; ".join(f"`{name}` ({why})" for name, why in targets.UNWALKED.items())
-    return "\n".join(
-        [
-            "# The rehearsal",
-            "",
-            f"Every target of the Makefile at {_commit()}, walked with small stand-ins of the "
-            "published repositories ([what this proves](../docs/rehearsal.md)): "
-            f"{len(planned)} plans, {len(walked)} walks, {minutes:.0f} minutes, "
-            f"{_processor_minutes():.0f} of a processor.",
-            "",
-            *(f"| {' | '.join(row)} |" for row in table),
-            "",
-            "A target without a choice of model stands under the first. Not for a model:",
-            "",
-            *sorted(refused),
-            "",
-            f"Not walked: {unwalked}.",
-            "",
-        ]
-    )
+    parts = [
+        "# The rehearsal",
+        f"Every target of the Makefile at {_commit()}, walked with small stand-ins of the "
+        "published repositories ([what this proves](../docs/rehearsal.md)): "
+        f"{len(planned)} plans, {len(walked)} walks, {minutes:.0f} minutes, "
+        f"{_processor_minutes():.0f} of a processor.",
+        "\n".join(f"| {' | '.join(row)} |" for row in table),
+        "A target without a choice of model stands under the first. Not for a model:",
+        "\n".join(sorted(refused)),
+        f"Not walked: {unwalked}.",
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def _processor_minutes() -> float:

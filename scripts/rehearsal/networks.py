@@ -96,7 +96,7 @@ def vae(size: int, *, levels: int = 2, **options: Any) -> diffusers.AutoencoderK
         up_block_types=("UpDecoderBlock2D",) * levels,
         norm_num_groups=4,
         sample_size=size,
-        **{"latent_channels": 4, **options},
+        **options,
     ).eval()
 
 

@@ -108,8 +108,7 @@ def publish(shop: Workshop, made_by: dict, out: Path) -> None:
         config.write_text(config.read_text().replace('"dtype": "float16"', '"dtype": "float32"'))
 
     replace_folder(out / "pipeline", write)
-    scheduler = untrained(DDPMScheduler, "ddpm/scheduler")
-    pixels = DDPMPipeline(trained("ddpm", shop).half(), scheduler)
+    pixels = DDPMPipeline(trained("ddpm", shop).half(), untrained(DDPMScheduler, "ddpm/scheduler"))
     replace_folder(out / "ddpm", pixels.save_pretrained)
     steps = steps_of(shop)
     stages = {
@@ -135,8 +134,7 @@ def draw_curves(losses: dict[str, list[float]], path: Path) -> None:
             width = min(LAST, len(values))
             means = np.convolve(values, np.full(width, 1 / width), mode="valid")
             axis.semilogy(np.arange(width, len(values) + 1), means)
-            axis.set_title(name)
-            axis.set_xlabel("step")
+            axis.set(title=name, xlabel="step")
         figure.savefig(path, metadata={"Software": None})
 
 
