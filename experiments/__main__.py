@@ -6,7 +6,6 @@ couple --version
 """
 
 import ast
-import pkgutil
 import runpy
 import sys
 from importlib.metadata import version
@@ -15,7 +14,7 @@ from pathlib import Path
 import experiments
 from experiments.errors import UsageError, command
 
-NO_COMMANDS = {"__main__", "compose", "errors"}
+NO_COMMANDS = {"__init__", "__main__", "compose", "errors"}
 
 
 @command(status=2)
@@ -42,8 +41,7 @@ def main() -> None:
 def commands() -> dict[str, str]:
     """The first line of every command's docstring, read without importing it."""
     folder = Path(experiments.__path__[0])
-    files = [module.name for module in pkgutil.iter_modules([str(folder)]) if not module.ispkg]
-    paths = {name: folder / f"{name}.py" for name in files if name not in NO_COMMANDS}
+    paths = {path.stem: path for path in folder.glob("*.py") if path.stem not in NO_COMMANDS}
     paths["report"] = folder / "report" / "__main__.py"
     return {
         name: (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").splitlines()[0]

@@ -74,12 +74,10 @@ def require(name: str, value: Any, stated: Any) -> None:
 
 def require_writable(name: str, folder: Path) -> None:
     """Raises UsageError unless files can be written into a folder, which need not exist yet."""
-    there = folder
     try:
         if "\0" in str(folder):
             raise ValueError("it holds a zero byte")
-        while not there.exists() and there != there.parent:
-            there = there.parent
+        there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
         if not there.is_dir():
             raise UsageError(f"{name}={folder}: {there} is a file; name a folder")
         with tempfile.TemporaryDirectory(prefix=".writable", dir=there):

@@ -1,7 +1,7 @@
 """Walk every target with every model, and write what came of it to results/rehearsal.md."""
 
 import argparse
-import resource
+import os
 import shutil
 import subprocess
 import sys
@@ -66,24 +66,19 @@ def report(planned: Sequence["Outcome"], walked: Sequence["Outcome"], *, minutes
     table = [["target", *models], ["---"] * (1 + len(models)), *rows]
     refused = {f"- {o.line}." for o in walked if o.state == "not for this model"}
     unwalked = "; ".join(f"`{name}` ({why})" for name, why in targets.UNWALKED.items())
+    processor = os.times()[:4]  # of this process and of those that it has ended
     parts = [
         "# The rehearsal",
         f"Every target of the Makefile at {_commit()}, walked with small stand-ins of the "
         "published repositories ([what this proves](../docs/rehearsal.md)): "
         f"{len(planned)} plans, {len(walked)} walks, {minutes:.0f} minutes, "
-        f"{_processor_minutes():.0f} of a processor.",
+        f"{sum(processor) / 60:.0f} of a processor.",
         "\n".join(f"| {' | '.join(row)} |" for row in table),
         "A target without a choice of model stands under the first. Not for a model:",
         "\n".join(sorted(refused)),
         f"Not walked: {unwalked}.",
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _processor_minutes() -> float:
-    """Of this process and of those that it has ended."""
-    used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(each.ru_utime + each.ru_stime for each in used) / 60
 
 
 def _commit() -> str:
