@@ -4,26 +4,29 @@ What it returns takes ordinary Python values, so everything below it is a librar
 configuration is a UsageError, raised before any model is loaded.
 """
 
-import importlib
 import os
-import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from difflib import get_close_matches
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import deepcopy
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import hydra
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, InstantiationException
+from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.errors import UsageError, command
+from experiments.inputs.doors import located
 from experiments.inputs.overrides import told
 from experiments.inputs.settings import nearest, quoted, require
 
@@ -31,18 +34,6 @@ HERE = Path(str(resources.files("experiments")))
 CONFIGS = next(path for path in (HERE / "configs", HERE.parent / "configs") if path.is_dir())
 """Part of the package where it is installed, beside it in a checkout."""
 BUNDLED = HERE / "models" / "tiny"
-
-ROOMS = (
-    "coupling",
-    "metrics",
-    "metrics.features",
-    *(
-        f"experiments.{room}"
-        for room in ("tasks", "models", "galleries", "methods", "workers", "learning", "figures")
-    ),
-    "experiments.tracking",
-)
-"""The packages whose exports configurations name."""
 
 FOREIGN = "experiments.galleries.Foreign"
 MISTAKES = (HydraException, OmegaConfBaseException)
@@ -60,13 +51,38 @@ def compose(overrides: Sequence[str], *, name: str = "config") -> Config:
     Raises:
         UsageError: an option or a key that does not exist.
     """
-    with (
-        nullcontext()
-        if GlobalHydra.instance().is_initialized()
-        else hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"),
-        mistakes(overrides, name=name),
-    ):
+    with _initialized(), mistakes(overrides, name=name):
         return hydra.compose(name, overrides=list(overrides))
+
+
+def _initialized() -> AbstractContextManager:
+    if GlobalHydra.instance().is_initialized():
+        return nullcontext()
+    return hydra.initialize_config_dir(str(CONFIGS), version_base="1.3")
+
+
+class _ReadOnce(CachingConfigRepository):
+    """Reads a file once for many configurations, each of which takes its nodes for its own."""
+
+    def __deepcopy__(self, memo: dict) -> Self:  # a composition starts from a copy
+        return self
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        found = super().load_config(config_path)
+        return found and replace(found, config=deepcopy(found.config))
+
+
+@contextmanager
+def _read_once() -> Iterator[None]:
+    """Within it, configurations are composed in half the time, of the files as they are now."""
+    with _initialized():
+        loader = cast(ConfigLoaderImpl, GlobalHydra.instance().config_loader())
+        before = loader.repository
+        loader.repository = cast(Any, _ReadOnce(before))  # alike, but no subclass
+        try:
+            yield
+        finally:
+            loader.repository = before
 
 
 def start(main: Callable[[], None], *, name: str) -> None:
@@ -189,11 +205,12 @@ def rows_of(config: Config, overrides: Sequence[str]) -> dict[str, Config]:
         label: ["task=folder", f"task.path={quoted(str(path))}"]
         for label, path in config.table.get("foreign", {}).items()
     }
-    return {
-        label: compose([*overrides, *changes])
-        for label, changes in {**config.table.rows, **foreign}.items()
-        if changes is not None  # a row that this model has not
-    }
+    with _read_once():
+        return {
+            label: compose([*overrides, *changes])
+            for label, changes in {**config.table.rows, **foreign}.items()
+            if changes is not None  # a row that this model has not
+        }
 
 
 def _label_of(config: Config) -> str:
@@ -237,44 +254,6 @@ def _unexpected(cause: Exception, described: Config) -> str:
         names = [str(name) for name in described if name != found[1]]
         return f"there is no setting {found[1]}{nearest(found[1], names)}"
     return " ".join(str(cause).split())
-
-
-def located(target: str) -> Any:
-    """The class or function that a `_target_` names.
-
-    Raises:
-        UsageError: there is none of that name, or its module does not import; says the nearest.
-    """
-    try:
-        return pkgutil.resolve_name(target)
-    except Exception as error:  # whatever a module of the user's own raises as it is imported
-        package, _, name = target.rpartition(".")
-        raise UsageError(f"_target_ {target} {_lack(package, name)}") from error
-
-
-def _lack(package: str, name: str) -> str:
-    """Why a package has nothing of that name, and the nearest name that there is."""
-    try:
-        names = _doors(package) if package else []
-    except ModuleNotFoundError as error:
-        if f"{package}.".startswith(f"{error.name}."):
-            everywhere = [f"{room}.{door}" for room in ROOMS for door in _doors(room)]
-            return f"does not exist{_nearest(f'{package}.{name}', everywhere)}"
-        return f"cannot be imported: {error}"
-    except Exception as error:
-        return " ".join(f"cannot be imported: {type(error).__name__}: {error}".split())
-    return f"does not exist{_nearest(name, names, prefix=f'{package}.')}"
-
-
-def _doors(package: str) -> list[str]:
-    """The names that a package exports."""
-    module = importlib.import_module(package)
-    return list(getattr(module, "__all__", vars(module)))
-
-
-def _nearest(name: str, names: Sequence[str], *, prefix: str = "") -> str:
-    found = get_close_matches(name, names, n=1, cutoff=0.4)
-    return f"; the nearest is {prefix}{found[0]}" if found else ""
 
 
 def _targets(node: Any, key: str) -> Iterator[tuple[str, str]]:

@@ -28,8 +28,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from experiments.compose import CONFIGS, Config, build, compose, located, plain, with_groups
+from experiments.compose import CONFIGS, Config, build, compose, plain, with_groups
 from experiments.errors import UsageError, command
+from experiments.inputs.doors import located
 
 if TYPE_CHECKING:  # torch loads for an image, not for --help
     from experiments.cells.trust import Trust

@@ -19,11 +19,12 @@ from experiments.cells.score import Galleries
 from experiments.cells.trial import tried
 from experiments.cells.trust import GROUPS
 from experiments.cells.views import View, most_spread
-from experiments.compose import FOREIGN, Config, build, located, name_of, plain, with_groups
+from experiments.compose import FOREIGN, Config, build, name_of, plain, with_groups
 from experiments.errors import UsageError
 from experiments.galleries.folder import CellFolder, cell_key
 from experiments.galleries.foreign import Foreign
 from experiments.galleries.shard import Shard
+from experiments.inputs.doors import located
 from experiments.models.model import Model
 from experiments.models.source import ModelSource
 from experiments.tasks.diversity import Diversity

@@ -15,8 +15,8 @@ from typing import Any
 from torch import Tensor
 
 from coupling import MatrixCoupling, Projection
-from experiments.compose import located
 from experiments.errors import UsageError
+from experiments.inputs.doors import located
 from experiments.learning.card import read
 from metrics.code import door, source_hash
 

@@ -19,9 +19,9 @@ import yaml
 
 import coupling
 from experiments.cells.identity import SOURCE, edited
-from experiments.compose import located
 from experiments.errors import UsageError
 from experiments.galleries.folder import Archive
+from experiments.inputs.doors import located
 from metrics.code import door, module_hash
 
 GROUPS = ("coupling", "optimizer", "steering")

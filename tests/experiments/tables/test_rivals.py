@@ -5,7 +5,8 @@ import re
 import pytest
 from test_finding import CONFIGS, table
 
-from experiments.compose import compose, located
+from experiments.compose import compose
+from experiments.inputs.doors import located
 from experiments.tables.rivals import _published, reported
 
 
