@@ -27,7 +27,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 
 @dataclass(frozen=True)
@@ -98,10 +97,14 @@ def equivalence(a: Sequence[float], b: Sequence[float], *, margin: float) -> Equ
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Holm's step-down adjustment of one family of p-values, in the given order."""
-    if not len(p_values):
-        return ()
-    return tuple(float(p) for p in multipletests(p_values, method="holm")[1])
+    """Holm's step-down adjustment of one family of p-values, in the given order.
+
+    As statsmodels' `multipletests` has it, which collects all garbage at every call.
+    """
+    p = np.array(p_values, dtype=float)
+    order, factors = np.argsort(p), np.arange(len(p), 0, -1)
+    p[order] = np.maximum.accumulate(p[order] * factors).clip(max=1)
+    return tuple(p.tolist())
 
 
 def _differences(
