@@ -40,6 +40,12 @@ class Scorer(ABC):
 
 
 @dataclass(frozen=True)
+class FeatureScorer(Scorer):
+    """One score of features; features: the name of their network in the suite."""
+
+    features: str
+
+
 class PairwiseL2(Scorer):
     """`diversity.pairwise_l2`"""
 
@@ -50,11 +56,9 @@ class PairwiseL2(Scorer):
         return diversity.pairwise_l2(batch.unit)
 
 
-@dataclass(frozen=True)
-class MeanPairwiseSimilarity(Scorer):
+class MeanPairwiseSimilarity(FeatureScorer):
     """`diversity.mean_pairwise_similarity`"""
 
-    features: str
     convention = "mean cosine over pairs, diagonal excluded"
     least = 2
 
@@ -62,11 +66,9 @@ class MeanPairwiseSimilarity(Scorer):
         return diversity.mean_pairwise_similarity(features.images(self.features))
 
 
-@dataclass(frozen=True)
-class Vendi(Scorer):
+class Vendi(FeatureScorer):
     """`diversity.vendi`"""
 
-    features: str
     convention = "order 1, cosine kernel"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
@@ -74,10 +76,9 @@ class Vendi(Scorer):
 
 
 @dataclass(frozen=True)
-class CLIPScore(Scorer):
+class CLIPScore(FeatureScorer):
     """Mean over the gallery of `alignment.clip_score`; texts are `prefix` + prompt."""
 
-    features: str
     prefix: str
     convention = "mean of 2.5 max(cos, 0)"
 
@@ -86,11 +87,9 @@ class CLIPScore(Scorer):
         return alignment.clip_score(features.images(self.features), texts).mean(-1)
 
 
-@dataclass(frozen=True)
-class PickScore(Scorer):
+class PickScore(FeatureScorer):
     """Mean over the gallery of `alignment.pick_score`, with the network's own temperature."""
 
-    features: str
     convention = "mean of exp(logit_scale) cos"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
@@ -99,11 +98,9 @@ class PickScore(Scorer):
         return alignment.pick_score(features.images(self.features), texts, scale).mean(-1)
 
 
-@dataclass(frozen=True)
-class HPS(Scorer):
+class HPS(FeatureScorer):
     """Mean over the gallery of `alignment.hps_score`"""
 
-    features: str
     convention = "mean of cos"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
@@ -111,11 +108,9 @@ class HPS(Scorer):
         return alignment.hps_score(features.images(self.features), texts).mean(-1)
 
 
-@dataclass(frozen=True)
-class VQAScore(Scorer):
+class VQAScore(FeatureScorer):
     """Mean over the gallery of `YesOrNo.yes`"""
 
-    features: str
     convention = "mean of P(yes) / (P(yes) + P(no))"
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
@@ -125,11 +120,9 @@ class VQAScore(Scorer):
         return network.yes(batch.images.flatten(0, 1), texts).view(shape).mean(-1)
 
 
-@dataclass(frozen=True)
-class PairwiseLPIPS(Scorer):
+class PairwiseLPIPS(FeatureScorer):
     """Mean over the pairs of a gallery of `LPIPSFeatures.pairs`"""
 
-    features: str
     convention = "mean over pairs, version 0.1"
     least = 2
 
@@ -139,11 +132,9 @@ class PairwiseLPIPS(Scorer):
         return pairs.double().mean(-1)
 
 
-@dataclass(frozen=True)
-class Brisque(Scorer):
+class Brisque(FeatureScorer):
     """Mean over the gallery of `features.brisque.brisque`"""
 
-    features: str
     convention = "mean of the authors' 2011 release, not clamped, of the whole image"
     version = 2  # 1 rounded the luma's ties to even
 
@@ -153,7 +144,6 @@ class Brisque(Scorer):
         return svm(statistics.flatten(0, 1)).unflatten(0, statistics.shape[:2]).mean(-1)
 
 
-@dataclass(frozen=True)
 class BackgroundL2(Scorer):
     """`regions.l2_background`"""
 
@@ -165,11 +155,9 @@ class BackgroundL2(Scorer):
         return regions.l2_background(batch.unit, masks)
 
 
-@dataclass(frozen=True)
-class BackgroundLPIPS(Scorer):
+class BackgroundLPIPS(FeatureScorer):
     """`regions.lpips_background`"""
 
-    features: str
     convention = "mean over pairs of the spatial map, version 0.1, outside the mask"
     least = 2
 
@@ -180,7 +168,6 @@ class BackgroundLPIPS(Scorer):
         return regions.lpips_background(maps, masks)
 
 
-@dataclass(frozen=True)
 class ForegroundRMSE(Scorer):
     """`regions.rmse_foreground`"""
 
@@ -202,7 +189,6 @@ class BoundaryTV(Scorer):
         return regions.boundary_tv(batch.unit, masks, width=self.width)
 
 
-@dataclass(frozen=True)
 class BrightnessGap(Scorer):
     """`brightness.gap`"""
 
@@ -225,7 +211,6 @@ class BrightnessContrast(Scorer):
         return brightness.contrast(batch.unit, weight=self.weight)
 
 
-@dataclass(frozen=True)
 class BrightnessMargin(Scorer):
     """`brightness.margin`"""
 
@@ -236,13 +221,12 @@ class BrightnessMargin(Scorer):
         return brightness.margin(batch.unit)
 
 
-class _OfAttributes(Scorer):
+class _OfAttributes(FeatureScorer):
     """A score of every attribute, averaged over those that the prompt leaves open.
 
     A prompt that leaves none is scored as if it left one with a single value.
     """
 
-    features: str
     closed: ClassVar[float] = 1.0  # the score of an attribute with a single value
 
     def __call__(self, batch: GalleryBatch, features: BatchFeatures) -> Tensor:
@@ -256,33 +240,27 @@ class _OfAttributes(Scorer):
         """(G, K, A) -> (G, A)."""
 
 
-@dataclass(frozen=True)
 class AttributeValues(_OfAttributes):
     """`attributes.values_shown`"""
 
-    features: str
     convention = "mean over attributes that the prompt leaves open of how many values are shown"
 
     def _of_each(self, values: Tensor, sizes: list[int]) -> Tensor:
         return attributes.values_shown(values)
 
 
-@dataclass(frozen=True)
 class AttributeCoverage(_OfAttributes):
     """`attributes.coverage`"""
 
-    features: str
     convention = "mean over open attributes of values shown, over those that K images could show"
 
     def _of_each(self, values: Tensor, sizes: list[int]) -> Tensor:
         return attributes.coverage(values, sizes)
 
 
-@dataclass(frozen=True)
 class AttributeEntropy(_OfAttributes):
     """`attributes.entropy`"""
 
-    features: str
     closed = 0.0
     convention = "mean over open attributes of the entropy of the values shown, in bits"
 
