@@ -138,6 +138,7 @@ FILES = {"sscd_disc_mixup": sscd, "hps_v21": hps, "inception_2015": inception}
 
 CHECKED = {
     "clip_vit_l14": "model.safetensors",
+    "clip_vit_b32": "model.safetensors",
     "openclip_vit_h14": "open_clip_model.safetensors",
     "dinov2_base": "model.safetensors",
 }

@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # the libraries load on the stage, and read there where their
 
 LAST = ("report", "figures", "verify")
 """Targets that need what the others have made."""
+ALONE = ("bench",)
+"""Targets that need nothing of the others."""
 
 Pair = tuple[str, str]
 """A target and a model."""
@@ -39,7 +41,8 @@ def side_by_side(
     folder: Path, plans: Sequence[Pair], walks: Sequence[Pair], *, processes: int
 ) -> "tuple[list[Outcome], list[Outcome]]":
     """Deals the models out to as many processes; then, on what all of them have made, walks the
-    targets that need it. Whatever is walked at once is on a stage of its own.
+    targets that need it, and beside those the targets that need nothing. Whatever is walked at once
+    is on a stage of its own.
     """
     asked = Counter(model for _, model in (*plans, *walks))
     dealt: list[set[str]] = [set() for _ in range(processes)]
@@ -49,7 +52,7 @@ def side_by_side(
         (
             folder / str(k),
             [pair for pair in plans if pair[1] in models],
-            [pair for pair in walks if pair[1] in models and pair[0] not in LAST],
+            [pair for pair in walks if pair[1] in models and pair[0] not in (*LAST, *ALONE)],
         )
         for k, models in enumerate(dealt)
         if models
@@ -57,10 +60,14 @@ def side_by_side(
     # A library reads where its hub is once: every stage is a new process.
     spawn = get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=spawn, max_tasks_per_child=1) as pool:
-        done = [each.result() for each in [pool.submit(rehearse, *part) for part in parts]]
+        dealers = [pool.submit(rehearse, *part) for part in parts]
+        unneeding = [pair for pair in walks if pair[0] in ALONE]
+        alone = [pool.submit(rehearse, folder / "alone", [], unneeding)] if unneeding else []
+        done = [each.result() for each in dealers]
         made = [part[0] for part in parts]
         last = [(folder / pair[0], [], [pair], made) for pair in walks if pair[0] in LAST]
-        done += [each.result() for each in [pool.submit(rehearse, *part) for part in last]]
+        last_ones = [pool.submit(rehearse, *part) for part in last]
+        done += [each.result() for each in (*alone, *last_ones)]
     outcomes = [{(o.target, o.model): o for o in chain(*each)} for each in zip(*done, strict=True)]
     return [outcomes[0][pair] for pair in plans], [outcomes[1][pair] for pair in walks]
 
@@ -73,7 +80,8 @@ def _told(word: str, outcome: "Outcome") -> "Outcome":
 
 def _take_over(made: Path, into: Path) -> None:
     """Copies results, and the cells that are not there yet: two stages may have made the same."""
-    shutil.copytree(made / "results", into / "results", dirs_exist_ok=True)
+    if (made / "results").is_dir():
+        shutil.copytree(made / "results", into / "results", dirs_exist_ok=True)
     for cell in (made / "outputs").iterdir():
         if not (into / "outputs" / cell.name).exists():
             shutil.copytree(cell, into / "outputs" / cell.name)

@@ -72,6 +72,7 @@ def _fill(stage: Stage, folder: Path) -> None:
     places = [(pin.source, pin.revision, builders[name]) for name, pin in pins.items()]
     networks = {
         "clip_vit_l14": evaluators.clip,
+        "clip_vit_b32": evaluators.clip,
         "pickscore_v1": evaluators.clip,
         "clip_h_processor": evaluators.clip_h,
         "dinov2_base": evaluators.dinov2,
