@@ -46,6 +46,7 @@ from coupling.noise import base_noise, stream_key, torch_noise
 from coupling.optimizers import (
     Contrastive,
     DivIn,
+    GroupInference,
     NoiseOptimizer,
     PairwiseDistance,
     Preview,
@@ -72,6 +73,7 @@ __all__ = [
     "Contrastive",
     "Coupling",
     "DivIn",
+    "GroupInference",
     "Guidance",
     "InTurn",
     "MatrixCoupling",

@@ -1,15 +1,16 @@
 """What happens between the coupling and the sampler: noise optimisation, as a slot.
 
 An optimiser turns base noises and a coupling into the noises that the sampler starts from. It sees
-the model only through its first sampler step: the guided network output there, and Tweedie's
-estimate of the clean image. Each is a generator of its states; the last state holds the result.
+the model through its sampler's steps, mostly the first alone: the guided network output there, and
+Tweedie's estimate of the clean image. Each is a generator of its states; the last state holds the
+result.
 
 Tensors are (G, n, C, h, w): n noises of each of G galleries. Galleries never see each other: the
 losses are summed and Adam is elementwise, so a gallery's result does not depend on its neighbours.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,8 +22,23 @@ from coupling.law import Coupling
 from coupling.validation import require_number, require_size
 
 
+class Judge(Protocol):
+    """What an image is worth."""
+
+    def prepare(self) -> None:
+        """Has all that it needs on this machine; raises an error that says what is not."""
+
+    def __call__(self, images: Tensor, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Images (G, n, 3, H, W) in [0, 1] of G prompts -> how well each shows its prompt, (G, n),
+        and how far two of a gallery are apart, (G, n, n)."""
+
+
 class Denoiser(Protocol):
-    """The model at the sampler's first step, for G galleries."""
+    """The model in the sampler, for G galleries; without a step, at its first."""
+
+    @property
+    def num_steps(self) -> int:
+        """Of the sampler."""
 
     def output(self, noise: Tensor, *, checkpointed: bool = False) -> Tensor:
         """The guided network output at noise (G, n, C, h, w), of the same shape.
@@ -35,6 +51,12 @@ class Denoiser(Protocol):
 
     def clean(self, noise: Tensor, output: Tensor) -> Tensor:
         """Tweedie's estimate."""
+
+    def ahead(self, x: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Tweedie's estimate where a step begins, and x where it ends, from x (G, n, C, h, w)."""
+
+    def judged(self, clean: Tensor, judge: Judge) -> tuple[Tensor, Tensor]:
+        """What is said of estimates (G, n, C, h, w), decoded: (G, n) and (G, n, n)."""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ taken; a gallery costs N network passes, so N = 3K costs what three steps of CNO
 The result is no coupling: selection shifts the law, so the kept noises are not exactly standard
 normal given that they were kept, and no theorem about marginals holds for them. This method is not
 the paper's: it is the case of one step and no quality term of Scaling Group Inference
-(arXiv:2508.15773), followed by a coupling; Wildfire (arXiv:2603.20188) previews a pool, too.
+(arXiv:2508.15773; `coupling.GroupInference`), followed by a coupling; Wildfire (arXiv:2603.20188)
+previews a pool, too.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from math import comb
 
@@ -35,22 +37,27 @@ SPREADS: dict[str, Callable[[Tensor], Tensor]] = {
 """How spread a subset is, from its pairwise squared distances (..., k, k): their sum or minimum."""
 
 
-def select(distances: Tensor, size: int, *, spread: str) -> Tensor:
-    """The `size` >= 2 of N candidates with the largest spread: (N, N) -> sorted indices (size,).
+def worth(
+    distances: Tensor, subsets: Tensor, *, spread: str, quality: Tensor | None = None
+) -> Tensor:
+    """The spread of subsets of N candidates, and their summed quality (N,): (..., k) -> (...)."""
+    spreads = SPREADS[spread](distances[subsets.unsqueeze(-1), subsets.unsqueeze(-2)])
+    return spreads if quality is None else spreads + quality[subsets].sum(-1)
+
+
+def select(distances: Tensor, size: int, *, spread: str, quality: Tensor | None = None) -> Tensor:
+    """The `size` >= 2 of N candidates that are worth the most: (N, N) -> sorted indices (size,).
 
     Exact where at most `MAX_SUBSETS` subsets exist; otherwise greedy, then single exchanges until
     none improves, which finds a local optimum. Ties go to the earlier candidates.
     """
     candidates = len(distances)
-    spread_of = SPREADS[spread]
-
-    def value(subsets: Tensor) -> Tensor:
-        return spread_of(distances[subsets.unsqueeze(-1), subsets.unsqueeze(-2)])
-
+    value = partial(worth, distances, spread=spread, quality=quality)
     if comb(candidates, size) <= MAX_SUBSETS:
         subsets = torch.tensor(list(combinations(range(candidates), size)))
         return subsets[value(subsets).argmax()]
-    chosen = list(divmod(int(distances.argmax()), candidates))
+    pairs = torch.tensor(list(combinations(range(candidates), 2)))
+    chosen = pairs[value(pairs).argmax()].tolist()
     while len(chosen) < size:
         trials = torch.tensor([[*chosen, c] for c in range(candidates) if c not in chosen])
         chosen = trials[value(trials).argmax()].tolist()
@@ -101,15 +108,35 @@ class Preview(NoiseOptimizer):
         return self.candidates
 
     def optimize(self, base: Tensor, coupling: Coupling, first: Denoiser) -> Iterator[State]:
-        """The loss of the first state is minus the spread of what was kept."""
+        """The loss of the first state is minus what the kept ones are worth: their spread."""
         with torch.no_grad():
-            clean = first.clean(base, first.output(base))
-            distances = squared_distances(clean.float(), self.window).cpu()
-        kept = [select(each, coupling.base_size, spread=self.spread) for each in distances]
-        spread_of = SPREADS[self.spread]
-        spreads = [spread_of(d[k][:, k]) for d, k in zip(distances, kept, strict=True)]
-        chosen = torch.stack([gallery[k] for gallery, k in zip(base, kept, strict=True)])
-        noise = couple(chosen, coupling)
-        yield State(noise=noise, loss=-torch.stack(spreads))
+            kept, worths = self.kept(base, coupling.base_size, first)
+        noise = couple(taken(base, kept), coupling)
+        yield State(noise=noise, loss=-worths)
         if self.then is not None:
             yield from self.then.refine(noise, first)
+
+    def kept(self, base: Tensor, size: int, first: Denoiser) -> tuple[Tensor, Tensor]:
+        """Which candidates of each gallery are kept, (G, size), and what they are worth, (G,)."""
+        return self.chosen(self.distances(first.clean(base, first.output(base))), size)
+
+    def distances(self, clean: Tensor) -> Tensor:
+        """Of pooled estimates, (G, n, n), on the CPU."""
+        return squared_distances(clean.float(), self.window).cpu()
+
+    def chosen(
+        self, distances: Tensor, size: int, quality: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The `size` of each gallery that are worth the most, and what they are worth."""
+        qualities = [None] * len(distances) if quality is None else quality
+        found = []
+        for each, its in zip(distances, qualities, strict=True):
+            subset = select(each, size, spread=self.spread, quality=its)
+            found.append((subset, worth(each, subset, spread=self.spread, quality=its)))
+        subsets, worths = zip(*found, strict=True)
+        return torch.stack(subsets), torch.stack(worths)
+
+
+def taken(x: Tensor, kept: Tensor) -> Tensor:
+    """Those of each gallery that are kept: (G, n, ...), (G, m) -> (G, m, ...)."""
+    return x[torch.arange(len(x)).unsqueeze(1), kept]

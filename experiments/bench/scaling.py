@@ -144,7 +144,7 @@ class Nobody(Workers):
 def resume(count: int, cell: Path) -> None:
     """What a run does before its first batch, but for loading the model."""
     nothing: Any = SimpleNamespace(
-        sketch=lambda: None, check=lambda *_: None, executed=EAGER, size=K
+        sketch=lambda: None, check=lambda *_: None, prepare=lambda: None, executed=EAGER, size=K
     )
     workers = Nobody(galleries_per_batch=8, threads=1, retries=0)
     folder, recipe = CellFolder(cell, INPUTS, gallery_size=K), Recipe(nothing, 0, INPUTS, nothing)

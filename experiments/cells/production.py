@@ -60,8 +60,9 @@ class Production:
             self.recipe.method.check(self.recipe.model.sketch(), self.jobs)
 
     def prepare(self) -> None:
-        """Downloads and checks the model, so that no run fails halfway. Raises UsageError."""
+        """Downloads and checks what is read, so that no run fails halfway. Raises UsageError."""
         if self.missing():
+            self.recipe.method.prepare()
             self.workers.prepare(self.recipe)
 
     def make(self) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from coupling import base_noise
-from coupling.optimizers.base import Denoiser, NoiseOptimizer, couple
+from coupling.optimizers.base import Denoiser, Judge, NoiseOptimizer, couple
 from coupling.steering import Course, Steered, Steering
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
@@ -50,6 +50,10 @@ class Coupled(Method[Job]):
                 self.steering.require(self.coupling.size)
         except ValueError as error:
             raise UsageError(f"steering: {error}") from error
+
+    def prepare(self) -> None:
+        if judge := getattr(self.optimizer, "judge", None):
+            judge.prepare()
 
     def differentiated(self, galleries: int) -> int:
         through = getattr(self.optimizer, "through_network", False)
@@ -97,9 +101,11 @@ class Coupled(Method[Job]):
         self, model: Model, jobs: Sequence[Job], *, seed: int, members: range
     ) -> list[Gallery]:
         model, timed = self._seen(model), Stopwatch(model.device)
+        prompts = [job.prompt for job in jobs]
         with timed("encode"):
-            condition = model.encode_prompts([job.prompt for job in jobs])
-        first = FirstStep(model, condition, rows_per_pass=len(jobs) * self.coupling.size)
+            condition = model.encode_prompts(prompts)
+        most = len(jobs) * self.coupling.size
+        first = FirstStep(model, condition, prompts, rows_per_pass=most)
         noise, losses = self._noises(model, jobs, first, timed, seed=seed)
         started = noise[:, members.start : members.stop].flatten(0, 1)
         rows = repeat_rows(condition, len(members))
@@ -168,13 +174,17 @@ def _counted(passes: Counter[str], noise: Tensor, *, checkpointed: bool = False)
 
 @dataclass(frozen=True)
 class Untrained:
-    """The first step of a sampler as noise optimisers see it, with a network that always says 0.
+    """A sampler as noise optimisers see it, with a network that always says 0, and so no images.
 
     `passes` are those that a trained one would take, as of a `FirstStep`.
     """
 
     process: Process
     passes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def num_steps(self) -> int:
+        return self.process.num_steps
 
     def output(self, noise: Tensor, *, checkpointed: bool = False) -> Tensor:
         _counted(self.passes, noise, checkpointed=checkpointed)
@@ -187,16 +197,24 @@ class Untrained:
     def clean(self, noise: Tensor, output: Tensor) -> Tensor:
         return self.process.clean(noise, output, 0)
 
+    def ahead(self, x: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        output = self.output(x)
+        return self.process.clean(x, output, step), self.process.advance(x, output, step)
+
+    def judged(self, clean: Tensor, judge: Judge) -> tuple[Tensor, Tensor]:
+        said = clean.new_zeros(clean.shape[:2])
+        return said, said.unsqueeze(-1).expand(-1, -1, clean.shape[1])
+
 
 class FirstStep:
-    """The sampler's first step as noise optimisers see it, for G galleries.
+    """The sampler as noise optimisers see it, mostly its first step, for G galleries.
 
     A gallery's noises may be optimised together, but the network is called on at most
     `rows_per_pass` images at once, so optimising takes no more memory than sampling unless
     gradients run through it.
 
     Args:
-        condition: one row a gallery.
+        condition: one row a gallery, of `prompts`.
         rows_per_pass: the most images in one network call.
 
     Attributes:
@@ -204,35 +222,59 @@ class FirstStep:
             Recomputation by checkpointing counts as forward.
     """
 
-    def __init__(self, model: Model, condition: Condition, *, rows_per_pass: int) -> None:
+    def __init__(
+        self,
+        model: Model,
+        condition: Condition,
+        prompts: Sequence[str],
+        *,
+        rows_per_pass: int,
+    ) -> None:
         self._model = model
         self._condition = condition
+        self._prompts = prompts
         self._rows_per_pass = rows_per_pass
         self.passes: Counter[str] = Counter()
 
-    def output(self, noise: Tensor, *, checkpointed: bool = False) -> Tensor:
+    @property
+    def num_steps(self) -> int:
+        return self._model.process.num_steps
+
+    def output(self, noise: Tensor, *, checkpointed: bool = False, step: int = 0) -> Tensor:
         """The guided network output at noise (G, n, C, h, w), of the same shape."""
         again = _counted(self.passes, noise, checkpointed=checkpointed)
         predict = self._model.predict
         call = partial(checkpoint, predict, use_reentrant=False) if again else predict
-        outputs = [call(*arguments) for arguments in self._calls(noise)]
+        outputs = [call(*arguments) for arguments in self._calls(noise, step)]
         return torch.cat(outputs).view(noise.shape)
 
     def branches(self, noise: Tensor) -> tuple[Tensor, Tensor]:
         """The outputs for the empty prompt and for the prompt, each of the shape of the noise."""
         _counted(self.passes, noise)
-        found = [self._model.branches(*arguments) for arguments in self._calls(noise)]
+        found = [self._model.branches(*arguments) for arguments in self._calls(noise, 0)]
         null, prompted = (torch.cat(parts).view(noise.shape) for parts in zip(*found, strict=True))
         return null, prompted
 
-    def _calls(self, noise: Tensor) -> Iterator[tuple[Tensor, int, Condition]]:
+    def _calls(self, noise: Tensor, step: int) -> Iterator[tuple[Tensor, int, Condition]]:
         """What a pass of each part of the rows takes."""
         rows = noise.flatten(0, 1).to(self._model.device)
         condition = repeat_rows(self._condition, noise.shape[1])
         for start in range(0, len(rows), self._rows_per_pass):
             part = slice(start, start + self._rows_per_pass)
-            yield rows[part], 0, {name: value[part] for name, value in condition.items()}
+            yield rows[part], step, {name: value[part] for name, value in condition.items()}
 
     def clean(self, noise: Tensor, output: Tensor) -> Tensor:
         """Tweedie's estimate, at least float32."""
         return self._model.process.clean(noise.to(output.device), output, 0)
+
+    def ahead(self, x: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Tweedie's estimate where a step begins, and x where it ends, from x (G, n, C, h, w)."""
+        x = x.to(self._model.device, self._model.dtype)
+        output, process = self.output(x, step=step), self._model.process
+        following = self._model.process_of(step).advance(x, output, step)
+        return process.clean(x, output, step), following
+
+    def judged(self, clean: Tensor, judge: Judge) -> tuple[Tensor, Tensor]:
+        """What is said of estimates (G, n, C, h, w), decoded: (G, n) and (G, n, n)."""
+        images = self._model.decode(clean.flatten(0, 1))
+        return judge(images.unflatten(0, clean.shape[:2]), self._prompts)

@@ -47,6 +47,9 @@ class Method(ABC, Generic[J]):
         """How many images are in a network call that is differentiated, of a batch; 0 for none."""
         return 0
 
+    def prepare(self) -> None:
+        """Has all that it needs beside the model on this machine. Raises UsageError."""
+
     def cost(self, model: Model) -> tuple[dict[str, int], int] | None:
         """The guided passes of a gallery by kind, and its network rows; None: nobody can tell.
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from coupling.optimizers.base import Judge
 from experiments.errors import UsageError
 from experiments.galleries.gallery import Gallery
 from experiments.methods.coupled import Coupled
@@ -83,6 +84,7 @@ class FirstStep:
 
     def __init__(self, model: Pipeline, jobs: Sequence[Job], *, rows: int) -> None:
         self._model, self._jobs, self._rows = model, jobs, rows
+        self.num_steps = model.num_steps
         self.passes: Counter[str] = Counter()
 
     def output(self, noise: Tensor, *, checkpointed: bool = False) -> Tensor:
@@ -98,6 +100,16 @@ class FirstStep:
     def branches(self, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Raises UsageError: a pipeline guides within its call."""
         raise UsageError("optimizer: a black box does not tell its two branches apart")
+
+    def ahead(self, x: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Raises UsageError: a pipeline runs through its steps within its call."""
+        raise UsageError(
+            "optimizer: a black box shows no step but its first: choose optimizer=preview"
+        )
+
+    def judged(self, clean: Tensor, judge: Judge) -> tuple[Tensor, Tensor]:
+        """Raises UsageError: a pipeline decodes within its call."""
+        raise UsageError("optimizer: a black box does not decode its estimates")
 
     def clean(self, noise: Tensor, output: Tensor) -> Tensor:
         """Tweedie's estimate as a picture, (G, n, C, h, w)."""

@@ -124,7 +124,7 @@ def test_it_is_the_familys_own(build, family, own, tmp_path):
     ours = box(pipe, call=call | {"height": 16, "width": 16})
     noise = noises(ours)
     condition = theirs.encode_prompts([JOBS[0].prompt])
-    first = FamilysOwn(theirs, condition, rows_per_pass=2)
+    first = FamilysOwn(theirs, condition, [JOBS[0].prompt], rows_per_pass=2)
     with torch.no_grad():
         expected = first.clean(noise.unsqueeze(0), first.output(noise.unsqueeze(0)))
     assert_near(estimates(ours, noise)[0], expected)

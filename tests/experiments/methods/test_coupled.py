@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 import torch
 
-from coupling import Guidance, Particle, base_noise, repulsive
+from coupling import Guidance, Particle, base_noise, iid, repulsive
 from coupling.optimizers.contrastive import Contrastive
 from experiments.cells.build import model_of
 from experiments.compose import build, compose
@@ -35,8 +35,9 @@ def optimizer(name: str, *overrides: str) -> Contrastive:
 
 def first_step(count: int, *, rows_per_pass: int = 100) -> FirstStep:
     with torch.no_grad():
-        condition = model().encode_prompts([job.prompt for job in JOBS[:count]])
-    return FirstStep(model(), condition, rows_per_pass=rows_per_pass)
+        prompts = [job.prompt for job in JOBS[:count]]
+        condition = model().encode_prompts(prompts)
+    return FirstStep(model(), condition, prompts, rows_per_pass=rows_per_pass)
 
 
 def base(count: int, members: int = 3) -> torch.Tensor:
@@ -53,6 +54,40 @@ def test_it_is_the_models_own_first_step():
     torch.testing.assert_close(output.flatten(0, 1), model().predict(noise.flatten(0, 1), 0, rows))
     clean = model().clean(noise.flatten(0, 1), 0, rows)
     torch.testing.assert_close(first.clean(noise, output).flatten(0, 1), clean)
+
+
+def test_ahead_it_is_the_models_own_sampling():
+    first, noise, states = first_step(2), base(2), []
+    rows = repeat_rows(first._condition, 3)
+    with torch.no_grad():
+        model().sample(noise.flatten(0, 1), rows, on_step=lambda step, x: states.append(x))
+        clean, x = first.ahead(noise, 0)
+        assert torch.equal(clean, first.clean(noise, first.output(noise)))
+        assert torch.equal(x.flatten(0, 1), states[0])
+        clean, x = first.ahead(x, 1)
+    assert torch.equal(x.flatten(0, 1), states[1]) and clean.shape == x.shape
+    assert first.passes["forward"] == 3 * 2 * 3
+
+
+def test_group_inference_keeps_what_a_clip_prefers_and_says_what_it_costs():
+    """Without diversity and early pruning, those whose last estimates show the prompt best."""
+    chosen = optimizer("group_inference", "optimizer.diversity=0", "optimizer.keep=0.99")
+    method, first, x = Coupled(iid(3), chosen), first_step(1), base(1, members=9)
+    with torch.no_grad():
+        for step in range(2):
+            clean, x = first.ahead(x, step)
+        shown, apart = first.judged(clean, chosen.judge)
+    assert (
+        shown.shape == (1, 9)
+        and apart.shape == (1, 9, 9)
+        and apart[0].diagonal().abs().max() < 1e-5
+    )
+    best = shown[0].topk(3).indices.sort().values
+    noise = list(chosen.optimize(base(1, members=9), iid(3), first_step(1)))[-1].noise
+    assert torch.equal(noise, base(1, members=9)[:, best])
+    (gallery,) = generate(model(), method, JOBS[:1], seed=0, galleries_per_batch=1)
+    assert gallery.passes == {"sample": 6, "forward": 9 + 9, "backward": 0}
+    assert method.cost(sketch()) == (gallery.passes, gallery.rows)
 
 
 def test_a_shifted_model_samples_from_the_table_with_a_one_before_it():

@@ -38,7 +38,7 @@ def test_an_optimised_noise_is_reproducible_to_its_precision(name):
     def optimised(count: int, rows_per_pass: int) -> torch.Tensor:
         with torch.no_grad():
             condition = model.encode_prompts(PROMPTS[:count])
-        first = FirstStep(model, condition, rows_per_pass=rows_per_pass)
+        first = FirstStep(model, condition, PROMPTS[:count], rows_per_pass=rows_per_pass)
         return list(optimizer.refine(base(model, count), first))[-1].noise[0].detach()
 
     def apart() -> float:
