@@ -5,8 +5,6 @@ its page from its files, less the galleries; Markdown without a table becomes a 
 Tables stand in the paper's order, and what is not the paper's after them.
 """
 
-import base64
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,7 +17,7 @@ from PIL import Image
 from experiments.report.committed import Published, digest, published
 from experiments.report.effects import Effect, effects
 from experiments.report.page import HOME, data_of, findings_of, page
-from experiments.report.pictures import Picture, thumbnail
+from experiments.report.pictures import Picture, thumbnail, webp
 from experiments.report.render import html, write_page
 from experiments.tables.finding import Finding
 from experiments.tables.table import Table
@@ -148,7 +146,5 @@ def _inlined(folder: Path, found: re.Match) -> str:
     path = folder / found.group(1)
     if not path.is_file():
         return found.group(0)
-    buffer = io.BytesIO()
     with Image.open(path) as image:
-        image.convert("RGB").save(buffer, format="WEBP", lossless=True)
-    return f'src="data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode("ascii")}"'
+        return f'src="{webp(image.convert("RGB"), lossless=True)}"'
