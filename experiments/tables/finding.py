@@ -73,11 +73,11 @@ def glossary(table: Table, configs: Mapping[str, Mapping]) -> list[Word]:
     """What the parts of its rows and its columns are, of those that there are words for."""
     made_of = {row: parts_of(configs[row]) for row in table.spec.rows if row in configs}
     parts, metrics = words()["parts"], words()["metrics"]
-    used = dict.fromkeys(part for of_row in made_of.values() for part in of_row if part in parts)
+    used = {part: parts[part] for row in made_of.values() for part in row if part in parts}
     return [
         *(
-            Word(*parts[part], tuple(row for row, of_row in made_of.items() if part in of_row))
-            for part in used
+            Word(name, meaning, tuple(row for row, made in made_of.items() if part in made))
+            for part, (name, meaning) in used.items()
         ),
         *(
             Word(column.label, metrics[metric])
