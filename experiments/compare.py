@@ -33,9 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     given = parser.parse_args(arguments)
 
+    from experiments.galleries.durable import write_text
     from experiments.report.book import text_page
     from experiments.report.comparison import report
-    from experiments.report.render import write_page
 
     with TemporaryDirectory() as kept:
         found = [
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         text = report(*found, names=(given.a, given.b))
     print(text)
     if given.page:
-        written = write_page(text_page(text, title="Results compared"), given.page)
+        written = write_text(given.page, text_page(text, title="Results compared"))
         print(f"all of it on one page  {written.resolve().as_uri()}")
 
 

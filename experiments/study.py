@@ -40,13 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if more or table.suffix != ".json" or not asked.rows:
         parser.error("a study takes one table's JSON and --rows; answers end in .jsonl")
 
+    from experiments.galleries.durable import write_text
     from experiments.people.page import study
-    from experiments.report.render import write_page
 
     name = f"{table.parent.name}-{table.stem}-{'-'.join(asked.rows)}-{asked.count}-{asked.seed}"
     shown = {"count": asked.count, "seed": asked.seed, "pixels": asked.pixels, "name": name}
     page = study(_results(table), asked.rows, **shown)
-    print(f"The study of {asked.count} pairs: {write_page(page, asked.out)}")
+    print(f"The study of {asked.count} pairs: {write_text(asked.out, page)}")
 
 
 def _results(path: Path) -> "Results":

@@ -17,6 +17,13 @@ def replace_file(path: Path, data: bytes, *, by: str = "") -> None:
     os.replace(temporary, path)
 
 
+def write_text(path: Path, text: str) -> Path:
+    """Writes a text as a whole, into a folder that is made if missing; returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, text.encode())
+    return path
+
+
 def write_flushed(path: Path, data: bytes) -> None:
     """Writes a file, and returns when it is on the disk."""
     with path.open("wb") as file:

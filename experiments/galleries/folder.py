@@ -121,11 +121,7 @@ class Archive:
 
 
 class CellFolder(Archive):
-    """The galleries of one cell, of which so many images each are wanted.
-
-    Args:
-        gallery_size: how many images of each gallery are wanted, the first of those planned.
-    """
+    """The galleries of one cell, of which the first `gallery_size` images each are wanted."""
 
     def __init__(self, path: Path, inputs: Mapping[str, Any], *, gallery_size: int) -> None:
         super().__init__(path, inputs)

@@ -5,8 +5,6 @@ its page from its files, less the galleries; Markdown without a table becomes a 
 Tables stand in the paper's order, and what is not the paper's after them.
 """
 
-import base64
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,11 +14,12 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 from PIL import Image
 
+from experiments.galleries.durable import write_text
 from experiments.report.committed import Published, digest, published
 from experiments.report.effects import Effect, effects
 from experiments.report.page import HOME, data_of, findings_of, page
-from experiments.report.pictures import Picture, thumbnail
-from experiments.report.render import html, write_page
+from experiments.report.pictures import Picture, thumbnail, webp
+from experiments.report.render import html
 from experiments.tables.finding import Finding
 from experiments.tables.table import Table
 from experiments.tables.wording import numbered
@@ -63,7 +62,7 @@ def write_book(folder: Path, *, anew: bool = True) -> Path:
     others = [_of_text(path, folder) for path in texts]
     runs = sorted(path.relative_to(folder).as_posix() for path in folder.glob("scores/*.html"))
     book = html("book.html", home="", tables=chapters, texts=others, runs=runs)
-    return write_page(book, folder / "index.html")
+    return write_text(folder / "index.html", book)
 
 
 def _place(of: Published) -> tuple[float, Path]:
@@ -79,7 +78,7 @@ def _of_table(published: Published, folder: Path, *, anew: bool) -> Chapter:
             published.results(), made_by=published.made_by, pictures=pictures, digest=of_table,
             galleries=0, pixels=1, files=data_of(published.path.parent, path.stem),
         )  # fmt: skip
-        write_page(shown, path)
+        write_text(path, shown)
     title = numbered(table)
     picture = pictures.get("galleries") or next(iter(pictures.values()), None)
     return Chapter(
@@ -106,7 +105,7 @@ def _of_text(path: Path, folder: Path) -> Chapter:
     title = next((line[2:] for line in source.splitlines() if line.startswith("# ")), path.stem)
     files = data_of(path.parent, path.stem)
     text = text_page(source, title=title, home=HOME, files=files, pictures=path.parent)
-    target = write_page(text, path.with_suffix(".html"))
+    target = write_text(path.with_suffix(".html"), text)
     pictures = [path.with_suffix(".png"), *sorted(path.parent.glob("*.png"))]
     picture = next((thumbnail(each, title) for each in pictures if each.is_file()), None)
     body = text.partition('<article class="prose">')[2]
@@ -148,7 +147,5 @@ def _inlined(folder: Path, found: re.Match) -> str:
     path = folder / found.group(1)
     if not path.is_file():
         return found.group(0)
-    buffer = io.BytesIO()
     with Image.open(path) as image:
-        image.convert("RGB").save(buffer, format="WEBP", lossless=True)
-    return f'src="data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode("ascii")}"'
+        return f'src="{webp(image.convert("RGB"), lossless=True)}"'

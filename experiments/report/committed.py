@@ -77,6 +77,14 @@ def published(folder: Path) -> list[Published]:
     return [_read(path, document) for path, document in found if "spec" in document]
 
 
+def by_name(folder: Path) -> dict[str, Published]:
+    """The tables in the folders of `folder`, by their files: table1/tiny. Raises as `published`."""
+    return {
+        table.path.relative_to(folder).with_suffix("").as_posix(): table
+        for table in published(folder)
+    }
+
+
 def _document(path: Path) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.report.committed import Published, published
+from experiments.report.committed import Published, by_name
 from experiments.report.overwriting import settings_of
 from experiments.tables.grids import grid
 from experiments.tables.wording import DASH
@@ -42,7 +42,7 @@ def compare(a: Path, b: Path) -> tuple[list[Moved], list[str]]:
     Raises:
         UsageError: one is no folder of results.
     """
-    ours, theirs = ({_name(each, of): each for each in published(of)} for of in (a, b))
+    ours, theirs = (by_name(folder) for folder in (a, b))
     moved, changed = [], []
     for name in sorted(ours | theirs):
         if name not in ours or name not in theirs:
@@ -108,10 +108,6 @@ def _same(a: float | None, b: float | None) -> bool:
     if a is None or b is None:
         return a is b
     return math.isclose(a, b, rel_tol=ROUNDING, abs_tol=ROUNDING)
-
-
-def _name(of: Published, folder: Path) -> str:
-    return of.path.relative_to(folder).with_suffix("").as_posix()
 
 
 def _text(value: float | None) -> str:

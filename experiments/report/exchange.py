@@ -19,9 +19,9 @@ from typing import Any
 from PIL import Image
 
 from experiments.errors import UsageError
-from experiments.galleries.durable import replace_file
+from experiments.galleries.durable import replace_file, write_text
 from experiments.report.book import write_book
-from experiments.report.committed import Published, published, wide_scores
+from experiments.report.committed import Published, by_name, published, wide_scores
 from experiments.report.publish import write_table
 from experiments.workers.provenance import suite
 from metrics.weights import sha256
@@ -53,8 +53,7 @@ def export(folder: Path, target: Path) -> list[Path]:
                 image.save(written[-1], lossless=True)
     sums = {path.relative_to(target).as_posix(): sha256(path) for path in written}
     listed = json.dumps({"suite": suite(), "files": sums}, indent=1) + "\n"
-    replace_file(target / LISTED, listed.encode())
-    return [*written, target / LISTED]
+    return [*written, write_text(target / LISTED, listed)]
 
 
 def merge(folder: Path, books: Sequence[Path]) -> list[str]:
@@ -71,10 +70,10 @@ def merge(folder: Path, books: Sequence[Path]) -> list[str]:
     """
     for book in books:
         _check(book)
-    there = {} if not folder.is_dir() else _by_name(folder)
+    there = {} if not folder.is_dir() else by_name(folder)
     found = dict(there)
     for book in books:
-        for name, table in _by_name(book).items():
+        for name, table in by_name(book).items():
             _agree(name, found.setdefault(name, table), table)
     new = [name for name in found if name not in there]
     for name in new:
@@ -85,21 +84,13 @@ def merge(folder: Path, books: Sequence[Path]) -> list[str]:
 
 def _put(table: Published, path: Path) -> None:
     """Writes a table beside `path`, its JSON last: without it nothing of it counts."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = wide_scores(table.score_file).to_csv(index=False, lineterminator="\n")
-    replace_file(path.with_name(f"{path.name}-scores.csv"), text.encode())
+    write_text(path.with_name(f"{path.name}-scores.csv"), text)
     for name, picture in table.pictures.items():
         with Image.open(picture) as image:
             image.save(path.with_name(f"{path.name}-{name}.png"))
     write_table(table.table, path.parent, path.name, made_by=table.made_by)
     replace_file(path.with_name(f"{path.name}.json"), table.path.read_bytes())  # as it was written
-
-
-def _by_name(folder: Path) -> dict[str, Published]:
-    return {
-        table.path.relative_to(folder).with_suffix("").as_posix(): table
-        for table in published(folder)
-    }
 
 
 def _check(book: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from experiments.galleries.durable import replace_file
+from experiments.galleries.durable import write_text
 from experiments.learning.card import Card
 from experiments.tables.statistics import PairedTest, holm, paired
 
@@ -49,10 +49,7 @@ def write(
         f"{stem}.json": json.dumps(_document(rows, within=within), indent=1) + "\n",
         f"{stem}-held-out.csv": rewards.to_csv(index_label="prompt", lineterminator="\n"),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        replace_file(folder / name, text.encode())
-    return tuple(folder / name for name in texts)
+    return tuple(write_text(folder / name, text) for name, text in texts.items())
 
 
 def matrix(correlation: Tensor) -> str:

@@ -18,16 +18,8 @@ from typing import Any
 from experiments.tables.table import Table
 
 DECIDING = (
-    "coupling",
-    "optimizer",
-    "steering",
-    "method",
-    "task",
-    "metrics",
-    "model",
-    "seed",
-    "seeds",
-)
+    "coupling", "optimizer", "steering", "method", "task", "metrics", "model", "seed", "seeds",
+)  # fmt: skip
 """The groups of a configuration that decide about results, with what they take from the others."""
 
 SILENT = {"task.num_prompts", "model.device", "metrics.device", "metrics.batch_size"}

@@ -1,8 +1,4 @@
-"""The page of a finished table, or of a single cell: HTML that needs nothing but itself.
-
-The template reads the table itself. What is handed to it beside that is what has to be computed:
-places on bars, outlines of distributions, pictures as data URIs, what galleries are sorted by.
-"""
+"""The page of a finished table, or of a single cell: HTML that needs nothing but itself."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -4,6 +4,7 @@ import base64
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -38,16 +39,12 @@ class Plate:
     picture: Picture
     files: tuple[str, ...]
 
-    @property
-    def drawing(self) -> bool:
-        return self.picture.drawing
-
 
 def photo(image: np.ndarray, alt: str, *, pixels: int) -> Picture:
     """An image (H, W, 3) uint8 of a gallery, reduced to `pixels` on its longer side if larger."""
     reduced = Image.fromarray(image)
     reduced.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
-    return _webp(reduced, alt, quality=88)
+    return _picture(reduced, alt, quality=88)
 
 
 def thumbnail(path: Path, alt: str) -> Picture:
@@ -57,7 +54,7 @@ def thumbnail(path: Path, alt: str) -> Picture:
             (0, 0, image.width, min(image.height, image.width * 5 // 8))
         )
     cut.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS), Image.Resampling.LANCZOS)
-    return _webp(cut, alt, quality=82)
+    return _picture(cut, alt, quality=82)
 
 
 def plate(path: Path, name: str) -> Plate:
@@ -67,19 +64,19 @@ def plate(path: Path, name: str) -> Plate:
     if reduced.width > FIGURE_PIXELS:
         height = round(reduced.height * FIGURE_PIXELS / reduced.width)
         reduced = reduced.resize((FIGURE_PIXELS, height), Image.Resampling.LANCZOS)
-    files = [file for file in (path, path.with_suffix(".pdf")) if file.is_file()]
+    files = tuple(file.name for file in (path, path.with_suffix(".pdf")) if file.is_file())
     caption = words()["figures"].get(name, "")
     alt = f"Figure: {name}" + (f", {caption}" if caption else "")
-    return Plate(name, caption, _webp(reduced, alt, quality=82), tuple(file.name for file in files))
+    return Plate(name, caption, _picture(reduced, alt, quality=82), files)
 
 
-def _webp(image: Image.Image, alt: str, *, quality: int) -> Picture:
+def webp(image: Image.Image, **options: Any) -> str:
+    """An image as a data URI; `options` are Pillow's for WebP."""
     buffer = io.BytesIO()
-    image.save(buffer, format="WEBP", quality=quality, method=5)
-    encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return Picture(f"data:image/webp;base64,{encoded}", *image.size, alt, _is_drawing(image))
+    image.save(buffer, format="WEBP", **options)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
-def _is_drawing(image: Image.Image) -> bool:
-    """Whether most of it is white."""
-    return float((np.asarray(image.convert("L")) > WHITE).mean()) > 0.5
+def _picture(image: Image.Image, alt: str, *, quality: int) -> Picture:
+    drawing = bool((np.asarray(image.convert("L")) > WHITE).mean() > 0.5)  # most of it is white
+    return Picture(webp(image, quality=quality, method=5), *image.size, alt, drawing)

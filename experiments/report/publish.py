@@ -12,13 +12,13 @@ import pandas as pd
 from experiments.cells.account import account
 from experiments.cells.cell import Cell
 from experiments.errors import UsageError
-from experiments.galleries.durable import replace_file
+from experiments.galleries.durable import write_text
 from experiments.report.book import write_book
 from experiments.report.committed import digest
 from experiments.report.noise import averages
 from experiments.report.overwriting import free_stem
 from experiments.report.page import data_of, findings_of, page
-from experiments.report.render import html, write_page
+from experiments.report.render import html
 from experiments.tables import table as tables
 from experiments.tables import typeset
 from experiments.tables.finding import Finding
@@ -26,7 +26,7 @@ from experiments.tables.grids import sets_section
 from experiments.tables.latex import latex
 from experiments.tables.results import Figure, Results
 from experiments.tables.scorerows import seeds_of
-from experiments.tables.sets import set_scores
+from experiments.tables.sets import by_row, set_scores
 from experiments.tables.spec import TableSpec, spec_of_cell
 from experiments.tables.table import Table
 from experiments.workers.provenance import suite
@@ -61,7 +61,7 @@ def summarise(
     files = [cell.score_file.name for cell in cells]
     results = results_of(table, scores, cells)
     shown = page(results, made_by=made_by, pictures={}, **report, files=files)
-    written = write_page(shown, first.score_file.with_suffix(".html"))
+    written = write_text(first.score_file.with_suffix(".html"), shown)
     print(f"\n{typeset.plain(table)}\n")
     _index(cells)
     for cell in cells:
@@ -139,7 +139,7 @@ def publish(
         digest=digested,
         files=data_of(folder, stem),
     )
-    written = write_page(shown, folder / f"{stem}.html")
+    written = write_text(folder / f"{stem}.html", shown)
     _index(cells)
     return Publication(table, findings_of(results, configs), paths, pictures, written, why)
 
@@ -160,7 +160,7 @@ def _index(cells: Sequence[Cell]) -> None:
             listed = html(
                 "galleries.html", home="", title=f"Galleries of {cell.name}", galleries=galleries
             )
-            write_page(listed, cell.place / "galleries.html")
+            write_text(cell.place / "galleries.html", listed)
 
 
 def end_in(page: Path) -> None:
@@ -175,7 +175,7 @@ def end_in(page: Path) -> None:
 
 def results_of(table: Table, scores: pd.DataFrame, cells: Sequence[Cell]) -> Results:
     """A table with the galleries and noises of its cells: what is looked at is the first seed's."""
-    first = [of_row[0] for of_row in _by_row(cells).values()]
+    first = [of_row[0] for of_row in by_row(cells).values()]
     return Results(
         table,
         scores,
@@ -203,11 +203,7 @@ def write_table(table: Table, folder: Path, stem: str, *, made_by: Mapping[str, 
         "tex": latex(table),
         "json": json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{stem}.{suffix}" for suffix in texts]
-    for path, text in zip(paths, texts.values(), strict=True):
-        replace_file(path, text.encode("utf-8"))
-    return paths
+    return [write_text(folder / f"{stem}.{suffix}", text) for suffix, text in texts.items()]
 
 
 def _write_scores(scores: pd.DataFrame, path: Path) -> Path:
@@ -222,16 +218,8 @@ def _write_scores(scores: pd.DataFrame, path: Path) -> Path:
 
 def _made_by(cells: Sequence[Cell], configs: Mapping[str, Mapping]) -> dict[str, Any]:
     """What the JSON of a table says of its making."""
-    making = {label: _making_of(of_row) for label, of_row in _by_row(cells).items()}
+    making = {label: _making_of(of_row) for label, of_row in by_row(cells).items()}
     return {"suite": suite(), "configs": configs, "cells": making}
-
-
-def _by_row(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
-    """The cells of each table row, one for each seed."""
-    rows: dict[str, list[Cell]] = {}
-    for cell in cells:
-        rows.setdefault(cell.label, []).append(cell)
-    return rows
 
 
 def _making_of(cells: Sequence[Cell]) -> dict[str, Any]:

@@ -10,12 +10,9 @@ mean: the 90 % interval lies inside (Schuirmann, 1987). Else it is "no differenc
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
+from experiments.tables.stated import stated
 from experiments.tables.statistics import interval
 from experiments.tables.table import Comparison, Table
 from experiments.tables.wording import VERDICTS, verdict
@@ -74,27 +71,25 @@ def findings(
 
 def glossary(table: Table, configs: Mapping[str, Mapping]) -> list[Word]:
     """What the parts of its rows and its columns are, of those that there are words for."""
-    rows = [row for row in table.spec.rows if row in configs]
-    parts = dict.fromkeys(part for row in rows for part in parts_of(configs[row]))
+    made_of = {row: parts_of(configs[row]) for row in table.spec.rows if row in configs}
+    parts, metrics = words()["parts"], words()["metrics"]
+    used = {part: parts[part] for row in made_of.values() for part in row if part in parts}
     return [
         *(
-            Word(name, meaning, tuple(row for row in rows if part in parts_of(configs[row])))
-            for part in parts
-            if part in words()["parts"]
-            for name, meaning in [words()["parts"][part]]
+            Word(name, meaning, tuple(row for row, made in made_of.items() if part in made))
+            for part, (name, meaning) in used.items()
         ),
         *(
-            Word(column.label, words()["metrics"][metric])
+            Word(column.label, metrics[metric])
             for metric, column in table.spec.columns.items()
-            if metric in words()["metrics"]
+            if metric in metrics
         ),
     ]
 
 
-@cache
 def words() -> dict[str, Any]:
     """The words of `words.yaml`."""
-    return yaml.safe_load(files("experiments.tables").joinpath("words.yaml").read_text("utf-8"))
+    return stated("words")
 
 
 def unit(metric: str) -> str:

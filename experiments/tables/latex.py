@@ -38,8 +38,7 @@ def latex(table: Table) -> str:
         f"baseline, Holm-corrected over the table ({MARKS}). "
         f"n = {count_range(cell.n for cell in table.cells)}{times_seeds(table)}."
     )
-    for note in spec.notes:
-        caption += f" {note}"
+    caption += "".join(f" {note}" for note in spec.notes)
     if table.gaps:
         caption += f" Partial: {'; '.join(table.gaps)}."
     return (

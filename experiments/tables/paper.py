@@ -5,13 +5,10 @@ Tables 1-9, restated in `paper.yaml` with the section of each table and what had
 """
 
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from experiments.errors import UsageError
+from experiments.tables.stated import stated
 
 Reported = tuple[float, float | None]  # mean, standard deviation where the paper gives one
 
@@ -31,22 +28,22 @@ class PaperTable:
 
 def source() -> str:
     """Title and arXiv number of the paper."""
-    return _document()["source"]
+    return stated("paper")["source"]
 
 
 def label(model: str) -> str:
     """Name of a model as the paper prints it; a model it does not have keeps its own name."""
-    return _document()["models"].get(model, model)
+    return stated("paper")["models"].get(model, model)
 
 
 def tables() -> tuple[str, ...]:
     """Keys of all tables, in the paper's order."""
-    return tuple(_document()["tables"])
+    return tuple(stated("paper")["tables"])
 
 
 def table(key: str) -> PaperTable:
     """Table `key` ("table1" .. "table9"); a key that does not exist raises UsageError."""
-    known = _document()["tables"]
+    known = stated("paper")["tables"]
     if key not in known:
         raise UsageError(f"the paper has no table {key!r}; choose one of {', '.join(known)}")
     entry = known[key]
@@ -69,10 +66,3 @@ def _reported(cells: dict[str, Any]) -> dict[str, Reported]:
         for metric, cell in cells.items()
         if cell is not None
     }
-
-
-@cache
-def _document() -> dict:
-    return yaml.safe_load(
-        files("experiments.tables").joinpath("paper.yaml").read_text(encoding="utf-8")
-    )

@@ -6,13 +6,9 @@ other models, prompts and networks, so they say in which direction a method was 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import Any
-
-import yaml
 
 from experiments.tables.finding import parts_of
+from experiments.tables.stated import stated
 from experiments.tables.table import Table
 from experiments.tables.wording import arrowed
 
@@ -49,7 +45,7 @@ def reported(table: Table, configs: Mapping[str, Mapping]) -> list[Reported]:
     """
     rows = [row for row in table.spec.rows if row in configs]
     found = []
-    for entry in _published():
+    for entry in stated("rivals")["published"]:
         of_it = [row for row in rows if entry["method"] in parts_of(configs[row])]
         if of_it:
             here = [_effect(table, row, entry.get("ours")) for row in of_it]
@@ -76,9 +72,3 @@ def _effect(table: Table, row: str, metric: str | None) -> str:
         return ""
     found = table.cell(row, str(metric)).comparison
     return f"{row} {found.percent:+.1f} %" if found and found.percent is not None else ""
-
-
-@cache
-def _published() -> list[dict[str, Any]]:
-    text = files("experiments.tables").joinpath("rivals.yaml").read_text("utf-8")
-    return yaml.safe_load(text)["published"]

@@ -73,12 +73,10 @@ def set_scores(
     """
     if not cells[0].suite.sets:
         return ()
-    by_row: dict[str, list[Cell]] = {}
-    for cell in cells:
-        by_row.setdefault(cell.label, []).append(cell)
     committed = [cell.galleries.committed() for cell in cells]
     jobs = [job.id for job in cells[0].jobs if all(job.id in there for there in committed)]
-    rows = cache(lambda network: {row: _row(of, jobs, network) for row, of in by_row.items()})
+    cells_of = by_row(cells).items()
+    rows = cache(lambda network: {row: _row(of, jobs, network) for row, of in cells_of})
     suite, found = cells[0].suite, []
     for metric, scorer in tqdm(suite.sets.items(), desc="sets", unit="score", disable=None):
         features = rows(scorer.features)
@@ -113,6 +111,14 @@ def set_scores(
             if np.isfinite(values[row]).all()
         ]
     return tuple(found)
+
+
+def by_row(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
+    """The cells of each table row, one for each seed."""
+    rows: dict[str, list[Cell]] = {}
+    for cell in cells:
+        rows.setdefault(cell.label, []).append(cell)
+    return rows
 
 
 def _row(cells: Sequence[Cell], jobs: Sequence[str], network: str) -> SetRow:

@@ -1,6 +1,6 @@
 """A table as Markdown and for a terminal, and its numbers as text: pure functions of the table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
@@ -84,16 +84,13 @@ def plain(table: "Table") -> str:
         ]
         rows.append([row, *texts, count_range(cell.n for cell in cells) + times_seeds(table)])
     heads = ["", *map(heading, spec.columns.values()), "n"]
-    lines = [tabulate(rows, heads, "plain", disable_numparse=True, colalign=_aligned(heads))]
+    aligned = ("left", *["right"] * (len(heads) - 1))
+    lines = [tabulate(rows, heads, "plain", disable_numparse=True, colalign=aligned)]
     if spec.pairs:
         lines.append(f"Means; paired t-tests, Holm-corrected: {MARKS}.")
     if table.gaps:
         lines.append(f"Partial: {'; '.join(table.gaps)}.")
     return "\n".join(lines)
-
-
-def _aligned(heads: Sequence[str]) -> tuple[str, ...]:
-    return ("left", *["right"] * (len(heads) - 1))
 
 
 def _mean_rows(table: "Table") -> list[list[str]]:

@@ -7,11 +7,14 @@ from test_finding import CONFIGS, table
 
 from experiments.compose import compose
 from experiments.inputs.doors import located
-from experiments.tables.rivals import _published, reported
+from experiments.tables.rivals import reported
+from experiments.tables.stated import stated
 
 
 @pytest.mark.parametrize(
-    "entry", _published(), ids=lambda entry: f"{entry['name']}-{entry['metric']}"
+    "entry",
+    stated("rivals")["published"],
+    ids=lambda entry: f"{entry['name']}-{entry['metric']}",
 )
 def test_a_published_number_has_a_source_a_door_and_a_direction(entry):
     assert callable(located(entry["method"]))
