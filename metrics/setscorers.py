@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from metrics import attributes, sets
+from metrics import attributes, diversity, sets
 from metrics.features import AttributeFeatures, Network
 
 
@@ -57,6 +57,7 @@ class SetRow:
         return SetRow(self.features[numbers], chosen, self.network)
 
 
+@dataclass(frozen=True)
 class SetScorer(ABC):
     """One score of a table row.
 
@@ -75,11 +76,9 @@ class SetScorer(ABC):
     def __call__(self, row: SetRow, reference: Reference) -> float: ...
 
 
-@dataclass(frozen=True)
 class FrechetDistance(SetScorer):
     """`sets.frechet`"""
 
-    features: str
     convention = "Frechet distance of Gaussians, covariances with n - 1"
     better = "lower"
 
@@ -87,11 +86,9 @@ class FrechetDistance(SetScorer):
         return sets.frechet(reference.gaussian, sets.Gaussian.of(row.images))
 
 
-@dataclass(frozen=True)
 class KernelDistance(SetScorer):
     """`sets.kernel_distance`"""
 
-    features: str
     convention = "unbiased squared MMD, cubic kernel, of the whole sets"
     better = "lower"
 
@@ -103,7 +100,6 @@ class KernelDistance(SetScorer):
 class Precision(SetScorer):
     """`sets.precision`"""
 
-    features: str
     neighbours: int
     convention = "share of images within reach of a reference image"
     better = "higher"
@@ -117,7 +113,6 @@ class Precision(SetScorer):
 class Recall(SetScorer):
     """`sets.recall`"""
 
-    features: str
     neighbours: int
     convention = "share of reference images within reach of an image"
     better = "higher"
@@ -130,7 +125,6 @@ class Recall(SetScorer):
 class Density(SetScorer):
     """`sets.density`"""
 
-    features: str
     neighbours: int
     convention = "mean number of reference images within whose reach an image is, over k"
     better = "higher"
@@ -144,7 +138,6 @@ class Density(SetScorer):
 class Coverage(SetScorer):
     """`sets.coverage`"""
 
-    features: str
     neighbours: int
     convention = "share of reference images with an image within reach"
     better = "higher"
@@ -154,24 +147,20 @@ class Coverage(SetScorer):
         return sets.coverage(row.images, reference.features, radii)
 
 
-@dataclass(frozen=True)
 class SetVendi(SetScorer):
-    """`sets.vendi`"""
+    """`diversity.vendi`"""
 
-    features: str
     convention = "order 1, cosine kernel, over all galleries"
     better = "higher"
     reference = False
 
     def __call__(self, row: SetRow, reference: Reference) -> float:
-        return sets.vendi(row.images)
+        return float(diversity.vendi(row.images))
 
 
-@dataclass(frozen=True)
 class WithinShare(SetScorer):
     """`sets.within_share`"""
 
-    features: str
     convention = "mean 1 - cos within galleries over that between prompts"
     better = "higher"
     reference = False
@@ -181,11 +170,9 @@ class WithinShare(SetScorer):
         return sets.within_share(row.features)
 
 
-@dataclass(frozen=True)
 class MeanVariance(SetScorer):
     """`sets.mean_variance`, of prompts with several seeds; of one it is no number."""
 
-    features: str
     convention = "variance over seeds of the mean of a gallery, mean over features and prompts"
     better = "lower"
     reference = False
@@ -198,7 +185,6 @@ class MeanVariance(SetScorer):
 class OpenValues(SetScorer):
     """Mean of `attributes.values_shown` of one attribute, over the prompts that leave it open."""
 
-    features: str
     attribute: str
     convention = "mean number of values that a gallery shows, where the prompt leaves it open"
     better = "higher"
