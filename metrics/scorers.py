@@ -236,6 +236,7 @@ class BrightnessMargin(Scorer):
         return brightness.margin(batch.unit)
 
 
+@dataclass(frozen=True)
 class _OfAttributes(Scorer):
     """A score of every attribute, averaged over those that the prompt leaves open.
 
@@ -256,33 +257,27 @@ class _OfAttributes(Scorer):
         """(G, K, A) -> (G, A)."""
 
 
-@dataclass(frozen=True)
 class AttributeValues(_OfAttributes):
     """`attributes.values_shown`"""
 
-    features: str
     convention = "mean over attributes that the prompt leaves open of how many values are shown"
 
     def _of_each(self, values: Tensor, sizes: list[int]) -> Tensor:
         return attributes.values_shown(values)
 
 
-@dataclass(frozen=True)
 class AttributeCoverage(_OfAttributes):
     """`attributes.coverage`"""
 
-    features: str
     convention = "mean over open attributes of values shown, over those that K images could show"
 
     def _of_each(self, values: Tensor, sizes: list[int]) -> Tensor:
         return attributes.coverage(values, sizes)
 
 
-@dataclass(frozen=True)
 class AttributeEntropy(_OfAttributes):
     """`attributes.entropy`"""
 
-    features: str
     closed = 0.0
     convention = "mean over open attributes of the entropy of the values shown, in bits"
 
