@@ -49,10 +49,12 @@ def vendi(features: Tensor) -> Tensor:
     """Vendi score (Friedman and Dieng, TMLR 2023) of order 1 with the cosine kernel.
 
     features: (..., K, F), K >= 1. Returns (...), float64, in [1, K]: the effective number of
-    different images, exp(-sum_i l_i ln l_i) over the eigenvalues l of (cosine matrix) / K.
+    different images, exp(-sum_i l_i ln l_i) over the eigenvalues l of (cosine matrix) / K, which
+    but for zeros are those of F x F, where that is smaller.
     """
     x = normalize(features.double(), dim=-1)
-    eigenvalues = torch.linalg.eigvalsh(x @ x.mT / features.shape[-2])
+    K, F = x.shape[-2:]
+    eigenvalues = torch.linalg.eigvalsh((x.mT @ x if K > F else x @ x.mT) / K)
     # rounding leaves eigenvalues that are zero slightly negative
     return torch.special.entr(eigenvalues.clamp_min(0)).sum(-1).exp()
 

@@ -115,14 +115,6 @@ def coverage(fake: Tensor, real: Tensor, real_radii: Tensor) -> float:
     return float((_distances(real, fake).amin(1) < real_radii).double().mean())
 
 
-def vendi(features: Tensor) -> float:
-    """`diversity.vendi` of a set, (N, F), from the spectrum of F x F where that is smaller."""
-    x = normalize(features.double(), dim=-1)
-    x = x.T @ x if len(x) > x.shape[-1] else x @ x.T
-    eigenvalues = torch.linalg.eigvalsh(x / len(features))
-    return float(torch.special.entr(eigenvalues.clamp_min(0)).sum().exp())
-
-
 def mean_variance(features: Tensor) -> float:
     """How much the mean of a gallery varies between galleries of one prompt.
 

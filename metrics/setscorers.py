@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from metrics import attributes, sets
+from metrics import attributes, diversity, sets
 from metrics.features import AttributeFeatures, Network
 
 
@@ -148,14 +148,14 @@ class Coverage(SetScorer):
 
 
 class SetVendi(SetScorer):
-    """`sets.vendi`"""
+    """`diversity.vendi`"""
 
     convention = "order 1, cosine kernel, over all galleries"
     better = "higher"
     reference = False
 
     def __call__(self, row: SetRow, reference: Reference) -> float:
-        return sets.vendi(row.images)
+        return float(diversity.vendi(row.images))
 
 
 class WithinShare(SetScorer):

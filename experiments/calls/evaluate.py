@@ -67,8 +67,7 @@ class Result:
         return typeset.markdown(self.table)
 
     def _repr_html_(self) -> str:
-        named = self.publication.pictures.items()
-        pictures = [plate(path, name).picture for name, path in named]
+        pictures = [plate(path, name).picture for name, path in self.publication.pictures.items()]
         shown = [
             f'<p><img src="{each.uri}" alt="{escape(each.alt)}" style="max-width:100%"></p>'
             for each in pictures

@@ -91,8 +91,7 @@ def _gallery(gallery: Any, prompt: str) -> np.ndarray:
     if isinstance(gallery, str | Path | Image.Image) or getattr(gallery, "ndim", 4) == 3:
         gallery = [gallery]
     try:
-        found = [_picture(one) for one in gallery]
-        return np.stack(found)
+        return np.stack([_picture(one) for one in gallery])
     except (TypeError, ValueError) as error:
         raise UsageError(f"the gallery of {prompt!r}: {error}") from error
 

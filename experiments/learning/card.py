@@ -49,11 +49,12 @@ class Card:
 
     def after(self, state: LearningState) -> "Card":
         """The card with `state` as its next step."""
+        reward, norm = torch.tensor([[state.reward], [state.gradient_norm]], dtype=torch.float64)
         return replace(
             self,
             matrices=torch.cat([self.matrices, state.matrix[None]]),
-            rewards=_appended(self.rewards, state.reward),
-            gradient_norms=_appended(self.gradient_norms, state.gradient_norm),
+            rewards=torch.cat([self.rewards, reward]),
+            gradient_norms=torch.cat([self.gradient_norms, norm]),
             first_moment=state.first_moment,
             second_moment=state.second_moment,
         )
@@ -168,10 +169,6 @@ def learned(card: str, *, within: Callable[..., Coupling] | None) -> Coupling:
 
 def _broken(path: Path, why: str) -> UsageError:
     return UsageError(f"card {path} {why}; learn it again, or restore the file")
-
-
-def _appended(values: Tensor, value: float) -> Tensor:
-    return torch.cat([values, torch.tensor([value], dtype=torch.float64)])
 
 
 def _mean(values: Tensor) -> float | None:

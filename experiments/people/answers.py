@@ -65,12 +65,6 @@ def read(files: Sequence[Path]) -> list[Answer]:
     return list(found.values())
 
 
-def wilson(count: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share of `count` in `n` >= 1."""
-    interval = stats.binomtest(count, n).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
-
-
 def bradley_terry(answers: Sequence[Answer]) -> dict[str, tuple[float, float]]:
     """The strength of each row, and half of its 95 % interval."""
     rows = sorted({row for answer in answers for row in answer.rows})
@@ -165,5 +159,5 @@ def _agreed(name: str, answers: Sequence[Answer]) -> str:
 
 
 def _share(count: int, n: int) -> str:
-    low, high = wilson(count, n)
-    return f"{count / n:.2f} [{low:.2f}, {high:.2f}]"
+    interval = stats.binomtest(count, n).proportion_ci(method="wilson")
+    return f"{count / n:.2f} [{interval.low:.2f}, {interval.high:.2f}]"

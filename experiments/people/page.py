@@ -47,10 +47,6 @@ def study(
     pairs: list[dict[str, Any]] = []
     for number, job in enumerate(jobs):
         sides = [rows[side] for side in rng.permutation(2)]
-        pictures = {
-            row: [photo(image, "", pixels=pixels).uri for image in shown[row][number]]
-            for row in rows
-        }
         pairs.append(
             {
                 "job": job.id,
@@ -58,7 +54,10 @@ def study(
                 "left": sides[0],
                 "right": sides[1],
                 "verdicts": verdicts.get(job.id, {}),
-                "pictures": [pictures[row] for row in sides],
+                "pictures": [
+                    [photo(image, "", pixels=pixels).uri for image in shown[row][number]]
+                    for row in sides
+                ],
             }
         )
     return html("study.html", home="", pairs=pairs, questions=QUESTIONS, name=name)
@@ -72,8 +71,7 @@ def _verdicts(results: Results, rows: Sequence[str]) -> Mapping[str, Mapping[str
             continue
         lines = results.scores[results.scores["metric"] == metric]
         values = lines.groupby(["job", "row"])["value"].mean().unstack().reindex(columns=list(rows))
-        for job, *pair in values.dropna().itertuples():
-            a, b = pair
+        for job, a, b in values.dropna().itertuples():
             winner = "tie" if a == b else rows[(b > a) == (column.better == "higher")]
             found.setdefault(str(job), {})[column.label] = winner
     return found

@@ -164,9 +164,9 @@ def _tags(config: Mapping) -> list[str]:
     if "path" in config["task"]:
         return ["foreign"]
     methods = [config["coupling"], config["optimizer"]]
-    names = [method["_target_"].rsplit(".")[-1].lower() if method else "none" for method in methods]
     if steering := config.get("steering"):
-        names.append(steering["_target_"].rsplit(".")[-1].lower())
+        methods.append(steering)
+    names = [method["_target_"].rsplit(".")[-1].lower() if method else "none" for method in methods]
     return [config["model"]["name"], *names]
 
 

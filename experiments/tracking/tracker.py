@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pandas as pd
 from PIL import Image
@@ -91,10 +90,8 @@ class Watch:
 
     def begin(self) -> None:
         """Starts the process; what goes wrong there is told in the end."""
-        tracker, spool = self.tracker, self.spool
-        settings: dict[str, Any] = {"project": tracker.project, "entity": tracker.entity}
-        settings |= {"mode": tracker.mode, "interval": tracker.interval}
-        settings |= {"folder": str(Path(tracker.folder).resolve())}
+        spool = self.spool
+        settings = asdict(self.tracker) | {"folder": str(Path(self.tracker.folder).resolve())}
         live = [
             asdict(identity(cell, self.configs[cell.label], self.table))
             | {"watched": str(cell.place.resolve())}

@@ -25,7 +25,7 @@ class HubVariant(Variant):
     repository: str
     revision: str
     files: tuple[str, ...]
-    sha256: str | None
+    sha256: str | None = None
 
     @property
     def identity(self) -> dict[str, str]:

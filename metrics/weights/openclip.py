@@ -40,5 +40,4 @@ def open_clip_variant(source: str) -> HubVariant:
         repository=repository,
         revision=commit,
         files=NETWORK + (TOKENIZER if own_tokenizer else ()),
-        sha256=None,
     )

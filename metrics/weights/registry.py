@@ -153,7 +153,6 @@ VARIANTS: dict[str, Variant] = {
             repository="yuvalkirstain/PickScore_v1",
             revision="a4e4367c6dfa7288a00c550414478f865b875800",
             files=("config.json", "model.safetensors"),
-            sha256=None,
         ),
         HubVariant(
             name="clip_h_processor",
@@ -163,7 +162,6 @@ VARIANTS: dict[str, Variant] = {
             repository="laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
             revision="1c2b8495b28150b8a4922ee1c8edee224c284c0c",
             files=_PROCESSOR,
-            sha256=None,
         ),
         HubVariant(
             name="dinov2_base",
@@ -193,7 +191,6 @@ VARIANTS: dict[str, Variant] = {
             repository="laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
             revision="1c2b8495b28150b8a4922ee1c8edee224c284c0c",
             files=("open_clip_config.json",),
-            sha256=None,
         ),
         HubVariant(
             name="smolvlm_500m",
@@ -203,7 +200,6 @@ VARIANTS: dict[str, Variant] = {
             repository="HuggingFaceTB/SmolVLM-500M-Instruct",
             revision="a7da5b986cb59b408707209984f360a5f4ad7e47",
             files=_VLM,
-            sha256=None,
         ),
         FileVariant(
             name="hps_v21",
