@@ -129,11 +129,10 @@ class Preview(NoiseOptimizer):
     ) -> tuple[Tensor, Tensor]:
         """The `size` of each gallery that are worth the most, and what they are worth."""
         qualities = [None] * len(distances) if quality is None else quality
-        found = []
+        subsets, worths = [], []
         for each, its in zip(distances, qualities, strict=True):
-            subset = select(each, size, spread=self.spread, quality=its)
-            found.append((subset, worth(each, subset, spread=self.spread, quality=its)))
-        subsets, worths = zip(*found, strict=True)
+            subsets.append(select(each, size, spread=self.spread, quality=its))
+            worths.append(worth(each, subsets[-1], spread=self.spread, quality=its))
         return torch.stack(subsets), torch.stack(worths)
 
 

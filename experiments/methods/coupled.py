@@ -223,12 +223,7 @@ class FirstStep:
     """
 
     def __init__(
-        self,
-        model: Model,
-        condition: Condition,
-        prompts: Sequence[str],
-        *,
-        rows_per_pass: int,
+        self, model: Model, condition: Condition, prompts: Sequence[str], *, rows_per_pass: int
     ) -> None:
         self._model = model
         self._condition = condition
