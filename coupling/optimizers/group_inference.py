@@ -23,6 +23,7 @@ from torch import Tensor
 
 from coupling.optimizers.base import Denoiser, Judge
 from coupling.optimizers.preview import Preview, taken
+from coupling.optimizers.reward import squared_distances
 from coupling.validation import require_number
 
 
@@ -60,7 +61,7 @@ class GroupInference(Preview):
             if self.judge:
                 quality, distances = (said.cpu() for said in first.judged(clean, self.judge))
             else:
-                quality, distances = None, self.distances(clean)
+                quality, distances = None, squared_distances(clean.float(), self.window).cpu()
             chosen, worths = self.chosen(self.diversity * distances, left, quality)
             x, kept = taken(x, chosen), kept.gather(1, chosen)
         return kept, worths

@@ -118,11 +118,8 @@ class Preview(NoiseOptimizer):
 
     def kept(self, base: Tensor, size: int, first: Denoiser) -> tuple[Tensor, Tensor]:
         """Which candidates of each gallery are kept, (G, size), and what they are worth, (G,)."""
-        return self.chosen(self.distances(first.clean(base, first.output(base))), size)
-
-    def distances(self, clean: Tensor) -> Tensor:
-        """Of pooled estimates, (G, n, n), on the CPU."""
-        return squared_distances(clean.float(), self.window).cpu()
+        clean = first.clean(base, first.output(base))
+        return self.chosen(squared_distances(clean.float(), self.window).cpu(), size)
 
     def chosen(
         self, distances: Tensor, size: int, quality: Tensor | None = None

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -35,18 +36,20 @@ from experiments.workers.batch import Recipe
 from experiments.workers.dispatch import Workers
 from metrics import MetricSuite
 
+Built = dict[tuple[str, str], Any]  # what groups of configurations describe, by name and values
+
 
 def cells_of(rows: Mapping[str, Config]) -> list[Cell]:
     """A cell for each table row and seed, with all that it needs but the model.
 
-    That loads at first use. Cells that ask for the same workers share them.
+    That loads at first use. Cells that ask for the same workers or scores share them, and networks.
 
     Raises:
         UsageError: a row's parts do not fit together, or its seeds are no list of several integers.
     """
-    workers: dict[str, Workers] = {}
+    built: Built = {}
     return [
-        _cell(label, with_groups(row, {"seed": seed}), workers)
+        _cell(label, with_groups(row, {"seed": seed}), built)
         for label, row in rows.items()
         for seed in _seeds(row)
     ]
@@ -74,11 +77,19 @@ def model_of(config: Config) -> ModelSource:
     return ModelSource(family, settings, build("execution", config))
 
 
-def _cell(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
+def _shared(group: str, config: Config, built: Built) -> Any:
+    """What a group describes; one for all that describe the same."""
+    key = group, repr(plain(config[group]))
+    if key not in built:
+        built[key] = build(group, config)
+    return built[key]
+
+
+def _cell(label: str, config: Config, built: Built) -> Cell:
     if config.task._target_ != FOREIGN:
         _require_suited(config)
     task = build("task", config)
-    return _foreign(label, config, task) if task.made_elsewhere else _ours(label, config, workers)
+    return (_foreign if task.made_elsewhere else _ours)(label, config, task, built)
 
 
 def _require_suited(config: Config) -> None:
@@ -91,12 +102,12 @@ def _require_suited(config: Config) -> None:
         method.suits(family)
 
 
-def _foreign(label: str, config: Config, task: Foreign) -> Cell:
+def _foreign(label: str, config: Config, task: Foreign, built: Built) -> Cell:
     """The cell of galleries that something else has made."""
     place = Path(task.path)
     name = f"{place.stem}-{cell_key({'path': str(place.resolve())})}"
     file = Path(config.results_dir) / "scores" / f"{name}.jsonl"
-    suite, notes = fitting(build("metrics", config), task.gallery_size)
+    suite, notes = fitting(_shared("metrics", config, built), task.gallery_size)
     return Cell(
         label,
         config.seed,
@@ -120,11 +131,11 @@ def fitting(suite: MetricSuite, size: int) -> tuple[MetricSuite, tuple[str, ...]
     return suite, (note,) if others else ()
 
 
-def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
+def _ours(label: str, config: Config, task: Diversity | Objects, built: Built) -> Cell:
     """The cell of a task and a method of ours."""
     for part in GROUPS:  # of the method, but a mistake is told by their names
         build(part, config)
-    task, method, model = build("task", config), build("method", config), model_of(config)
+    method, model = build("method", config), model_of(config)
     making: Making = task.making(method)
     named = {group: config[group] for group in making.groups}
     inputs = {
@@ -137,9 +148,6 @@ def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
     inner = [group.get("coupling") for group in named.values() if group]
     names = [name_of(group) for group in (*named.values(), *inner) if group]
     name = "-".join([config.model.name, *names, cell_key(inputs)])
-    crew = repr(plain(config.workers))
-    if crew not in workers:
-        workers[crew] = build("workers", config)
     return made_here(
         label,
         task,
@@ -147,8 +155,8 @@ def _ours(label: str, config: Config, workers: dict[str, Workers]) -> Cell:
         Recipe(method, config.seed, inputs, model),
         place=Path(config.output_dir) / name,
         scores=Path(config.results_dir) / "scores",
-        suite=build("metrics", config),
-        workers=workers[crew],
+        suite=_shared("metrics", config, built),
+        workers=_shared("workers", config, built),
         title=f"{label}, seed {config.seed}" if config.get("seeds") else label,
         shard=Shard.parse(shard) if (shard := config.get("shard")) else None,
     )

@@ -13,8 +13,7 @@ from metrics.features import CLIPFeatures
 from metrics.weights import WeightsError, ensure
 
 BUNDLED = str(resources.files("experiments.models") / "tiny" / "clip")
-_one_at_a_time = Lock()
-"""Lanes ask at once, and a tokenizer answers one."""
+_one_at_a_time = Lock()  # lanes ask at once, and a tokenizer answers one
 
 
 class CLIPJudge:

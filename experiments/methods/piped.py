@@ -103,9 +103,7 @@ class FirstStep:
 
     def ahead(self, x: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Raises UsageError: a pipeline runs through its steps within its call."""
-        raise UsageError(
-            "optimizer: a black box shows no step but its first: choose optimizer=preview"
-        )
+        raise UsageError("optimizer: a black box shows its first step alone; choose preview")
 
     def judged(self, clean: Tensor, judge: Judge) -> tuple[Tensor, Tensor]:
         """Raises UsageError: a pipeline decodes within its call."""

@@ -23,6 +23,12 @@ _PICKSCORE = "Kirstain et al., Pick-a-Pic, NeurIPS 2023"
 _OPENCLIP = (
     "Cherti et al., Reproducible Scaling Laws for Contrastive Language-Image Learning, CVPR 2023"
 )
+_LAION = partial(
+    HubVariant,
+    licence="MIT",
+    repository="laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+    revision="1c2b8495b28150b8a4922ee1c8edee224c284c0c",
+)
 _PROCESSOR = (
     "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json",
     "special_tokens_map.json", "vocab.json", "merges.txt",
@@ -154,13 +160,10 @@ VARIANTS: dict[str, Variant] = {
             revision="a4e4367c6dfa7288a00c550414478f865b875800",
             files=("config.json", "model.safetensors"),
         ),
-        HubVariant(
+        _LAION(
             name="clip_h_processor",
             size=3_700_000,
-            licence="MIT",
             citation=_PICKSCORE,
-            repository="laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
-            revision="1c2b8495b28150b8a4922ee1c8edee224c284c0c",
             files=_PROCESSOR,
         ),
         HubVariant(
@@ -173,23 +176,17 @@ VARIANTS: dict[str, Variant] = {
             files=("config.json", "model.safetensors", "preprocessor_config.json"),
             sha256="d73036b56966966d07975d696bde331762f37297e2f095de8cea0040c3aa0841",
         ),
-        HubVariant(
+        _LAION(
             name="openclip_vit_h14",
             size=3_944_517_836,
-            licence="MIT",
             citation=_OPENCLIP,
-            repository="laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
-            revision="1c2b8495b28150b8a4922ee1c8edee224c284c0c",
             files=("open_clip_config.json", "open_clip_model.safetensors"),
             sha256="0084e75319a50ad85ef45377bad5bc38f2f58824459eb690048d51c9f8863be5",
         ),
-        HubVariant(
+        _LAION(
             name="clip_h_config",
             size=637,
-            licence="MIT",
             citation=_OPENCLIP,
-            repository="laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
-            revision="1c2b8495b28150b8a4922ee1c8edee224c284c0c",
             files=("open_clip_config.json",),
         ),
         HubVariant(
