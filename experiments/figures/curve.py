@@ -72,11 +72,11 @@ def effect_curve(
 
 
 def _ratio(values: Series, base: Series) -> tuple[float, float]:
-    """Of the means, and half of its interval; 0 where both are one row."""
+    """Of the means, and half of its interval; 0 where both are one row, nan over a mean below 0."""
     if values.name == base.name:
         return 1.0, 0.0
-    test = paired(values, base)
-    return values.mean() / base.mean(), (test.ci_high - test.difference) / base.mean()
+    test, scale = paired(values, base), base.mean() if base.mean() > 0 else float("nan")
+    return values.mean() / scale, (test.ci_high - test.difference) / scale
 
 
 def _reported(

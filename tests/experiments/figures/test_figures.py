@@ -1,5 +1,7 @@
 """Figures: the pixels that were given stand where the layout says, and the bytes repeat."""
 
+import math
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -188,6 +190,21 @@ def test_a_curve_without_a_step_stays_at_one(tmp_path):
     two = options | {"curves": {"one": ["iid"], "other": ["coupled"]}}
     beside = figures.effect_curve(measured(0.1), tmp_path / "two" / "curve", **two)[0]
     assert beside.read_bytes() != paths[0].read_bytes()
+
+
+def test_a_ratio_to_a_mean_below_zero_is_not_drawn(tmp_path):
+    """As a score of a network may have one: the other panels are there."""
+    results = measured(0.1)
+    below = results.scores.assign(value=results.scores["value"] - 10)
+    x, against = {"iid": 0, "coupled": 1}, {"iid": "iid", "coupled": "iid"}
+    options = {"x_label": "x", "x": x, "against": against}
+    shown = Results(results.table, below)
+    drawn = figures.effect_curve(
+        shown, tmp_path / "curve", **options, predicted_metric="l2", predicted={}
+    )
+    assert all(path.is_file() for path in drawn)
+    values = pivot(below, "l2", rows=["iid", "coupled"])
+    assert all(map(math.isnan, _ratio(values["coupled"], values["iid"])))
 
 
 def test_intervals_beside_one_another_are_those_of_the_paired_difference():
