@@ -75,7 +75,8 @@ class Recomputed:
                     p = self.p[row, first[0], metric][0]
                     stars = "*" * sum(p < level for level in (0.05, 0.01, 0.001))
                 texts.append(f"{x.mean():.{digits}f} ({x.std():.{digits}f}){stars}")
-            found[row] = [*texts, str(len(x))]
+            seeds = self.spec.get("seeds", 1)
+            found[row] = [*texts, f"{len(x)} × {seeds}" if seeds > 1 else str(len(x))]
         return found
 
     def effects(self) -> list[list[str]]:
