@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, Self, cast
@@ -104,7 +105,7 @@ def mistakes(overrides: Sequence[str], *, name: str) -> Iterator[None]:
     except (*MISTAKES, ValueError) as error:
         if not isinstance(error, MISTAKES) and not str(error).startswith("Config group"):
             raise
-        raise UsageError(_told(error, overrides, name)) from error
+        raise UsageError(told(error, keys=partial(_keys, overrides, name))) from error
 
 
 def require_kinds(config: Config, overrides: Sequence[str], *, name: str = "config") -> None:
@@ -146,11 +147,7 @@ def _at(config: Config, key: str) -> Any:
         return None
 
 
-def _told(error: Exception, overrides: Sequence[str], name: str) -> str:
-    return told(error, keys=lambda wrong: _keys(overrides, name, wrong=wrong))
-
-
-def _keys(overrides: Sequence[str], name: str, *, wrong: str) -> list[str]:
+def _keys(overrides: Sequence[str], name: str, wrong: str) -> list[str]:
     """The dotted keys of a configuration, and its groups, as far as `wrong` lets them be."""
     groups = [path.name for path in CONFIGS.iterdir() if path.is_dir()]
     others = [word for word in overrides if not word.lstrip("+~").startswith(wrong)]

@@ -103,7 +103,7 @@ class Objects:
             except UsageError as error:
                 left_out.append(f"Left out: {error}.")
         if not jobs:
-            raise UsageError(f"no picture can be used. {left_out[0]}")
+            raise UsageError(f"no picture can be used. {[*left_out, 'The source has none.'][0]}")
         return jobs, tuple(left_out)
 
     def _job(self, picture: ObjectImage | Unusable) -> ObjectJob:

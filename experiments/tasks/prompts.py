@@ -14,12 +14,12 @@ def captions(count: int | None, *, seed: int) -> list[str]:
     """`count` distinct captions of the bundled model's bedrooms, drawn with `seed`.
 
     Raises:
-        UsageError: all were asked for; they have no end.
+        UsageError: all were asked for, or more than 3,000.
     """
     from experiments.bedrooms import prompts
 
-    if count is None:
-        raise UsageError("captions have no end: set task.num_prompts to a number")
+    if count is None or count > 3000:
+        raise UsageError("captions have no end: set task.num_prompts to a number up to 3000")
     return prompts(count, seed=seed)
 
 

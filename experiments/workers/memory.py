@@ -2,6 +2,7 @@
 
 import gc
 import resource
+import sys
 from collections.abc import Callable
 
 import torch
@@ -21,7 +22,8 @@ def peak(device: torch.device) -> float:
     """The peak in MiB: of the device since `reset_peak`, or on a CPU of the process so far."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def ran_out(error: Exception) -> bool:

@@ -120,6 +120,9 @@ class Pictures:
     def check(self, model, jobs: Sequence[Job]) -> None:
         """Fits every model."""
 
+    def prepare(self) -> None:
+        """Needs nothing."""
+
     def make(self, model, jobs: Sequence[Job], *, seed: int, members: range) -> list[Gallery]:
         with self.log.open("a") as log:
             log.writelines(f"{job.id} {len(jobs)}\n" for job in dict.fromkeys(jobs))

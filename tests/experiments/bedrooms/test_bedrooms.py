@@ -12,6 +12,8 @@ from transformers import CLIPModel, CLIPTokenizer
 import experiments.models
 from experiments.bedrooms import BED_COLOURS, Scene, caption, prompts, render, sample_scene
 from experiments.bedrooms.captions import TIME_PHRASES
+from experiments.errors import UsageError
+from experiments.tasks import captions
 
 SEEDS = range(12)
 
@@ -142,3 +144,8 @@ def test_bundled_clip_and_its_tokenizer_name_the_beds_of_new_scenes() -> None:
         ).logits_per_image
     named = [BED_COLOURS[i] for i in scores.argmax(dim=1).tolist()]
     assert sum(a == scene.bed for a, scene in zip(named, scenes, strict=True)) >= 90
+
+
+def test_more_captions_than_there_are_is_told_in_a_line():
+    with pytest.raises(UsageError, match="up to 3000"):
+        captions(3001, seed=0)
