@@ -19,7 +19,7 @@ def captions(count: int | None, *, seed: int) -> list[str]:
     from experiments.bedrooms import prompts
 
     if count is None or count > 3000:
-        raise UsageError("captions have no end: set task.num_prompts to a number up to 3000")
+        raise UsageError("captions are drawn: set task.num_prompts to a number up to 3000")
     return prompts(count, seed=seed)
 
 
