@@ -26,10 +26,11 @@ from torch import Tensor
 
 from experiments.errors import UsageError
 
-# What the network predicts -> how its output moves with the clean estimate, at fixed x_t.
+# What the network predicts -> how its output moves with the clean estimate, at fixed x_t. Where
+# sigma is 0, x_t is the clean estimate, and no output moves it.
 SLOPES: dict[str, Callable[[float, float], float]] = {
-    "epsilon": lambda alpha, sigma: -alpha / sigma,
-    "v_prediction": lambda alpha, sigma: -1 / sigma,
+    "epsilon": lambda alpha, sigma: -alpha / sigma if sigma else 0.0,
+    "v_prediction": lambda alpha, sigma: -1 / sigma if sigma else 0.0,
     "sample": lambda alpha, sigma: 1.0,
 }
 # What the network predicts: x_t, output y, alpha_t, sigma_t -> (clean estimate, noise estimate).

@@ -91,9 +91,8 @@ class RayWorkers(Workers):
 
     def probe(self, recipe: Recipe, job: Job) -> int:
         ray = self._connect()
-        if not self._idle:
-            self._start(1)
         while not self._idle:
+            self._start(1 - len(self._starting))
             self._answer()
         size = ray.get(self._idle[0].actor.probe.remote(recipe, job), timeout=self.batch_seconds)
         if isinstance(size, UsageError):

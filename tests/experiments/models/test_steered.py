@@ -114,6 +114,16 @@ def processes():
     yield pytest.param(FlowEuler.from_scheduler(scheduler, 5), id="flow")
 
 
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_an_output_that_the_clean_estimate_does_not_depend_on_stays(prediction):
+    """A shifted table of a model that ends at timestep 0 has alpha 1 in its last step."""
+    scheduler = diffusers.DDIMScheduler(prediction_type=prediction, clip_sample=False)
+    process = DDIM.from_scheduler(scheduler, 5).shifted()
+    assert process.levels[-1] == (1.0, 0.0)
+    output, push = torch.randn(2, 2, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(process.moved(output, push, 4), output)
+
+
 @pytest.mark.parametrize("process", list(processes()))
 def test_an_output_is_moved_to_the_one_of_another_clean_estimate(process):
     x, output, push = torch.randn(3, 2, 4, 4, 4, generator=torch.Generator().manual_seed(0))

@@ -67,3 +67,51 @@ def test_a_number_out_of_range_is_named(tmp_path, wrong):
     name, value = wrong.split("=")
     with pytest.raises(UsageError, match=f"{name} = {value} must be positive"):
         cell(tmp_path, wrong)
+
+
+class FakeRay:
+    """Answers are what actors were asked for: the first that starts has died."""
+
+    class exceptions:
+        class RayError(Exception): ...
+
+    def __init__(self):
+        self.started = 0
+
+    def cluster_resources(self):
+        return {"CPU": 2}
+
+    def remote(self, **share):
+        return lambda actor: self
+
+    def options(self, **given):
+        return MagicMock(remote=lambda *there: self._actor())
+
+    def _actor(self):
+        self.started += 1
+        actor = MagicMock()
+        actor.name.remote.return_value = f"name of {self.started}"
+        actor.probe.remote.return_value = "size"
+        return actor
+
+    def wait(self, refs, num_returns, timeout):
+        return refs[:1], refs[1:]
+
+    def get(self, ref, timeout=None):
+        if ref == "name of 1":
+            raise self.exceptions.RayError("no GPU answers")
+        return 8 if ref == "size" else ("host", 1)
+
+
+@pytest.mark.parametrize("retries, size", [(3, 8), (0, None)])
+def test_a_first_actor_that_does_not_start_is_tried_again(tmp_path, monkeypatch, retries, size):
+    production = cell(tmp_path, "task.num_prompts=1", f"workers.retries={retries}").production
+    ray = FakeRay()
+    monkeypatch.setattr("experiments.workers.actors._ray", lambda: ray)
+    monkeypatch.setattr(RayWorkers, "_connect", lambda _: ray)
+    if size:
+        assert production.workers.probe(production.recipe, MagicMock()) == size
+        assert ray.started == 2
+    else:
+        with pytest.raises(UsageError, match="a Ray worker does not start: no GPU answers"):
+            production.workers.probe(production.recipe, MagicMock())
