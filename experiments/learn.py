@@ -155,7 +155,7 @@ def _plan(learning: "Learning") -> str:
 
     model, images = learning.card.settings["model"], learning.images_per_step
     full = getattr(learning.problem.estimator, "func", None) is full_gradient
-    memory = told(model, **{"differentiated" if full else "sampled": images})
+    memory = told(model, sampled=images, differentiated=images if full else 0, back=True)
     return (
         f"{learning.name}: {learning.num_steps - learning.card.steps} of {learning.num_steps} "
         f"steps to learn, each of {images} images in {model['num_steps']} sampler steps; "

@@ -19,14 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from coupling.optimizers.base import (
-    Denoiser,
-    Refinement,
-    State,
-    descend,
-    pooled,
-    require_descent,
-)
+from coupling.optimizers.base import Denoiser, Refinement, State, descend, pooled, require_descent
 from coupling.validation import require_a, require_number
 
 

@@ -16,14 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from coupling.optimizers.base import (
-    Denoiser,
-    Refinement,
-    State,
-    descend,
-    pooled,
-    require_descent,
-)
+from coupling.optimizers.base import Denoiser, Refinement, State, descend, pooled, require_descent
 from coupling.validation import require_number
 
 

@@ -43,7 +43,7 @@ def plan(cell: Cell) -> Iterator[str]:
     if production and (missing := production.missing()):
         count = f"{len(missing)} of {len(cell.jobs)} galleries"
         yield f"{cell.name}: {count} to generate, {_why(production)}"
-        yield f"{cell.name}: {_told_cost(_cost(production, len(missing)), _gradient(production))}"
+        yield f"{cell.name}: {_told_cost(_cost(production, len(missing)), _memory(production))}"
         yield from rows
     else:
         yield f"{cell.name}: {len(cell.jobs)} galleries, nothing to generate"
@@ -147,20 +147,22 @@ def _cost(production: Production, missing: int) -> Cost | None:
     return Cost(seconds, max((e.peak for e in entries if e.peak), default=None), same=bool(same))
 
 
-def _told_cost(cost: Cost | None, gradient: str) -> str:
-    """Time and memory in words; `gradient` is the memory that arithmetic knows, if any."""
+def _told_cost(cost: Cost | None, memory: str) -> str:
+    """Time and memory in words; `memory` is what arithmetic knows, if anything."""
     if cost is None:
-        return f"time {UNKNOWN}; {gradient}" if gradient else f"time and memory {UNKNOWN}"
+        return f"time {UNKNOWN}; {memory}" if memory else f"time and memory {UNKNOWN}"
     others = "" if cost.same else ", by other methods"
-    told = f"about {timedelta(seconds=round(cost.seconds))}{others}"
-    return f"{told}; {cost.peak:.0f} MiB at the peak" if cost.peak else f"{told}; memory unknown"
+    peak = f"{cost.peak:.0f} MiB at the peak" if cost.peak else memory or "memory unknown"
+    return f"about {timedelta(seconds=round(cost.seconds))}{others}; {peak}"
 
 
-def _gradient(production: Production) -> str:
-    """The memory of a gradient through a published model; empty without one, or for another."""
+def _memory(production: Production) -> str:
+    """What a batch of a published model takes; empty for another model."""
     recipe, batch = production.recipe, production.workers.galleries_per_batch
-    images = recipe.method.differentiated(batch if isinstance(batch, int) else 1)
-    return told(recipe.inputs["model"], differentiated=images) if images else ""
+    galleries = batch if isinstance(batch, int) else 1
+    images, graph = galleries * recipe.method.size, recipe.method.differentiated(galleries)
+    model = recipe.inputs["model"]
+    return told(model, sampled=images, differentiated=graph, back=graph > 0)
 
 
 def _siblings(cell: Archive) -> list[Archive]:

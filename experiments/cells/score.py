@@ -153,10 +153,7 @@ def score_noise(entry: Entry) -> Iterator[ScoreRow]:
         told["rows"] = float(entry.rows)
     if entry.loss:
         told |= {"loss_first": entry.loss[0], "loss_last": entry.loss[-1]}
-    for implementation, values in (
-        ("manifest", told),
-        ("coupling.drift", entry.drift.scores()),
-    ):
+    for implementation, values in (("manifest", told), ("coupling.drift", entry.drift.scores())):
         identity = {
             "implementation": implementation,
             "convention_version": "1",

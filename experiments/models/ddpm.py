@@ -30,10 +30,7 @@ class DDPM(Model):
             "class_embed_type": (None,),
             "num_class_embeds": (None,),
         },
-        "scheduler": {
-            **VARIANCE_PRESERVING,
-            "variance_type": (None, "fixed_small", "fixed_large"),
-        },
+        "scheduler": {**VARIANCE_PRESERVING, "variance_type": (None, "fixed_small", "fixed_large")},
     }
 
     def __init__(self, *, unet: Any, image_size: int, **rest: Any) -> None:

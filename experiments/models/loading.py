@@ -87,11 +87,7 @@ class Checkpoint:
         place = select_device(device)
         precision = select_dtype(dtype, place)
         folder = resolve(
-            source,
-            revision=revision,
-            variant=variant,
-            parts=parts,
-            weights=place.type != "meta",
+            source, revision=revision, variant=variant, parts=parts, weights=place.type != "meta"
         )
         index = snapshot.read_index(folder)
         if index.get("_class_name") not in pipelines:

@@ -17,13 +17,7 @@ import torch
 import torch.nn.functional as F
 from architectures import DDPM_SIZE, IMAGE_SIZE, MODEL, untrained
 from data import normal, to_tensor
-from diffusers import (
-    AutoencoderKL,
-    DDIMScheduler,
-    DDPMScheduler,
-    UNet2DConditionModel,
-    UNet2DModel,
-)
+from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel, UNet2DModel
 from fit import Loss, fit
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel

@@ -127,21 +127,35 @@ def test_a_row_of_a_network_call(name, module, call, shape):
     ("name", "channels", "dtype"), [("sd15", 4, HALF), ("sdxl", 4, FULL), ("sd3", 16, HALF)]
 )
 def test_an_image_through_the_decoder(name, channels, dtype):
-    side = 64 if name == "sd15" else 128
-    found = peak(
-        partial(published.vae, channels),
-        lambda network, z: network.decode(z),
-        dtype,
-        shape=(channels, side, side),
-        gradient=True,
-    )
-    assert found == pytest.approx(PUBLISHED[name].decoder, rel=0.01)
+    side, footprint = 64 if name == "sd15" else 128, PUBLISHED[name]
+    for expected, gradient in ((footprint.decoded, False), (footprint.decoder, True)):
+        found = peak(
+            partial(published.vae, channels),
+            lambda network, z: network.decode(z),
+            dtype,
+            shape=(channels, side, side),
+            gradient=gradient,
+        )
+        assert found == pytest.approx(expected, rel=0.01)
+
+
+def settings(name: str, guidance: float = 6.0) -> dict:
+    return {"name": name, "guidance": guidance, "image_size": 512 if name == "sd15" else 1024}
 
 
 def test_the_largest_of_what_is_alive_at_once_is_told():
     """Three images of SD1.5: of refinement the decoder's graph, of CNO's release six rows."""
-    refined, guided = ({"name": "sd15", "guidance": s} for s in (1.0, 6.0))
-    assert told(refined, differentiated=3).startswith("about 4.8 GiB")
-    assert told(guided, differentiated=3).startswith("about 6.5 GiB")  # 6.4 on an H100
-    assert told({"name": "sdxl", "guidance": 6.0}, differentiated=3).startswith("about 36.6 GiB")
-    assert told({"name": "mine", "guidance": 6.0}, sampled=3) == ""
+    graph = {"sampled": 3, "differentiated": 3, "back": True}
+    assert told(settings("sd15", 1.0), **graph).startswith("about 4.8 GiB")
+    assert told(settings("sd15"), **graph).startswith("about 6.5 GiB")  # 6.4 on an H100
+    assert told(settings("sdxl"), **graph).startswith("about 36.6 GiB")  # 35.6
+    assert told(settings("mine"), **graph) == ""
+
+
+def test_without_a_gradient_it_is_the_images_that_are_decoded_at_once():
+    """A gallery of three, and batches of which the decoder takes a part at a time."""
+    plain = {"differentiated": 0, "back": False}
+    assert told(settings("sd15"), sampled=3, **plain).startswith("about 3.1 GiB")  # 3.3 on an H100
+    assert told(settings("sdxl"), sampled=3, **plain).startswith("about 15.6 GiB")  # 17.3
+    assert told(settings("sdxl"), sampled=48, **plain).startswith("about 21.4 GiB")  # the network
+    assert told(settings("sd3"), sampled=12, **plain).startswith("about 25.1 GiB")
