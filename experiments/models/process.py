@@ -108,8 +108,15 @@ class DDIM:
         The authors' release of CNO does, in its loss and in sampling (github.com/Jecstar66/CNO
         prepends a 1 to the table). Its image is the clean estimate of the last step, where alpha
         is 1.
+
+        Raises UsageError: the network predicts x_0, and alpha is 1 where a step begins.
         """
         earlier = self.earlier_alphas_cumprod
+        if self.prediction == "sample" and earlier[-1] == 1:
+            raise UsageError(
+                "the last step would begin at x_0, which a prediction_type of sample gives no "
+                "noise for: set optimizer.shifted=false, or use optimizer=cno"
+            )
         return replace(self, alphas_cumprod=earlier, next_alphas_cumprod=(*earlier[1:], 1.0))
 
     def clean(self, x: Tensor, output: Tensor, step: int) -> Tensor:

@@ -115,12 +115,7 @@ def _of_text(path: Path, folder: Path) -> Chapter:
 
 
 def text_page(
-    source: str,
-    *,
-    title: str,
-    home: str = "",
-    files: Sequence[str] = (),
-    pictures: Path = Path(),
+    source: str, *, title: str, home: str = "", files: Sequence[str] = (), pictures: Path = Path()
 ) -> str:
     """Markdown as a page; its pictures, in the folder `pictures`, go into it."""
     body = MarkdownIt("commonmark").enable("table").render(source)

@@ -160,12 +160,7 @@ VARIANTS: dict[str, Variant] = {
             revision="a4e4367c6dfa7288a00c550414478f865b875800",
             files=("config.json", "model.safetensors"),
         ),
-        _LAION(
-            name="clip_h_processor",
-            size=3_700_000,
-            citation=_PICKSCORE,
-            files=_PROCESSOR,
-        ),
+        _LAION(name="clip_h_processor", size=3_700_000, citation=_PICKSCORE, files=_PROCESSOR),
         HubVariant(
             name="dinov2_base",
             size=346_345_912,
@@ -184,10 +179,7 @@ VARIANTS: dict[str, Variant] = {
             sha256="0084e75319a50ad85ef45377bad5bc38f2f58824459eb690048d51c9f8863be5",
         ),
         _LAION(
-            name="clip_h_config",
-            size=637,
-            citation=_OPENCLIP,
-            files=("open_clip_config.json",),
+            name="clip_h_config", size=637, citation=_OPENCLIP, files=("open_clip_config.json",)
         ),
         HubVariant(
             name="smolvlm_500m",

@@ -6,6 +6,7 @@ import torch
 
 from coupling import CADS, DAVE, ConditionNoise, Guidance, InTurn, Particle, Spell
 from coupling.steering import Course, Steered, Steering
+from experiments.errors import UsageError
 from experiments.models.condition import repeat_rows
 from experiments.models.process import DDIM, FlowEuler
 
@@ -122,6 +123,12 @@ def test_an_output_that_the_clean_estimate_does_not_depend_on_stays(prediction):
     assert process.levels[-1] == (1.0, 0.0)
     output, push = torch.randn(2, 2, 4, 4, 4, generator=torch.Generator().manual_seed(0))
     assert torch.equal(process.moved(output, push, 4), output)
+
+
+def test_a_table_that_ends_at_alpha_1_is_not_shifted_for_a_network_that_predicts_the_image():
+    scheduler = diffusers.DDIMScheduler(prediction_type="sample", clip_sample=False)
+    with pytest.raises(UsageError, match=r"set optimizer\.shifted=false"):
+        DDIM.from_scheduler(scheduler, 5).shifted()
 
 
 @pytest.mark.parametrize("process", list(processes()))
