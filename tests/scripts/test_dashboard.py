@@ -20,8 +20,14 @@ def dashboard():
     return module
 
 
-def test_every_table_has_its_columns_and_figures_in_it(dashboard):
-    keys = [panel.key for panels in dashboard.described().values() for panel in panels]
+@pytest.fixture(scope="module")
+def described(dashboard):
+    """Every experiment is composed for it."""
+    return dashboard.described()
+
+
+def test_every_table_has_its_columns_and_figures_in_it(described):
+    keys = [panel.key for panels in described.values() for panel in panels]
     assert {"l2.mean", "gap.mean", "seconds.mean", "galleries", "effects", "drift"} <= set(keys)
     assert len(keys) == len(set(keys))
 
@@ -46,9 +52,8 @@ def test_pictures_and_prompts_stand_under_the_names_that_they_are_logged_by(dash
     assert "correlation" in {panel.key for panel in panels}
 
 
-def test_the_workspace_has_what_is_described(dashboard):
+def test_the_workspace_has_what_is_described(dashboard, described):
     pytest.importorskip("wandb_workspaces")
-    described = dashboard.described()
     built = dashboard.workspace(described, entity="someone", project="p")
     assert [section.name for section in built.sections] == list(described)
     bars, described_bars = built.sections[0].panels, next(iter(described.values()))
@@ -56,9 +61,8 @@ def test_the_workspace_has_what_is_described(dashboard):
     assert built._to_model().project == "p"  # the form that is sent can be made of it
 
 
-def test_the_report_has_the_same_panels_with_room_for_words(dashboard):
+def test_the_report_has_the_same_panels_with_room_for_words(dashboard, described):
     pytest.importorskip("wandb_workspaces")
-    described = dashboard.described()
     built = dashboard.report(described, entity="someone", project="p")
     kinds = [type(block).__name__ for block in built.blocks]
     assert kinds == ["TableOfContents", *["H2", "P", "PanelGrid"] * len(described)]
