@@ -160,7 +160,7 @@ def _memory(production: Production) -> str:
     """What a batch of a published model takes; empty for another model."""
     recipe, batch = production.recipe, production.workers.galleries_per_batch
     galleries = batch if isinstance(batch, int) else 1
-    images, graph = galleries * recipe.method.size, recipe.method.differentiated(galleries)
+    images, graph = galleries * recipe.method.coupling.size, recipe.method.differentiated(galleries)
     model = recipe.inputs["model"]
     return told(model, sampled=images, differentiated=graph, back=graph > 0)
 

@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.models.latent import DECODED_PIXELS
+from experiments.models.latent import DECODED_PIXELS, KEPT_PIXELS
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """GiB on a GPU, in `dtype`.
+    """GiB on a GPU, in `dtype`, at `image_size`.
 
     Attributes:
         weights: of everything that is loaded, text encoders included.
@@ -30,6 +30,7 @@ class Footprint:
         decoder: of one image through the decoder and back.
     """
 
+    image_size: int
     weights: float
     row: float
     graph: float
@@ -37,20 +38,19 @@ class Footprint:
     decoder: float
     dtype: str = "float16"
 
-    def peak(self, *, sampled: int, differentiated: int, decoded: int) -> float:
-        """GiB with `sampled` rows in a call without a gradient, `differentiated` in one with.
-
-        decoded: images that are in the decoder at once; 0 for one of them, and back.
+    def peak(self, image_size: int, sampled: int, differentiated: int, decoder: float) -> float:
+        """GiB with `sampled` rows in a call without a gradient, `differentiated` in one with, and
+        `decoder` GiB in the decoder; all but the weights grows with an image's pixels.
         """
-        calls = max(sampled * self.row, differentiated * self.graph)
-        return self.weights + max(calls, decoded * self.decoded or self.decoder)
+        most = max(sampled * self.row, differentiated * self.graph, decoder)
+        return self.weights + (image_size / self.image_size) ** 2 * most
 
 
 PUBLISHED = {
-    "sd15": Footprint(weights=1.99, row=0.064, graph=0.75, decoded=0.375, decoder=2.84),
-    "sdxl": Footprint(weights=6.62, row=0.154, graph=5.00, decoded=3.00, decoder=22.73),
-    "sd3": Footprint(weights=16.21, row=0.369, graph=3.37, decoded=1.50, decoder=11.37),
-    "ddpm_bedroom": Footprint(0.42, row=0.313, graph=2.05, decoded=0, decoder=0, dtype="float32"),
+    "sd15": Footprint(512, weights=1.99, row=0.064, graph=0.75, decoded=0.375, decoder=2.84),
+    "sdxl": Footprint(1024, weights=6.62, row=0.154, graph=5.00, decoded=3.00, decoder=22.73),
+    "sd3": Footprint(1024, weights=16.21, row=0.369, graph=3.37, decoded=1.50, decoder=11.37),
+    "ddpm_bedroom": Footprint(256, 0.42, 0.313, 2.05, decoded=0, decoder=0, dtype="float32"),
 }
 """By `model.name`. SDXL decodes in float32; of SD3's weights 10.75 are T5's, partly in float32."""
 
@@ -62,9 +62,8 @@ def told(model: Mapping[str, Any], *, sampled: int, differentiated: int, back: b
     """
     if not (footprint := PUBLISHED.get(model["name"])):
         return ""
-    rows = 1 if model["guidance"] == 1 else 2
-    decoded = 0 if back else min(sampled, DECODED_PIXELS // model["image_size"] ** 2)
-    gib = footprint.peak(
-        sampled=rows * sampled, differentiated=rows * differentiated, decoded=decoded
-    )
+    size, rows = model["image_size"], 1 if model["guidance"] == 1 else 2
+    at_once = min(sampled, max(1, (KEPT_PIXELS if back else DECODED_PIXELS) // size**2))
+    decoder = at_once * (footprint.decoder if back else footprint.decoded)
+    gib = footprint.peak(size, rows * sampled, rows * differentiated, decoder)
     return f"about {gib:.1f} GiB at the peak by arithmetic, in {footprint.dtype} on a GPU"

@@ -19,9 +19,9 @@ from experiments.compose import compose, rows_of
          "forward 9"),
         (["model=tiny", "steering=guidance"], "126 network rows a gallery; guided passes: "
          "sample 75"),
-        # SD1.5's refinement, without its pictures: as many rows, those of the bundled scenes
+        # SD1.5's refinement, without its pictures: as many rows, those of the bundled scenes, 64 px
         (["model.name=sd15", "task=objects", "method=refined", "metrics=regions",
-          "model.guidance=1"], "about 4.8 GiB at the peak by arithmetic"),
+          "model.guidance=1"], "about 2.1 GiB at the peak by arithmetic"),
     ],
 )  # fmt: skip
 def test_what_a_gallery_takes_is_told(overrides, told, tmp_path):

@@ -119,5 +119,5 @@ def test_a_plan_says_how_much_is_learned_from_and_with_what_memory(start, monkey
     head, line = capsys.readouterr().out.splitlines()
     assert head.startswith("learning with sd15, 64 px, 1 steps: 1 couplings, 3 steps of learning")
     assert line.startswith("sd15-learned: 3 of 3 steps to learn, each of 4 images in 1 sampler")
-    assert "; 3 prompts; about 4.8 GiB at the peak by arithmetic" in line
+    assert "; 3 prompts; about 2.2 GiB at the peak by arithmetic" in line
     assert not folder.exists()

@@ -159,3 +159,9 @@ def test_without_a_gradient_it_is_the_images_that_are_decoded_at_once():
     assert told(settings("sdxl"), sampled=3, **plain).startswith("about 15.6 GiB")  # 17.3
     assert told(settings("sdxl"), sampled=48, **plain).startswith("about 21.4 GiB")  # the network
     assert told(settings("sd3"), sampled=12, **plain).startswith("about 25.1 GiB")
+
+
+def test_but_the_weights_it_goes_with_the_pixels():
+    small = settings("sdxl") | {"image_size": 512}
+    assert told(small, sampled=3, differentiated=0, back=False).startswith("about 8.9 GiB")
+    assert told(small, sampled=3, differentiated=3, back=True).startswith("about 14.1 GiB")
