@@ -161,8 +161,7 @@ def _memory(production: Production) -> str:
     recipe, batch = production.recipe, production.workers.galleries_per_batch
     galleries = batch if isinstance(batch, int) else 1
     images, graph = galleries * recipe.method.coupling.size, recipe.method.differentiated(galleries)
-    model = recipe.inputs["model"]
-    return told(model, sampled=images, differentiated=graph, back=graph > 0)
+    return told(recipe.inputs["model"], sampled=images, differentiated=graph, back=graph > 0)
 
 
 def _siblings(cell: Archive) -> list[Archive]:

@@ -20,7 +20,6 @@ WIDTH, HEIGHT = 240.0, 30.0
 """The box of one outline, in units of the drawing."""
 POINTS = 72
 
-
 Drawn = tuple[str, np.ndarray, Comparison | None]
 """A label, the values that an outline is of; of differences, their comparison."""
 
@@ -105,12 +104,14 @@ def _density(values: np.ndarray, low: float, high: float) -> str:
         return ""
     grid = np.linspace(low, high, POINTS)
     density = gaussian_kde(values)(grid)
-    if not density.max():  # narrower than the grid's steps
+    seen = np.flatnonzero(density > 0.002 * density.max())
+    if not len(seen):  # narrower than the grid's steps
         return ""
-    x = WIDTH * (grid - low) / (high - low)
-    y = HEIGHT * (1 - 0.92 * density / density.max())
+    part = slice(max(seen[0] - 1, 0), seen[-1] + 2)
+    x = WIDTH * (grid[part] - low) / (high - low)
+    y = HEIGHT * (1 - 0.92 * density[part] / density.max())
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-    return f"M0,{HEIGHT:g} L{points} L{WIDTH:g},{HEIGHT:g}Z"
+    return f"M{x[0]:.1f},{HEIGHT:g} L{points} L{x[-1]:.1f},{HEIGHT:g}Z"
 
 
 def _ticks(low: float, high: float) -> list[float]:
