@@ -2,7 +2,7 @@
 
     peak = weights + max(rows in a network call, images in the decoder)
 
-With a gradient the sampler keeps x of every step alone and the decoder takes an image at a time, and
+With a gradient the sampler keeps x of every step alone, the decoder takes an image at a time, and
 both compute the rest again when the backward pass comes to it (`Model.sample`, `Model.decode`).
 With guidance an image is two rows. The numbers are counted, not guessed: the bytes of all tensors
 that are alive at once in the forward and backward pass of networks of the published size, by fake
