@@ -74,7 +74,7 @@ class _ReadOnce(CachingConfigRepository):
 
 
 @contextmanager
-def _read_once() -> Iterator[None]:
+def read_once() -> Iterator[None]:
     """Within it, configurations are composed in half the time, of the files as they are now."""
     with _initialized():
         loader = cast(ConfigLoaderImpl, GlobalHydra.instance().config_loader())
@@ -202,7 +202,7 @@ def rows_of(config: Config, overrides: Sequence[str]) -> dict[str, Config]:
         label: ["task=folder", f"task.path={quoted(str(path))}"]
         for label, path in config.table.get("foreign", {}).items()
     }
-    with _read_once():
+    with read_once():
         return {
             label: compose([*overrides, *changes])
             for label, changes in {**config.table.rows, **foreign}.items()

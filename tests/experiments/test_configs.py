@@ -3,11 +3,10 @@
 import importlib
 from pathlib import Path
 
-import hydra
 import pytest
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from experiments.compose import CONFIGS, compose
+from experiments.compose import CONFIGS, compose, read_once
 from experiments.tables.finding import words
 
 OPTIONS = sorted(
@@ -48,10 +47,10 @@ def test_every_option_composes(option):
     group, name = option.split("/")
     command = COMMANDS.get(group, "config")
     chosen = [f"{group}={name}", *NEEDED.get(option, [])]
-    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        config = hydra.compose(command, overrides=chosen)
-        rows = rows_of(config)
-        configs = [config, *(hydra.compose(command, [*chosen, *row]) for row in rows)]
+    with read_once():
+        config = compose(chosen, name=command)
+        rows = (compose([*chosen, *row], name=command) for row in rows_of(config))
+        configs = [config, *rows]
     for config in configs:
         for target in targets(config):
             package, _, door = target.rpartition(".")

@@ -1,6 +1,5 @@
 """Every optimiser and steering of configs/, as a run composes it, on the paper's families."""
 
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -38,20 +37,16 @@ def gallery(model, family: str, choice: str):
     return made, method.cost(model)
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(scope="module", params=FAMILIES)
 def family(request):
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def plain(families, family):
+    """A model of a family, and a gallery of it that nothing acts on."""
     model = families(family).model(guidance=6.0)
-    return model, _plain(model, family)
-
-
-@cache
-def _plain(model, family: str):
-    return gallery(model, family, "steering=none")[0]
+    return model, gallery(model, family, "steering=none")[0]
 
 
 @pytest.mark.parametrize("choice", [*choices("optimizer"), *choices("steering")])

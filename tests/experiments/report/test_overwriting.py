@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ SPEC = TableSpec(
 TABLE = Table(spec=SPEC, model="tiny", cells=(), provenance={}, gaps=(), paper=None)
 
 
+@cache
 def configs(*overrides: str, rows: str = "demo") -> dict:
     everything = [f"experiment={rows}", *overrides]
     composed = rows_of(compose(everything), everything)
