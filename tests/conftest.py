@@ -1,7 +1,8 @@
-"""What makes composing configurations quick, for the tests compose some fifteen hundred.
+"""What makes composing configurations quick, for the tests compose more than a thousand.
 
-Garbage is looked for seldom: configurations are graphs of many small nodes, and of the time of
-their tests a sixth went into looking for circles among them. And a text of YAML is parsed once.
+Garbage is looked for seldom, and not among what is loaded before the first test: configurations are
+graphs of many small nodes, and of the time of their tests a sixth went into looking for circles
+among them. And a text of YAML is parsed once.
 """
 
 import gc
@@ -10,6 +11,12 @@ from functools import cache
 import omegaconf._utils
 
 gc.set_threshold(50_000, 20, 20)
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+
 
 Loader = omegaconf._utils.get_yaml_loader()
 
