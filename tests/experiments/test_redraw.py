@@ -23,6 +23,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.walks
 def test_figures_are_drawn_again_as_they_were(folder):
     pictures = sorted((folder / "results" / "demo").glob("*.png"))
     before = {path: np.asarray(Image.open(path).convert("RGB")).astype(int) for path in pictures}
@@ -34,6 +35,7 @@ def test_figures_are_drawn_again_as_they_were(folder):
         assert np.abs(again - pixels).mean() < 0.1  # scores are read back with six digits
 
 
+@pytest.mark.walks
 def test_without_galleries_what_needs_them_is_named(folder):
     moved = folder / "outputs"
     shutil.move(moved, folder / "elsewhere")

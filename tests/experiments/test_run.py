@@ -203,6 +203,7 @@ def test_a_kept_gallery_is_scored_in_place_of_the_whole(start, capsys):
     assert all(kept[key] > whole[key] for key in whole if key[1] == "l2")
 
 
+@pytest.mark.walks
 def test_table_7_applies_a_card_to_prompts_that_it_was_not_learned_from(start):
     card = start.folder / "results" / "learn" / "cards" / "tiny-brightness.safetensors"
     card.parent.mkdir(parents=True)

@@ -77,6 +77,7 @@ def test_without_a_number_of_steps_every_prompt_is_seen_once_and_the_card_says_w
     assert seen["1"][2] == {"count": 2, "sha256": seen["1"][2]["sha256"]} != seen["2"][2]
 
 
+@pytest.mark.walks
 def test_a_study_reports_every_start_and_its_held_out_rewards(start, capsys, monkeypatch):
     rows = {"K=3, L2": {"identity": ["name=a", "start=identity"], "random": ["name=b"]}}
     study = ["study=diversity", "study.held_out=4", "num_steps=2"]

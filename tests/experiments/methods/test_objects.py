@@ -34,7 +34,7 @@ METHODS = {
 def setting(request):
     """A bundled model and two pictures for it."""
     config = compose(["task=objects", f"model={request.param}", "task.num_pictures=2",
-                      "model.num_steps=5", "model.guidance=1"])  # fmt: skip
+                      "model.num_steps=3", "model.guidance=1"])  # fmt: skip
     return model_of(config).load(), build("task", config).jobs()
 
 

@@ -20,7 +20,8 @@ K = 3
 
 
 def tiny(dtype: str = "float32"):
-    return model_of(compose(["model.device=cpu", f"model.dtype={dtype}"])).load()
+    settings = ["device=cpu", "num_steps=10", f"dtype={dtype}"]
+    return model_of(compose([f"model.{setting}" for setting in settings])).load()
 
 
 def base(model, count: int) -> torch.Tensor:

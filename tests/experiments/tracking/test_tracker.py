@@ -16,6 +16,7 @@ from experiments.tracking import WeightsAndBiases
 from experiments.tracking.send import has_key, main, watch
 
 
+@pytest.mark.walks
 def test_offline_runs_hold_config_summary_table_and_images(start, offline, tmp_path, capsys):
     start("experiment=demo", "tracking=wandb", "tracking.num_galleries=1")
     said = [line for line in capsys.readouterr().err.splitlines() if "tracking" in line]
