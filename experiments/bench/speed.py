@@ -105,7 +105,7 @@ def _speed(subject: Subject, ledger: Ledger, todo: Sequence[Task]) -> Speed:
             flops=hardware["flops"],
             peak=hardware["peak"],
         ),
-        stages=stages.median().join(pictures["score"]),
+        stages=stages.median().join(pictures["score"]).reindex([*subject.arms]).dropna(how="all"),
         pictures=pictures.loc[order].drop(columns="score"),
         overhead=frame("overhead"),
         scores=frame("scores"),
