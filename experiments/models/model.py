@@ -194,7 +194,8 @@ class Model(ABC):
                 module.to(memory_format=torch.channels_last)
         if execution.compiled:
             for module in self.busy_modules:
-                module.compile(fullgraph=True, dynamic=False)
+                frozen = {"freezing": self.device.type == "cpu"}  # weights as its kernels want them
+                module.compile(fullgraph=True, dynamic=False, options=frozen)
         self.execution = execution
         return self
 

@@ -6,18 +6,18 @@ Writes quality.json (every figure) and README.md (card.md, filled in with them) 
 folder:
 
 - reconstruction: PSNR of the autoencoder on held-out renders, posterior mode, mean over images;
-- cost: milliseconds a row of one UNet call, and an image of one decoding, at batch 48;
 - clip: zero-shot accuracy on held-out renders, and retrieval of a render's caption among 100;
-- colour: share of samples of "a bedroom with a COLOUR bed" that the small CLIP, asked zero-shot,
-  calls COLOUR; its accuracy on held-out renders is what that share is worth;
-- frechet: Frechet distance of the small CLIP's image embeddings between samples and held-out
-  renders, prompts being captions of other held-out scenes, with render against render as floor.
+- attributes: what the reader of attributes (attributes.py) sees in samples of captions of held-out
+  scenes: the share that shows what its caption names, and, where that names nothing, how far the
+  values' distribution is from the scenes', as total variation;
+- frechet: Frechet distance of the small CLIP's image embeddings between these samples and other
+  held-out renders, with render against render as floor.
 """
 
 import argparse
 import json
-import timeit
-from collections.abc import Callable
+import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -26,40 +26,17 @@ from data import scene, to_tensor
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 from torch.nn.functional import normalize
-from transformers import CLIPModel, CLIPTokenizer
 
-from experiments.bedrooms import BED_COLOURS, Scene, caption, render
-from experiments.bedrooms.captions import TIME_PHRASES
-from experiments.bedrooms.scene import WALL_COLOURS
+from experiments.bedrooms import Scene, caption, render
+from experiments.compose import build, compose
 from experiments.errors import command
+from metrics.features import CLIPFeatures
 from metrics.sets import Gaussian, frechet
 
 BATCH = 50
 COUNT = 2000  # held-out renders, and samples of the Frechet distance
-OF_A_COLOUR = 25  # samples
-BEDS = [f"a bedroom with a {colour} bed" for colour in BED_COLOURS]
-WALLS = [f"a bedroom with {colour} walls" for colour in WALL_COLOURS]
-TIMES = [f"a bedroom {phrase}" for phrase in TIME_PHRASES.values()]
-
-
-class SmallCLIP:
-    """Unit-length embeddings of images in [-1, 1] and of texts."""
-
-    def __init__(self, folder: Path) -> None:
-        self.model = CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
-        self.tokenizer = CLIPTokenizer.from_pretrained(folder)
-
-    def images(self, x: Tensor) -> Tensor:
-        parts = [self.model.get_image_features(part).pooler_output for part in x.split(200)]
-        return normalize(torch.cat(parts), dim=-1)
-
-    def texts(self, texts: list[str]) -> Tensor:
-        tokens = self.tokenizer(texts, padding=True, return_tensors="pt")
-        return normalize(self.model.get_text_features(**tokens).pooler_output, dim=-1)
-
-    def right(self, embeddings: Tensor, texts: list[str], truth: list[int]) -> Tensor:
-        """1 for each embedded image whose nearest text is the true one, else 0."""
-        return ((embeddings @ self.texts(texts).T).argmax(dim=1) == torch.tensor(truth)).float()
+ATTRIBUTES = build("metrics.features.attributes", compose(["metrics=tiny_attributes"]))
+ZERO_SHOT_PREFIXES = {"bed": "a bedroom with ", "wall": "a bedroom with ", "time": "a bedroom "}
 
 
 def renders(scenes: list[Scene]) -> Tensor:
@@ -76,37 +53,52 @@ def psnr(vae: torch.nn.Module, x: Tensor) -> float:
     return torch.cat(values).mean().item()
 
 
-def milliseconds(call: Callable[[], object], rows: int, repeats: int = 8) -> float:
-    """Median wall-clock time of a call, per row."""
-    call()
-    return 1000 * float(np.median(timeit.repeat(call, number=1, repeat=repeats))) / rows
+def values_of(scenes: list[Scene], name: str) -> Tensor:
+    """The number of each scene's value of an attribute, (N,)."""
+    values = [*ATTRIBUTES.attributes[name]]
+    return torch.tensor([values.index(getattr(scene, name) or "none") for scene in scenes])
 
 
-def accuracy_on_renders(clip: SmallCLIP, embeddings: Tensor, scenes: list[Scene]) -> dict:
-    rng = np.random.default_rng(1)
-    texts = clip.texts([caption(scene, rng, (0, 0, 0, 0, 0, 1)) for scene in scenes])
-    hits = [
-        (e @ t.T).argmax(dim=1) == torch.arange(len(t))
-        for e, t in zip(embeddings.split(100), texts.split(100), strict=True)
-    ]
-    truths = {
-        "bed": (BEDS, [BED_COLOURS.index(s.bed) for s in scenes]),
-        "wall": (WALLS, [WALL_COLOURS.index(s.wall) for s in scenes]),
-        "time": (TIMES, [list(TIME_PHRASES).index(s.time) for s in scenes]),
-    }
-    found = {name: clip.right(embeddings, *asked).mean().item() for name, asked in truths.items()}
+def accuracy_on_renders(clip: CLIPFeatures, embeddings: Tensor, scenes: list[Scene]) -> dict:
+    def nearest(images: Tensor, texts: list[str]) -> Tensor:
+        return (images @ normalize(clip.texts(texts), dim=-1).T).argmax(dim=1)
+
+    rng, found = np.random.default_rng(1), {}
+    for name, prefix in ZERO_SHOT_PREFIXES.items():
+        texts = [prefix + phrase for phrase in ATTRIBUTES.attributes[name].values()]
+        found[name] = (nearest(embeddings, texts) == values_of(scenes, name)).float().mean().item()
+    captions = [caption(scene, rng, (0, 0, 0, 0, 0, 1)) for scene in scenes]
+    parts = [(embeddings[k : k + 100], captions[k : k + 100]) for k in range(0, len(scenes), 100)]
+    hits = [nearest(*part) == torch.arange(len(part[1])) for part in parts]
     return found | {"caption_among_100": torch.cat(hits).float().mean().item()}
 
 
-def colour_accuracy(clip: SmallCLIP, draw: Callable[[list[str], int], Tensor]) -> dict:
-    truth = [index for index in range(len(BEDS)) for _ in range(OF_A_COLOUR)]
-    right = clip.right(clip.images(draw([BEDS[index] for index in truth], 0)), BEDS, truth)
-    by_colour = right.view(-1, OF_A_COLOUR).mean(dim=1).tolist()
-    return {
-        "colour_accuracy": right.mean().item(),
-        "colour_accuracy_samples": len(truth),
-        "colour_accuracy_by_colour": dict(zip(BED_COLOURS, by_colour, strict=True)),
-    }
+def obedience(images: Tensor, texts: list[str], scenes: list[Scene]) -> dict:
+    """What images (N, 3, H, W) in [0, 1] of the scenes' captions show, attribute by attribute."""
+    read, is_open, found = ATTRIBUTES.images(images), ATTRIBUTES.is_open(texts), {}
+    for (name, phrases), shown, free in zip(
+        ATTRIBUTES.attributes.items(), read.T, is_open.T, strict=True
+    ):
+        truth = values_of(scenes, name)
+        right, said = (shown == truth).float(), ~free
+        free = free & torch.tensor([not re.search(rf"\b{name}s?\b", text) for text in texts])
+        law, ours = (
+            torch.bincount(seen[free], minlength=len(phrases)) / free.sum()
+            for seen in (truth, shown)
+        )
+        found[name] = {
+            "named": int(said.sum()),
+            "shown": right[said].mean().item(),
+            "by_value": {
+                value: right[said & (truth == number)].mean().item()
+                for number, value in enumerate(phrases)
+                if phrases[value]
+            },
+            "left_open": int(free.sum()),
+            "variation": (law - ours).abs().sum().item() / 2,
+            "by_chance": (law * (1 - law) / free.sum() / math.pi).sqrt().sum().item(),
+        }
+    return {"attributes": found}
 
 
 def assess(model: Path, steps: int, guidance: float) -> dict:
@@ -115,32 +107,35 @@ def assess(model: Path, steps: int, guidance: float) -> dict:
     options = {"num_inference_steps": steps, "guidance_scale": guidance, "output_type": "pt"}
 
     def draw(texts: list[str], seed: int) -> Tensor:
-        """Images (N, 3, 64, 64) in [-1, 1], from latents of one generator."""
+        """Images (N, 3, 64, 64) in [0, 1], from latents of one generator."""
         generator = torch.Generator().manual_seed(seed)
         batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
         images = [pipe(batch, generator=generator, **options).images for batch in batches]
-        return 2 * torch.cat(images) - 1
+        return torch.cat(images)
 
-    clip = SmallCLIP(model / "clip")
+    clip = CLIPFeatures(source=str(model / "clip"), processor=str(model / "clip"))
+
+    def embedded(images: Tensor) -> Tensor:
+        return normalize(clip.images(images), dim=-1)
+
     scenes, others = ([scene(i, stream=stream) for i in range(COUNT)] for stream in (1, 2))
     x = renders(scenes)
-    embeddings = clip.images(x)
+    embeddings = embedded((x + 1) / 2)
     reference = Gaussian.of(embeddings)
     rng = np.random.default_rng(2)
-    drawn = draw([caption(scene, rng) for scene in others], 1)
-    latents, states = torch.randn(48, 4, 16, 16), torch.randn(48, 32, 128)
+    texts = [caption(scene, rng) for scene in others]
+    drawn = draw(texts, 1)
     return {
-        "torch_threads": torch.get_num_threads(),
         "steps": steps,
         "guidance_scale": guidance,
         "vae_psnr_db": psnr(pipe.vae, x),
-        "unet_ms_per_row": milliseconds(lambda: pipe.unet(latents, 500, states), 48),
-        "decode_ms_per_image": milliseconds(lambda: pipe.vae.decode(latents), 48),
         "clip_accuracy_on_renders": accuracy_on_renders(clip, embeddings, scenes),
-        **colour_accuracy(clip, draw),
+        **obedience(drawn, texts, others),
         "frechet_samples": COUNT,
-        "frechet": frechet(reference, Gaussian.of(clip.images(drawn))),
-        "frechet_render_floor": frechet(reference, Gaussian.of(clip.images(renders(others)))),
+        "frechet": frechet(reference, Gaussian.of(embedded(drawn))),
+        "frechet_render_floor": frechet(
+            reference, Gaussian.of(embedded((renders(others) + 1) / 2))
+        ),
     }
 
 
@@ -163,14 +158,18 @@ def card(quality: dict, training: dict) -> str:
         f"| {stage} | {row['steps']} | {row['seconds']} | {row['loss']:.4f} |"
         for stage, row in training["stages"].items()
     ]
-    colours = [f"{name} {x:.0%}" for name, x in quality["colour_accuracy_by_colour"].items()]
+    obeyed = [
+        f"| {name} | {row['named']} | {row['shown']:.1%} | {min(row['by_value'].values()):.1%} | "
+        f"{row['left_open']} | {row['variation']:.3f} ({row['by_chance']:.3f}) |"
+        for name, row in quality["attributes"].items()
+    ]
     fields = {
         **quality,
         **quality["clip_accuracy_on_renders"],
         **{part: parameters(part) for part in ("pipeline", "ddpm", "clip")},
         "training": "\n".join(stages),
         "history": "\n".join(training["history"]),
-        "colours": ", ".join(colours),
+        "obeyed": "\n".join(obeyed),
     }
     return Path(__file__).with_name("card.md").read_text().format_map(fields)
 
