@@ -1,6 +1,7 @@
 """Every command says how it is used, at once, and takes no word that it does not know."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -77,11 +78,15 @@ def test_help_is_a_command_line_and_needs_no_torch(name):
 
 @pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.parametrize("words", [["--gone"], ["results", "size=3"], ["results", "more"]])
-def test_a_word_that_is_unknown_ends_in_usage(name, words, tmp_path):
+def test_a_word_that_is_unknown_ends_in_usage(name, words, tmp_path, monkeypatch, capsys):
     (tmp_path / "results").mkdir()
-    done = start("-m", f"experiments.{name}", *words, folder=tmp_path)
-    assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith(f"usage: python -m experiments.{name}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [name, *words])
+    with pytest.raises(SystemExit) as ended:  # in this process, where its libraries are loaded
+        runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)
+    said = capsys.readouterr()
+    assert ended.value.code == 2 and said.out == ""
+    assert said.err.startswith(f"usage: python -m experiments.{name}")
     assert not list(tmp_path.glob("*/*"))
 
 

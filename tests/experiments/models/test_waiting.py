@@ -39,7 +39,7 @@ class Copies(TorchDispatchMode):
         return out
 
 
-@pytest.fixture(params=["sd", "sdxl", "sd3_without_t5"])
+@pytest.fixture(scope="module", params=["sd", "sdxl", "sd3_without_t5"])
 def model(families, request):
     return families(request.param).model(guidance=6.0, device="meta")
 
