@@ -29,15 +29,6 @@ def rows_of(config):
     return [row or [] for row in config.table.rows.values()] if config.get("table") else []
 
 
-def apart(rows):
-    """One of the rows that choose the same options, and differ in settings alone."""
-    return {tuple(word for word in row if chooses(word)): row for row in rows}.values()
-
-
-def chooses(word):
-    return (CONFIGS / word.partition("=")[0].partition("@")[0]).is_dir()
-
-
 def targets(node):
     """Every `_target_` of a configuration."""
     if isinstance(node, DictConfig):
@@ -58,7 +49,7 @@ def test_every_option_composes(option):
     chosen = [f"{group}={name}", *NEEDED.get(option, [])]
     with read_once():
         config = compose(chosen, name=command)
-        rows = (compose([*chosen, *row], name=command) for row in apart(rows_of(config)))
+        rows = (compose([*chosen, *row], name=command) for row in rows_of(config))
         configs = [config, *rows]
     for config in configs:
         for target in targets(config):
