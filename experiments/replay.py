@@ -149,6 +149,7 @@ def _config(
     path: Path, made: Mapping[str, Any], overrides: Sequence[str], trust: "Trust"
 ) -> Config:
     """The main job's configuration, with the model and the noises that an image names."""
+    from experiments.models.execution import Execution
     from experiments.models.fingerprint import fingerprint
     from experiments.models.source import ADDRESS
     from metrics.code import door
@@ -171,7 +172,7 @@ def _config(
     execution = {key: n for key, n in made["batch"]["execution"].items() if key != "threads"}
     groups = {
         "model": {**here, **made["model"], "dtype": dtype, **address},
-        "execution": {**config.execution, **execution},
+        "execution": {"_target_": door(Execution), **execution},
         "coupling": made["coupling"],
         "optimizer": made["optimizer"],
         "steering": made.get("steering"),

@@ -97,50 +97,46 @@ class KernelDistance(SetScorer):
 
 
 @dataclass(frozen=True)
-class Precision(SetScorer):
-    """`sets.precision`"""
+class NearestNeighbours(SetScorer):
+    """Within reach is what is no further than the k-th of `neighbours`."""
 
     neighbours: int
-    convention = "share of images within reach of a reference image"
     better = "higher"
+
+
+class Precision(NearestNeighbours):
+    """`sets.precision`"""
+
+    convention = "share of images within reach of a reference image"
 
     def __call__(self, row: SetRow, reference: Reference) -> float:
         radii = reference.radii(self.neighbours)
         return sets.precision(row.images, reference.features, radii)
 
 
-@dataclass(frozen=True)
-class Recall(SetScorer):
+class Recall(NearestNeighbours):
     """`sets.recall`"""
 
-    neighbours: int
     convention = "share of reference images within reach of an image"
-    better = "higher"
 
     def __call__(self, row: SetRow, reference: Reference) -> float:
         return sets.recall(row.images, reference.features, k=self.neighbours)
 
 
-@dataclass(frozen=True)
-class Density(SetScorer):
+class Density(NearestNeighbours):
     """`sets.density`"""
 
-    neighbours: int
     convention = "mean number of reference images within whose reach an image is, over k"
-    better = "higher"
 
     def __call__(self, row: SetRow, reference: Reference) -> float:
         radii = reference.radii(self.neighbours)
         return sets.density(row.images, reference.features, radii, k=self.neighbours)
 
 
-@dataclass(frozen=True)
-class Coverage(SetScorer):
+class Coverage(NearestNeighbours):
     """`sets.coverage`"""
 
-    neighbours: int
     convention = "share of reference images with an image within reach"
-    better = "higher"
 
     def __call__(self, row: SetRow, reference: Reference) -> float:
         radii = reference.radii(self.neighbours)

@@ -19,7 +19,6 @@ from experiments.bench.subject import Subject
 from experiments.cells.build import model_of
 from experiments.compose import build, compose
 from experiments.errors import UsageError, command
-from metrics.weights import WeightsError
 from scripts.published import save_random
 
 
@@ -52,12 +51,9 @@ def main() -> int:
     )
     name, text, speed = f"{asked.model}-{model.device.type}", "", None
     kept = asked.folder / name
-    try:
-        found = measure(subject, rounds=asked.rounds, folder=kept, budget=asked.budget)
-        for speed in tqdm(found, desc=f"bench {asked.model}", unit="number"):
-            text = write(speed, title=f"Speed: {asked.model}", path=asked.out / name)
-    except WeightsError as error:
-        raise UsageError(str(error)) from error
+    found = measure(subject, rounds=asked.rounds, folder=kept, budget=asked.budget)
+    for speed in tqdm(found, desc=f"bench {asked.model}", unit="number"):
+        text = write(speed, title=f"Speed: {asked.model}", path=asked.out / name)
     if speed is None:
         raise UsageError(f"--budget={asked.budget:g} is too short for a single round")
     print(text)

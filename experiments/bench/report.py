@@ -23,7 +23,7 @@ def write(speed: Speed, *, title: str, path: Path) -> str:
     """Writes PATH.json, .md and a bar chart; returns the text."""
     text = markdown(speed, title=title)
     record = asdict(speed)
-    for name in ("arms", "stages", "pictures", "overhead", "scores"):
+    for name in ("arms", "stages", "pictures", "overhead"):
         record[name] = json.loads(record[name].to_json(orient="index", double_precision=15))
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path.with_suffix(".json"), (json.dumps(record, indent=1) + "\n").encode())
@@ -33,7 +33,7 @@ def write(speed: Speed, *, title: str, path: Path) -> str:
 
 
 def markdown(speed: Speed, *, title: str) -> str:
-    """The tables of a comparison: speeds, stages, how equal the pictures are, and scoring."""
+    """The tables of a comparison: speeds, stages, how equal the pictures are."""
     stages, setup = speed.stages[[stage for stage in STAGES if stage in speed.stages]], speed.setup
     made = stages.drop(columns="score")
     embeddings = (made.get("encode", 0 * made.sum(axis=1)) / made.sum(axis=1)).max()
@@ -57,16 +57,8 @@ def markdown(speed: Speed, *, title: str) -> str:
         _equality(speed.pictures),
         "Deviation from A: of latents, relative; of images, in grey levels of 255. The gate "
         f"allows {SLACK:g} times what the shape of a batch alone does to A (where that is nothing, "
-        "what the arithmetic of the steps rounds away), one grey level, and metrics within the "
-        "bootstrap interval of A's.",
+        "what the arithmetic of the steps rounds away), and one grey level.",
     ]
-    if len(speed.scores):
-        parts += [
-            "## Scoring, galleries a second",
-            _scoring(speed.scores),
-            "Ours takes all galleries at once, the others one after another; the same images, "
-            "features and weights. *apart* is the largest difference of a score.",
-        ]
     if len(speed.overhead):
         added = _added(speed.overhead, last=speed.arms.iloc[-1])
         parts += ["## What coupling and storing add", *added]
@@ -137,17 +129,6 @@ def _equality(pictures: pd.DataFrame) -> str:
     }
     yardsticks = {name: f"*{name}*" for name in pictures.index[pictures["gate"] == ""]}
     return _grid("arm", pictures.rename(yardsticks), columns)
-
-
-def _scoring(scores: pd.DataFrame) -> str:
-    columns = {
-        "one at a time": scores["package"],
-        "by it": _told(scores["theirs"], "{:.3g}"),
-        "ours": _told(scores["ours"], "{:.3g}"),
-        "factor": _told(scores["ours"] / scores["theirs"], "{:.1f}"),
-        "apart": _told(scores["apart"], "{:.0e}"),
-    }
-    return _grid("score", scores, columns)
 
 
 def _added(overhead: pd.DataFrame, *, last: pd.Series) -> Iterator[str]:

@@ -32,7 +32,7 @@ class Speed:
         stages: median seconds of a gallery; scoring is a stage, and no part of the rates.
         pictures: the `gate.Deviation` of each yardstick and arm, and what the gate says: "equal" or
             why it rejects it.
-        overhead, scores: see the functions that measure them; empty before they have.
+        overhead: see `overhead.overhead`; empty before it is measured.
         missing: what is still to be measured, in words; empty when all is.
     """
 
@@ -43,7 +43,6 @@ class Speed:
     stages: pd.DataFrame
     pictures: pd.DataFrame
     overhead: pd.DataFrame
-    scores: pd.DataFrame
     missing: str
 
     @property
@@ -85,11 +84,8 @@ def _speed(subject: Subject, ledger: Ledger, todo: Sequence[Task]) -> Speed:
     def lines(what: str) -> pd.DataFrame:
         return pd.DataFrame(ledger.of(what)).set_index("arm").drop(columns="what")
 
-    def frame(what: str) -> pd.DataFrame:
-        frames = [line["frame"] for line in ledger.of(what)]
-        return pd.DataFrame.from_dict(frames[0] if frames else {}, orient="index")
-
     (hardware,) = ledger.of("hardware")
+    added = (line["frame"] for line in ledger.of("overhead"))
     rounds = lines("round").drop(columns="turn")
     pictures = lines("pictures") if any(ledger.of("pictures")) else pd.DataFrame(columns=PICTURES)
     stages = rounds.drop(columns=["memory", "seconds", "compiling"]).groupby("arm", sort=False)
@@ -107,7 +103,6 @@ def _speed(subject: Subject, ledger: Ledger, todo: Sequence[Task]) -> Speed:
         ),
         stages=stages.median().join(pictures["score"]).reindex([*subject.arms]).dropna(how="all"),
         pictures=pictures.loc[order].drop(columns="score"),
-        overhead=frame("overhead"),
-        scores=frame("scores"),
+        overhead=pd.DataFrame.from_dict(next(added, {}), orient="index"),
         missing=", ".join(map(str, todo)),
     )

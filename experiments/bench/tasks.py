@@ -4,7 +4,7 @@ The reference, and what rounding does to it; each arm once, with its pictures; t
 in which the arms take turns (A B C, C B A, ...), so that a slow moment falls on all of them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,7 +19,6 @@ from experiments.bench.gate import Deviation, deviation, failures, step_rounding
 from experiments.bench.ledger import Ledger, Line
 from experiments.bench.overhead import overhead
 from experiments.bench.probes import arithmetic_peak, gallery_flops
-from experiments.bench.scoring import score_rates
 from experiments.bench.subject import Subject
 from metrics import GalleryBatch
 
@@ -61,7 +60,6 @@ class Bench:
         for name in (reference, *scale):
             yield self._pictures(name)
         yield Task({"what": "overhead"}, self.overhead)
-        yield Task({"what": "scores"}, self.scores)
 
     def expected(self, task: Task) -> float:
         """Seconds that a task takes, by what its arm or the reference took before."""
@@ -82,9 +80,6 @@ class Bench:
     def overhead(self) -> Line:
         shape = self.subject.model.noise_shape
         return {"frame": overhead(LAW, shape, self.reference[0][0], self.scratch).to_dict("index")}
-
-    def scores(self) -> Line:
-        return {"frame": score_rates(self.reference[0]).to_dict("index")}
 
     def _round(self, name: str, turn: int) -> Task:
         return Task({"what": "round", "arm": name, "turn": turn}, partial(self.timed, name))
@@ -111,8 +106,7 @@ class Bench:
         of = self.subject
         arm = {**of.yardsticks, **of.arms}[name]
         images, latents = self._images(name, arm), arm.latents(of.judged)
-        (of_images, of_latents, of_metrics) = self.reference
-        metrics, seconds = self._scored(images)
+        of_images, of_latents = self.reference
         found = deviation(latents, images, of_latents=of_latents, of_images=of_images)
         why = []
         if arm.is_ours:
@@ -122,28 +116,24 @@ class Bench:
                 found,
                 yardstick=Deviation(**{key: by_shape[key] for key in asdict(found)}),
                 rounding=step_rounding(of.model.dtype, num_steps=steps),
-                metrics=metrics,
-                of_metrics=of_metrics,
             )
         equal = "equal" if name in of.arms else ""
-        return {**asdict(found), "gate": "; ".join(why) or equal, "score": seconds}
+        return {**asdict(found), "gate": "; ".join(why) or equal, "score": self._scoring(images)}
 
     @cached_property
-    def reference(self) -> tuple[np.ndarray, torch.Tensor, Mapping[str, np.ndarray]]:
-        """Images, latents and scores of the reference."""
+    def reference(self) -> tuple[np.ndarray, torch.Tensor]:
+        """Images and latents of the reference."""
         arm = self.subject.arms[ladder.REFERENCE]
-        images = self._images(ladder.REFERENCE, arm)
-        return images, arm.latents(self.subject.judged), self._scored(images)[0]
+        return self._images(ladder.REFERENCE, arm), arm.latents(self.subject.judged)
 
     def _images(self, name: str, arm: Arm) -> np.ndarray:
         if name not in self.warm:
             arm.run(self.subject.judged, self.scratch / name)
         return arm.images(self.subject.judged, self.scratch / name)
 
-    def _scored(self, images: np.ndarray) -> tuple[dict[str, np.ndarray], float]:
-        """The values of each metric (G,) of images (G, K, H, W, 3), and seconds a gallery."""
+    def _scoring(self, images: np.ndarray) -> float:
+        """Seconds that scoring a gallery takes, of images (G, K, H, W, 3)."""
         start, prompts = perf_counter(), tuple(job.prompt for job in self.subject.judged)
         pictures = torch.from_numpy(images).movedim(-1, 2)
-        found = self.subject.suite.score(GalleryBatch(pictures, prompts=prompts, names=prompts))
-        seconds = (perf_counter() - start) / len(prompts)
-        return {metric: values.numpy() for metric, values in found.items()}, seconds
+        self.subject.suite.score(GalleryBatch(pictures, prompts=prompts, names=prompts))
+        return (perf_counter() - start) / len(prompts)

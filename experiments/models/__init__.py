@@ -1,7 +1,7 @@
 """Diffusion models behind one protocol; one small file a diffusers family."""
 
 from experiments.models.ddpm import DDPM
-from experiments.models.execution import Execution
+from experiments.models.execution import Auto, Execution
 from experiments.models.inpainting import StableDiffusionInpainting
 from experiments.models.pipeline import Pipeline
 from experiments.models.sd3 import SD3
@@ -12,6 +12,7 @@ __all__ = [
     "DDPM",
     "SD3",
     "SDXL",
+    "Auto",
     "Execution",
     "Pipeline",
     "StableDiffusion",

@@ -25,3 +25,16 @@ class Execution:
 
 
 EAGER = Execution(channels_last=False, compiled=False)
+
+
+@dataclass(frozen=True)
+class Auto:
+    """execution=auto: left to timing, where batches are made (`experiments.workers.timing`).
+
+    Attributes:
+        seconds: of timing for each way to run the networks.
+        compile_after: seconds of work left, from which unknown compiling is tried.
+    """
+
+    seconds: float
+    compile_after: float

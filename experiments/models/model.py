@@ -32,7 +32,7 @@ class Model(ABC):
     process: the deterministic sampler's tables; guidance: s of classifier-free guidance, 1 for
     none; image_size: side of the images in pixels; noise_shape: (C, h, w) of one noise; identity:
     what made the images: name, family, source, revision; modules: everything that has weights, the
-    network first; execution: how they are run.
+    network first, whose device and dtype are the model's; execution: how they are run.
     """
 
     execution: Execution = EAGER
@@ -53,7 +53,6 @@ class Model(ABC):
         noise_shape: tuple[int, ...],
         identity: dict[str, str],
     ) -> None:
-        """The first of `modules` is the network: its device and dtype are the model's."""
         self.modules = tuple(module.eval().requires_grad_(False) for module in modules)
         self.process = process
         self.guidance = guidance
@@ -189,13 +188,14 @@ class Model(ABC):
 
     def executed(self, execution: Execution) -> Self:
         """The same model, its networks run so from now on."""
-        if execution.channels_last:
-            for module in self.modules:
-                module.to(memory_format=torch.channels_last)
-        if execution.compiled:
-            for module in self.busy_modules:
-                frozen = {"freezing": self.device.type == "cpu"}  # weights as its kernels want them
-                module.compile(fullgraph=True, dynamic=False, options=frozen)
+        last, compiled = execution.channels_last, execution.compiled
+        for module in self.modules if last != self.execution.channels_last else ():
+            module.to(memory_format=torch.channels_last if last else torch.contiguous_format)
+        for module in self.busy_modules if compiled != self.execution.compiled else ():
+            frozen = {"freezing": self.device.type == "cpu"}  # weights as its kernels want them
+            module.compile(fullgraph=True, dynamic=False, options=frozen)
+            if not compiled:  # there is no other way back
+                module._compiled_call_impl = None
         self.execution = execution
         return self
 

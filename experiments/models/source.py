@@ -11,7 +11,7 @@ import torch
 
 from experiments.errors import UsageError
 from experiments.models.device import select_device, select_dtype
-from experiments.models.execution import Execution
+from experiments.models.execution import EAGER, Auto, Execution
 from experiments.models.fingerprint import fingerprint, local_folder
 from experiments.models.hub import Unfetched, resolve
 from experiments.models.model import Model
@@ -35,7 +35,7 @@ class ModelSource:
 
     family: type[Model]
     settings: Mapping[str, Any]
-    execution: Execution
+    execution: Execution | Auto
 
     def __post_init__(self) -> None:
         try:
@@ -46,15 +46,16 @@ class ModelSource:
         self.family.check_settings(**guidance | own)
 
     def load(self) -> Model:
-        """The model, on its device; once a process, however often it is asked for.
+        """The model, on its device, run as it shall be; once a process, however often asked for.
         Raises UsageError: the files, the device or a setting is not to be had; says the remedy.
         """
-        key = repr(self)
+        key = repr((self.family, self.settings))
+        execution = EAGER if isinstance(self.execution, Auto) else self.execution
         with _one_at_a_time:
             if key not in _loaded:
                 _loaded.clear()
-                _loaded[key] = self.family.load(**self.settings).executed(self.execution)
-            return _loaded[key]
+                _loaded[key] = self.family.load(**self.settings)
+            return _loaded[key].executed(execution)
 
     def sketch(self) -> Model:
         """The model without its weights, for what it would refuse; once a process.

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.errors import UsageError
+from experiments.models.execution import Execution
+from experiments.models.source import ModelSource
 from experiments.tasks.job import Job
 from experiments.workers.batch import Batch, Queue, Recipe
 from experiments.workers.dispatch import Workers
@@ -90,14 +92,24 @@ class RayWorkers(Workers):
             raise error
 
     def probe(self, recipe: Recipe, job: Job) -> int:
+        return self._asked("probe", recipe, job)
+
+    def decided(
+        self, source: ModelSource, job: Job, *, rows: int, batches: float
+    ) -> tuple[Execution, str]:
+        """By the first actor, for all."""
+        return self._asked("decided", source, job, rows, batches)
+
+    def _asked(self, what: str, *words: Any) -> Any:
+        """What an idle actor answers; one is started if there is none. Raises what it raised."""
         ray = self._connect()
         while not self._idle:
             self._start(1 - len(self._starting))
             self._answer()
-        size = ray.get(self._idle[0].actor.probe.remote(recipe, job), timeout=self.batch_seconds)
-        if isinstance(size, UsageError):
-            raise size
-        return size
+        asked = getattr(self._idle[0].actor, what).remote(*words)
+        if isinstance(answer := ray.get(asked, timeout=self.batch_seconds), Exception):
+            raise answer
+        return answer
 
     def results(self, recipe: Recipe, queue: Queue) -> Iterator[tuple[Batch, Result]]:
         order = self._connect().put(recipe)

@@ -11,12 +11,19 @@ A failed attempt costs its batch alone, and no gallery is tried without end:
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+
+from tqdm import tqdm
 
 from experiments.errors import UsageError
 from experiments.galleries.gallery import EncodedGallery
 from experiments.galleries.manifest import Failure
+from experiments.models.execution import Auto, Execution
+from experiments.models.source import ModelSource
 from experiments.tasks.job import Job
+from experiments.workers import timing
 from experiments.workers.batch import Batch, Queue, Recipe
+from experiments.workers.lanes import in_lanes
 from experiments.workers.worker import OutOfMemory, Result, WorkerLost, probe
 
 
@@ -60,6 +67,14 @@ class Workers(ABC):
         """How many galleries a batch may have."""
         return probe(recipe, job)
 
+    def decided(
+        self, source: ModelSource, job: Job, *, rows: int, batches: float
+    ) -> tuple[Execution, str]:
+        """How the networks run, by timing, and why (see `timing.decided`)."""
+        work = partial(timing.decided, source, rows=rows, batches=batches)
+        (found,) = in_lanes(work, [job], lanes=1, threads=self.threads)
+        return found
+
     @abstractmethod
     def results(self, recipe: Recipe, queue: Queue) -> Iterator[tuple[Batch, Result]]:
         """Batches of the queue with what came of them, in whatever order they are done.
@@ -87,9 +102,16 @@ def dispatch(
     Raises:
         UsageError: nothing can be made, or a single gallery does not fit the memory.
     """
-    size = workers.galleries_per_batch
+    size, jobs = workers.galleries_per_batch, [job for jobs in lacking.values() for job in jobs]
     if not isinstance(size, int):
-        size = workers.probe(recipe, next(job for jobs in lacking.values() for job in jobs))
+        size = workers.probe(recipe, jobs[0])
+    match recipe.model:
+        case ModelSource(execution=Auto()) as source:
+            batches = len(jobs) / size / workers.at_once(recipe)
+            rows = size * recipe.method.size
+            execution, why = workers.decided(source, jobs[0], rows=rows, batches=batches)
+            recipe = replace(recipe, model=replace(source, execution=execution))
+            tqdm.write(why)
     queue = Queue(lacking, size)
     for batch, result in workers.results(recipe, queue):
         match result:

@@ -17,10 +17,11 @@ import torch
 from experiments.errors import UsageError
 from experiments.galleries.gallery import EncodedGallery, Gallery, encode
 from experiments.methods.method import generate
+from experiments.models.execution import Execution
 from experiments.models.held import Held
 from experiments.models.source import ModelSource
 from experiments.tasks.job import Job
-from experiments.workers import memory
+from experiments.workers import memory, timing
 from experiments.workers.batch import Batch, Recipe
 from experiments.workers.provenance import provenance
 
@@ -140,12 +141,15 @@ class Actor:
         """Host and process id; answered as soon as the actor lives."""
         return socket.gethostname(), os.getpid()
 
-    def probe(self, recipe: Recipe, job: Job) -> int | UsageError:
+    def probe(self, recipe: Recipe, job: Job) -> int | Failed:
         """How many galleries a batch may have here."""
-        try:
-            return probe(recipe, job)
-        except UsageError as error:
-            return error
+        return caught(probe)(recipe, job)
+
+    def decided(
+        self, source: ModelSource, job: Job, rows: int, batches: float
+    ) -> tuple[Execution, str] | Failed:
+        """How the networks run best here, and why (see `timing.decided`)."""
+        return caught(timing.decided)(source, job, rows=rows, batches=batches)
 
     def make(self, recipe: Recipe, batch: Batch) -> Result:
         """The galleries of a batch as files, or why there are none."""

@@ -4,6 +4,7 @@ A variant is one network with its weights, by one name. It is fetched once per m
 sources, tried in order, verified every time before it is used, and never replaced by another.
 """
 
+from metrics.weights.file import cache_folder
 from metrics.weights.registry import VARIANTS, describe, ensure, locate, variant_of
 from metrics.weights.variant import Variant, WeightsError, sha256
 
@@ -11,6 +12,7 @@ __all__ = [
     "VARIANTS",
     "Variant",
     "WeightsError",
+    "cache_folder",
     "describe",
     "ensure",
     "locate",

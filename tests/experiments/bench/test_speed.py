@@ -1,6 +1,5 @@
 """A whole comparison with the bundled model, eager, with few steps; cut off, and gone on with."""
 
-import pandas as pd
 import pytest
 
 from experiments.bench import report, speed, tasks
@@ -12,12 +11,10 @@ from experiments.compose import build, compose
 pytestmark = pytest.mark.walks
 
 EAGER = ["A", "A channels_last", "B", "B batches", "B lanes", "B channels_last"]
-SCORES = pd.DataFrame({"package": "none", "ours": 2.0, "theirs": 1.0, "apart": 0.0}, index=["L2"])
 
 
 @pytest.fixture
-def subject(monkeypatch):
-    monkeypatch.setattr(tasks, "score_rates", lambda images: SCORES)
+def subject():
     config = compose(["model.num_steps=2", "task.num_prompts=3", "metrics=tiny"])
     model = model_of(config).load()
     return Subject(
