@@ -123,6 +123,8 @@ def run(overrides: Sequence[str], reader: Reader) -> None:
     less = ["task.num_prompts=2", "model.num_steps=2"]
     if "task=objects" in overrides:
         less = ["task.num_pictures=2", "model.num_steps=2", "objects.checkpoints=[2]"]
+    if not any(text.startswith("workers") for text in overrides):
+        less += ["workers.galleries_per_batch=2"]
     own = f"--config-dir={reader.folder / 'configs'}"
     reader.python("-m", "experiments.run", own, *kept, *less)
 

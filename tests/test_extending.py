@@ -18,7 +18,7 @@ def run(tmp_path):
     reader = Reader(tmp_path)
 
     def run(*overrides: str) -> Path:
-        small = ["task.num_prompts=2", "model.num_steps=2"]
+        small = ["task.num_prompts=2", "model.num_steps=2", "workers.galleries_per_batch=2"]
         reader.python("-m", "experiments.run", "--config-dir=configs", *small, *overrides)
         return tmp_path
 

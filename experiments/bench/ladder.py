@@ -90,7 +90,7 @@ def our_arms(model: Model, *, batch: int) -> dict[str, Suite]:
     return {
         "B": suite("ours, a gallery at a time, one thread", EAGER, batch=1, lanes=1),
         "B batches": suite(f"+ batches of {batch} galleries", EAGER, batch=batch, lanes=1),
-        "B lanes": suite(f"+ lanes: {lanes}, the default", EAGER, batch=batch, lanes=lanes),
+        "B lanes": suite(f"+ lanes: {lanes}", EAGER, batch=batch, lanes=lanes),
         "B channels_last": suite("+ channels_last", last, batch=batch, lanes=lanes),
         "C": suite("+ compiled: everything", everything, batch=batch, lanes=lanes),
     }

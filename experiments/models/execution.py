@@ -32,9 +32,11 @@ class Auto:
     """execution=auto: left to timing, where batches are made (`experiments.workers.timing`).
 
     Attributes:
+        least_batches: left to each lane or device; fewer are not worth timing, and run eager.
         seconds: of timing for each way to run the networks.
         compile_after: seconds of work left, from which unknown compiling is tried.
     """
 
+    least_batches: float
     seconds: float
     compile_after: float

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from experiments.errors import UsageError
 from experiments.galleries.gallery import EncodedGallery
 from experiments.galleries.manifest import Failure
-from experiments.models.execution import Auto, Execution
+from experiments.models.execution import EAGER, Auto, Execution
 from experiments.models.source import ModelSource
 from experiments.tasks.job import Job
 from experiments.workers import timing
@@ -106,12 +106,12 @@ def dispatch(
     if not isinstance(size, int):
         size = workers.probe(recipe, jobs[0])
     match recipe.model:
-        case ModelSource(execution=Auto()) as source:
-            batches = len(jobs) / size / workers.at_once(recipe)
-            rows = size * recipe.method.size
-            execution, why = workers.decided(source, jobs[0], rows=rows, batches=batches)
+        case ModelSource(execution=Auto(least_batches=least)) as source:
+            execution, rows = EAGER, size * recipe.method.size
+            if (batches := len(jobs) / size / workers.at_once(recipe)) >= least:
+                execution, why = workers.decided(source, jobs[0], rows=rows, batches=batches)
+                tqdm.write(why)
             recipe = replace(recipe, model=replace(source, execution=execution))
-            tqdm.write(why)
     queue = Queue(lacking, size)
     for batch, result in workers.results(recipe, queue):
         match result:

@@ -1,12 +1,18 @@
-"""Every configuration file composes, and every `_target_` in it is a door of a package."""
+"""Every configuration file composes, and every `_target_` in it is a door of a package.
+
+And the committed tables are of today's configurations.
+"""
 
 import importlib
+import json
 from pathlib import Path
 
 import pytest
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from experiments.compose import CONFIGS, compose, read_once
+from experiments.compose import CONFIGS, compose, published, read_once
+from experiments.compose import rows_of as rows_of_table
+from experiments.report.overwriting import settings_of
 from experiments.tables.finding import words
 
 OPTIONS = sorted(
@@ -20,6 +26,21 @@ COMMANDS = dict.fromkeys(("streams",), "noise") | dict.fromkeys(
 
 NEEDED = {"experiment/draws": ["model=tiny_any"]}
 """Options that go with another."""
+
+TABLES = {
+    path: document
+    for path in sorted((CONFIGS.parent / "results").glob("*/*.json"))
+    if "spec" in (document := json.loads(path.read_text(encoding="utf-8")))
+}
+METRICS = dict.fromkeys(
+    ("table1", "table5", "table6", "compute", "cno-presets", "beyond", "rivals"), "tiny_open"
+) | {"large": "tiny_coverage"}
+"""What a committed table takes beside the model's own scores, where that is something."""
+
+IN_FULL = {
+    f"experiment/{path.parent.name.replace('-', '_')}" for path in TABLES if path.stem == "tiny"
+}
+"""Options whose rows are composed with their committed table."""
 
 
 def rows_of(config):
@@ -42,6 +63,14 @@ def targets(node):
             yield from targets(item)
 
 
+def require_doors(config):
+    for target in targets(config):
+        package, _, door = target.rpartition(".")
+        exporting = importlib.import_module(package)
+        assert door in exporting.__all__ and callable(getattr(exporting, door))
+        assert Path(str(exporting.__file__)).name == "__init__.py"
+
+
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_composes(option):
     group, name = option.split("/")
@@ -49,19 +78,29 @@ def test_every_option_composes(option):
     chosen = [f"{group}={name}", *NEEDED.get(option, [])]
     with read_once():
         config = compose(chosen, name=command)
-        rows = (compose([*chosen, *row], name=command) for row in rows_of(config))
-        configs = [config, *rows]
-    for config in configs:
-        for target in targets(config):
-            package, _, door = target.rpartition(".")
-            exporting = importlib.import_module(package)
-            assert door in exporting.__all__ and callable(getattr(exporting, door))
-            assert Path(str(exporting.__file__)).name == "__init__.py"
+        rows = [] if option in IN_FULL else rows_of(config)
+        configs = [config, *(compose([*chosen, *row], name=command) for row in rows)]
+    for each in configs:
+        require_doors(each)
     if config.get("table"):
         assert config.table.columns.keys() <= words()["metrics"].keys()
         assert {name for name, draw in config.table.figures.items() if draw} <= words()[
             "figures"
         ].keys()
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.parent.name)
+def test_every_row_of_a_committed_table_has_todays_settings(path):
+    """So that making it again replaces it, and is not written beside it."""
+    experiment = path.parent.name
+    overrides = [f"experiment={experiment.replace('-', '_')}", f"model={path.stem}"]
+    overrides += [f"metrics={METRICS[experiment]}"] if experiment in METRICS else []
+    committed = TABLES[path]["made_by"]["configs"]
+    rows = rows_of_table(compose(overrides), overrides)
+    assert rows.keys() == committed.keys()
+    for label, row in rows.items():
+        require_doors(row)
+        assert settings_of(published(row)) == settings_of(committed[label])
 
 
 def test_every_file_is_an_option():

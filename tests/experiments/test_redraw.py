@@ -17,7 +17,11 @@ from experiments.run import run
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("redraw")
     overrides = ["experiment=demo", "task.num_prompts=3", "model.num_steps=2"]
-    overrides += [f"output_dir={folder / 'outputs'}", f"results_dir={folder / 'results'}"]
+    overrides += [
+        "workers.galleries_per_batch=3",
+        f"output_dir={folder / 'outputs'}",
+        f"results_dir={folder / 'results'}",
+    ]
     with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
         run(hydra.compose("config", overrides=overrides), overrides=overrides)
     return folder

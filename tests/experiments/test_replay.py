@@ -26,7 +26,7 @@ OVERRIDES = [
     "coupling.size=4",
     "seed=5",
 ]
-ONE = ["model.num_steps=2", "task.num_prompts=1"]
+ONE = ["model.num_steps=2", "task.num_prompts=1", "workers.galleries_per_batch=1"]
 CHAIN = """
 import torch
 import coupling
@@ -102,7 +102,7 @@ def test_one_member_alone_elsewhere_suffices(images, tmp_path, capsys):
 
 
 def test_optimised_noises_are_made_again(tmp_path):
-    overrides = ["model.num_steps=2", "task.num_prompts=1", "optimizer=preview_cno"]
+    overrides = [*ONE, "optimizer=preview_cno"]
     overrides += [f"output_dir={tmp_path / 'outputs'}", f"results_dir={tmp_path / 'results'}"]
     run(compose(overrides), overrides=overrides)
     assert main([str(path) for path in tmp_path.glob("outputs/*/galleries/*/*.png")]) == 0

@@ -12,7 +12,8 @@ from experiments.cells.sweep import table_of_sweep
 @pytest.mark.walks
 def test_a_sweep_ends_in_one_table_with_its_paired_test(tmp_path):
     here = [f"output_dir={tmp_path / 'outputs'}", f"results_dir={tmp_path / 'results'}"]
-    words = ["-m", "coupling=iid,repulsive", "task.num_prompts=4", "model.num_steps=2", *here]
+    words = ["-m", "coupling=iid,repulsive", "task.num_prompts=4", "model.num_steps=2"]
+    words += ["workers.galleries_per_batch=4", *here]
     command = [sys.executable, "-m", "experiments.run", *words]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     table = json.loads((tmp_path / "results" / "sweep" / "tiny.json").read_text())

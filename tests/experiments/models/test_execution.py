@@ -7,7 +7,7 @@ from coupling import repulsive
 from experiments.cells.build import model_of
 from experiments.compose import build, compose
 from experiments.models.condition import repeat_rows
-from experiments.models.execution import EAGER, Execution
+from experiments.models.execution import EAGER, Auto, Execution
 
 PROMPTS = ["a bedroom with a red bed", "a bedroom at night"]
 
@@ -40,7 +40,8 @@ def test_the_same_pictures(execution):
     torch.testing.assert_close(pictures, images, rtol=0, atol=1 / 255)
 
 
-def test_the_default_changes_nothing():
-    assert build("execution", compose([])) == EAGER
+def test_the_default_is_left_to_timing_and_eager_until_then():
+    assert isinstance(build("execution", compose([])), Auto)
+    assert model().execution == EAGER == build("execution", compose(["execution=eager"]))
     assert str(EAGER) == "eager"
     assert str(build("execution", compose(["execution=compiled"]))) == "channels_last, compiled"

@@ -98,7 +98,8 @@ def test_a_prompt_without_one_of_its_seeds_is_a_gap(scores):
 def start(tmp_path):
     def start(*overrides: str):
         here = [f"output_dir={tmp_path / 'outputs'}", f"results_dir={tmp_path / 'results'}"]
-        small = ["task.num_prompts=2", "model.num_steps=2", "report.galleries=1", *here, *overrides]
+        few = ["task.num_prompts=2", "model.num_steps=2", "workers.galleries_per_batch=2"]
+        small = [*few, "report.galleries=1", *here, *overrides]
         with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
             run(hydra.compose("config", overrides=small), overrides=small)
         return tmp_path

@@ -6,7 +6,7 @@ import yaml
 
 from experiments.cells.build import cells_of
 from experiments.cells.plan import plan
-from experiments.compose import CONFIGS, compose, rows_of
+from experiments.compose import CONFIGS, compose, read_once, rows_of
 
 SWEEP = yaml.safe_load((CONFIGS / "wandb-sweep.yaml").read_text(encoding="utf-8"))
 
@@ -26,9 +26,10 @@ def started() -> list[list[str]]:
 
 def test_every_combination_is_a_cell_of_its_own_that_can_be_planned(tmp_path):
     places = set()
-    for words in started():
-        words = [*words, "plan=true", f"output_dir={tmp_path}", "task.num_prompts=2"]
-        config = compose(words)
+    with read_once():
+        more = ["plan=true", f"output_dir={tmp_path}", "task.num_prompts=2"]
+        configs = [(compose([*words, *more]), [*words, *more]) for words in started()]
+    for config, words in configs:
         (cell,) = cells_of(rows_of(config, words))
         assert "2 of 2 galleries to generate" in " ".join(plan(cell))
         places.add(cell.place)

@@ -53,8 +53,8 @@ def made_at(tmp_path, monkeypatch):
         monkeypatch.setattr("experiments.report.publish.suite", lambda: checkout)
         provenance.provenance.cache_clear()
         here = [f"output_dir={tmp_path / 'outputs'}", f"results_dir={tmp_path / 'results'}"]
-        small = ["task.num_prompts=2", "model.num_steps=2", "report.galleries=1"]
-        overrides = ["experiment=demo", *small, *here]
+        few = ["task.num_prompts=2", "model.num_steps=2", "workers.galleries_per_batch=2"]
+        overrides = ["experiment=demo", *few, "report.galleries=1", *here]
         with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
             run(hydra.compose("config", overrides=overrides), overrides=overrides)
         return tmp_path

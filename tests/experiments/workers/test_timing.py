@@ -15,7 +15,7 @@ from experiments.tasks.job import Job
 from experiments.workers import timing
 from experiments.workers.timing import COMPILED, LAST, choose
 
-AUTO = Auto(seconds=0.0, compile_after=900.0)
+AUTO = Auto(least_batches=8, seconds=0.0, compile_after=900.0)
 JOB = Job("a", "a bedroom")
 SLOW, FAST = {"eager": 1.0, "channels_last": 1.2}, {"eager": 1.0, "channels_last": 0.6}
 BUILT = {"channels_last, compiled": 0.5, "compiling": 60.0}
@@ -63,12 +63,13 @@ def cache(monkeypatch, tmp_path):
 
 @pytest.fixture
 def small():
-    return ["execution=auto", "execution.seconds=0", "model.num_steps=2", "task.num_prompts=2"]
+    few = ["model.num_steps=2", "task.num_prompts=2", "workers.galleries_per_batch=2"]
+    return ["execution.least_batches=0", "execution.seconds=0", *few]
 
 
 def test_a_machine_times_once_for_each_shape_of_a_batch(cache, small, monkeypatch):
     source = model_of(compose(small))
-    assert source.execution == Auto(seconds=0, compile_after=900.0)
+    assert source.execution == Auto(least_batches=0, seconds=0, compile_after=900.0)
     first, why = timing.decided(source, JOB, rows=2, batches=1)
     assert first in (EAGER, LAST) and why.startswith(f"execution=auto: {first}; a batch of 2")
     (file,) = cache.iterdir()
@@ -120,3 +121,14 @@ def test_a_black_box_is_not_timed(cache, monkeypatch):
     source = model_of(compose(["model=tiny_any", "execution=auto"]))
     execution, why = timing.decided(source, JOB, rows=2, batches=1)
     assert execution == EAGER and "not timed" in why
+
+
+@pytest.mark.parametrize(("least", "asked"), [(1.0, 1), (1.01, 0)])
+def test_a_few_batches_are_not_worth_timing(cache, small, monkeypatch, tmp_path, least, asked):
+    times = []
+    monkeypatch.setattr(timing, "decided", lambda *_, **how: times.append(how) or (EAGER, "so"))
+    here = [f"output_dir={tmp_path}/out", f"results_dir={tmp_path}/results", "workers.lanes=1"]
+    config = compose([*small, *here, f"execution.least_batches={least}"])
+    (cell,) = cells_of({"repulsive": config})
+    make([cell], scored=False)
+    assert times == asked * [{"rows": 6, "batches": 1.0}]
