@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments import verify
+
 ROOT = Path(__file__).parents[2]
 OPTIONS = ("book", "verify", "redraw", "report", "study", "table3", "doctor")
 WORDS = ("compare", "run", "learn", "noise", "replay")
@@ -46,9 +48,9 @@ def test_couple_lists_every_command_with_its_first_line():
 
 
 def test_couple_starts_a_command_with_its_words(tmp_path):
-    done = start("-m", "experiments", "verify", "gone", folder=tmp_path)
+    done = start("-m", "experiments", "verify", "outputs", "--gone", folder=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: gone has no galleries to verify")
+    assert done.stderr.startswith("usage: ") and "unrecognized arguments: --gone" in done.stderr
     assert start("-m", "experiments", "--version").stdout == "couple-to-control 0.1.0\n"
 
 
@@ -98,10 +100,15 @@ def test_a_word_that_is_unknown_ends_in_usage(name, words, tmp_path, monkeypatch
         (["--set", "model.source=x", "outputs"], "outputs"),
     ],
 )
-def test_verify_never_says_that_all_is_well_of_something_else(words, message, tmp_path):
-    done = start("-m", "experiments.verify", *words, folder=tmp_path)
-    assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith("error: ") and message in done.stderr
+def test_verify_never_says_that_all_is_well_of_something_else(
+    words, message, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        verify.main(words)
+    said = capsys.readouterr()
+    assert ended.value.code == 2 and said.out == ""
+    assert said.err.startswith("error: ") and message in said.err
 
 
 @pytest.mark.parametrize("name", ["run", "learn", "noise"])

@@ -43,6 +43,12 @@ IN_FULL = {
 """Options whose rows are composed with their committed table."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def files_are_read_once():
+    with read_once():
+        yield
+
+
 def rows_of(config):
     """The overrides of every row of a table or study; a row that a model has not is null."""
     if config.get("study"):
@@ -76,11 +82,9 @@ def test_every_option_composes(option):
     group, name = option.split("/")
     command = COMMANDS.get(group, "config")
     chosen = [f"{group}={name}", *NEEDED.get(option, [])]
-    with read_once():
-        config = compose(chosen, name=command)
-        rows = [] if option in IN_FULL else rows_of(config)
-        configs = [config, *(compose([*chosen, *row], name=command) for row in rows)]
-    for each in configs:
+    config = compose(chosen, name=command)
+    rows = [] if option in IN_FULL else rows_of(config)
+    for each in (config, *(compose([*chosen, *row], name=command) for row in rows)):
         require_doors(each)
     if config.get("table"):
         assert config.table.columns.keys() <= words()["metrics"].keys()

@@ -15,7 +15,7 @@ from experiments.compose import BUNDLED, build, compose
 from experiments.methods.coupled import FirstStep
 from experiments.models.condition import repeat_rows
 
-PROMPTS = ["a bedroom", "a bedroom at night with a lamp", "a red bed by a window"]
+PROMPTS = ["a bedroom", "a bedroom at night with a lamp"]
 K = 3
 
 
