@@ -80,6 +80,11 @@ class Steering:
         """Whether an image depends on its siblings, so that it cannot be made without them."""
         return False
 
+    @property
+    def hooked(self) -> bool:
+        """Whether it hooks into the network, where compiled graphs do not look."""
+        return type(self).attached is not Steering.attached
+
     def require(self, size: int) -> None:
         """Raises ValueError for a gallery of `size` images that it cannot act on."""
         if self.whole_gallery and size < 2:
@@ -117,6 +122,10 @@ class InTurn(Steering):
     @property
     def whole_gallery(self) -> bool:
         return any(part.whole_gallery for part in self.parts.values())
+
+    @property
+    def hooked(self) -> bool:
+        return any(part.hooked for part in self.parts.values())
 
     def require(self, size: int) -> None:
         for part in self.parts.values():

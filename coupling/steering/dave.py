@@ -13,6 +13,7 @@ the last ones out. It takes no network row.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import get_ident
 from typing import Any
 
 from torch import Tensor, nn
@@ -41,10 +42,14 @@ class DAVE(Steering):
 
     @contextmanager
     def attached(self, course: Course, step: int, network: nn.Module) -> Iterator[None]:
-        handles = []
+        handles, here = [], get_ident()
+
+        def damped(*call: Any) -> Any:  # other threads may sample with this network, too
+            return self._damped(*call) if get_ident() == here else None
+
         try:
             for name in self.blocks if course.within(step, self.window) else ():
-                handles.append(_module(network, name).register_forward_hook(self._damped))
+                handles.append(_module(network, name).register_forward_hook(damped))
             yield
         finally:
             for handle in handles:

@@ -16,7 +16,7 @@ from experiments.tables.grids import grid
 from experiments.tables.paper import values
 from experiments.tables.wording import DASH
 
-STAGES = ("encode", "couple", "denoise", "decode", "pipeline", "write", "score")
+STAGES = ("encode", "couple", "denoise", "decode", "pipeline", "write")
 
 
 def write(speed: Speed, *, title: str, path: Path) -> str:
@@ -35,8 +35,7 @@ def write(speed: Speed, *, title: str, path: Path) -> str:
 def markdown(speed: Speed, *, title: str) -> str:
     """The tables of a comparison: speeds, stages, how equal the pictures are."""
     stages, setup = speed.stages[[stage for stage in STAGES if stage in speed.stages]], speed.setup
-    made = stages.drop(columns="score")
-    embeddings = (made.get("encode", 0 * made.sum(axis=1)) / made.sum(axis=1)).max()
+    embeddings = (stages.get("encode", 0 * stages.sum(axis=1)) / stages.sum(axis=1)).max()
     parts = [
         f"# {title}",
         *_first(speed),
@@ -51,7 +50,6 @@ def markdown(speed: Speed, *, title: str) -> str:
         "## Seconds of a gallery by stage",
         _grid("arm", stages, {stage: _told(stages[stage], "{:.4f}") for stage in stages}),
         "In lanes several batches share the time, so stages add up to more than a gallery takes. "
-        "Scoring, with `metrics=tiny`, comes after and is not among the galleries a second. "
         f"Prompts are encoded again for every batch, for {100 * embeddings:.1f} % at the most.",
         "## The same pictures",
         _equality(speed.pictures),

@@ -17,7 +17,7 @@ from experiments.bench.tasks import Bench, Task
 
 CACHE = "TORCHINDUCTOR_CACHE_DIR"
 COMPLETE = {"what": "complete"}
-PICTURES = ["latents", "images", "worst", "gate", "score"]
+PICTURES = ["latents", "images", "worst", "gate"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Speed:
         peak: FLOP/s of large matrix products and convolutions in the model's dtype.
         flops_of_a_gallery: operations that it takes.
         arms: see `compare.speeds`.
-        stages: median seconds of a gallery; scoring is a stage, and no part of the rates.
+        stages: median seconds of a gallery.
         pictures: the `gate.Deviation` of each yardstick and arm, and what the gate says: "equal" or
             why it rejects it.
         overhead: see `overhead.overhead`; empty before it is measured.
@@ -101,8 +101,8 @@ def _speed(subject: Subject, ledger: Ledger, todo: Sequence[Task]) -> Speed:
             flops=hardware["flops"],
             peak=hardware["peak"],
         ),
-        stages=stages.median().join(pictures["score"]).reindex([*subject.arms]).dropna(how="all"),
-        pictures=pictures.loc[order].drop(columns="score"),
+        stages=stages.median().reindex([*subject.arms]).dropna(how="all"),
+        pictures=pictures.loc[order],
         overhead=pd.DataFrame.from_dict(next(added, {}), orient="index"),
         missing=", ".join(map(str, todo)),
     )

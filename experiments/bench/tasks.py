@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import torch
@@ -20,7 +19,6 @@ from experiments.bench.ledger import Ledger, Line
 from experiments.bench.overhead import overhead
 from experiments.bench.probes import arithmetic_peak, gallery_flops
 from experiments.bench.subject import Subject
-from metrics import GalleryBatch
 
 COMPILING = 120.0  # seconds, expected of an arm that nobody has compiled yet
 
@@ -118,7 +116,7 @@ class Bench:
                 rounding=step_rounding(of.model.dtype, num_steps=steps),
             )
         equal = "equal" if name in of.arms else ""
-        return {**asdict(found), "gate": "; ".join(why) or equal, "score": self._scoring(images)}
+        return {**asdict(found), "gate": "; ".join(why) or equal}
 
     @cached_property
     def reference(self) -> tuple[np.ndarray, torch.Tensor]:
@@ -130,10 +128,3 @@ class Bench:
         if name not in self.warm:
             arm.run(self.subject.judged, self.scratch / name)
         return arm.images(self.subject.judged, self.scratch / name)
-
-    def _scoring(self, images: np.ndarray) -> float:
-        """Seconds that scoring a gallery takes, of images (G, K, H, W, 3)."""
-        start, prompts = perf_counter(), tuple(job.prompt for job in self.subject.judged)
-        pictures = torch.from_numpy(images).movedim(-1, 2)
-        self.subject.suite.score(GalleryBatch(pictures, prompts=prompts, names=prompts))
-        return (perf_counter() - start) / len(prompts)

@@ -146,6 +146,8 @@ class Coupled(Method[Job]):
     ) -> Steered | None:
         if not self.steering:
             return None
+        if self.steering.hooked and model.execution.compiled:
+            raise UsageError("compiled networks call no hooks of steering: use execution=eager")
         names = [job.id for job in jobs]
         course = Course(model.process.levels, model.guidance, seed, names, members)
         return Steered(self.steering, course)

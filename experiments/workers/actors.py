@@ -7,19 +7,16 @@ their machine before they start.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.errors import UsageError
-from experiments.models.execution import Execution
-from experiments.models.source import ModelSource
-from experiments.tasks.job import Job
 from experiments.workers.batch import Batch, Queue, Recipe
 from experiments.workers.dispatch import Workers
 from experiments.workers.preemption import kept
-from experiments.workers.worker import Actor, Crash, OutOfMemory, Result, WorkerLost, fetch
+from experiments.workers.worker import Actor, Crash, OutOfMemory, P, Result, T, WorkerLost, fetch
 
 ROOT = Path(__file__).parents[2]
 
@@ -91,22 +88,13 @@ class RayWorkers(Workers):
         for error in filter(None, ray.get(answers)):
             raise error
 
-    def probe(self, recipe: Recipe, job: Job) -> int:
-        return self._asked("probe", recipe, job)
-
-    def decided(
-        self, source: ModelSource, job: Job, *, rows: int, batches: float
-    ) -> tuple[Execution, str]:
-        """By the first actor, for all."""
-        return self._asked("decided", source, job, rows, batches)
-
-    def _asked(self, what: str, *words: Any) -> Any:
-        """What an idle actor answers; one is started if there is none. Raises what it raised."""
+    def ask(self, work: Callable[P, T], *words: P.args, **named: P.kwargs) -> T:
+        """Of an idle actor; one is started if there is none."""
         ray = self._connect()
         while not self._idle:
             self._start(1 - len(self._starting))
             self._answer()
-        asked = getattr(self._idle[0].actor, what).remote(*words)
+        asked = self._idle[0].actor.attempt.remote(work, *words, **named)
         if isinstance(answer := ray.get(asked, timeout=self.batch_seconds), Exception):
             raise answer
         return answer

@@ -9,22 +9,21 @@ A failed attempt costs its batch alone, and no gallery is tried without end:
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from tqdm import tqdm
 
 from experiments.errors import UsageError
 from experiments.galleries.gallery import EncodedGallery
 from experiments.galleries.manifest import Failure
-from experiments.models.execution import EAGER, Auto, Execution
+from experiments.models.execution import EAGER, Auto
 from experiments.models.source import ModelSource
 from experiments.tasks.job import Job
-from experiments.workers import timing
 from experiments.workers.batch import Batch, Queue, Recipe
 from experiments.workers.lanes import in_lanes
-from experiments.workers.worker import OutOfMemory, Result, WorkerLost, probe
+from experiments.workers.timing import decided
+from experiments.workers.worker import OutOfMemory, P, Result, T, WorkerLost, probe
 
 
 @dataclass(kw_only=True, eq=False)
@@ -63,16 +62,9 @@ class Workers(ABC):
     def prepare(self, recipe: Recipe) -> None:
         """Loads or downloads what can be missing, before any work starts. Raises UsageError."""
 
-    def probe(self, recipe: Recipe, job: Job) -> int:
-        """How many galleries a batch may have."""
-        return probe(recipe, job)
-
-    def decided(
-        self, source: ModelSource, job: Job, *, rows: int, batches: float
-    ) -> tuple[Execution, str]:
-        """How the networks run, by timing, and why (see `timing.decided`)."""
-        work = partial(timing.decided, source, rows=rows, batches=batches)
-        (found,) = in_lanes(work, [job], lanes=1, threads=self.threads)
+    def ask(self, work: Callable[P, T], *words: P.args, **named: P.kwargs) -> T:
+        """What some work comes to where batches are made, such as `probe`."""
+        (found,) = in_lanes(lambda _: work(*words, **named), [0], lanes=1, threads=self.threads)
         return found
 
     @abstractmethod
@@ -104,14 +96,8 @@ def dispatch(
     """
     size, jobs = workers.galleries_per_batch, [job for jobs in lacking.values() for job in jobs]
     if not isinstance(size, int):
-        size = workers.probe(recipe, jobs[0])
-    match recipe.model:
-        case ModelSource(execution=Auto(least_batches=least)) as source:
-            execution, rows = EAGER, size * recipe.method.size
-            if (batches := len(jobs) / size / workers.at_once(recipe)) >= least:
-                execution, why = workers.decided(source, jobs[0], rows=rows, batches=batches)
-                tqdm.write(why)
-            recipe = replace(recipe, model=replace(source, execution=execution))
+        size = workers.ask(probe, recipe, jobs[0])
+    recipe = _executed(workers, recipe, jobs, size)
     queue = Queue(lacking, size)
     for batch, result in workers.results(recipe, queue):
         match result:
@@ -127,6 +113,22 @@ def dispatch(
             case galleries:
                 for gallery in galleries:
                     yield replace(gallery, entry=replace(gallery.entry, attempts=batch.attempt))
+
+
+def _executed(workers: Workers, recipe: Recipe, jobs: Sequence[Job], size: int) -> Recipe:
+    """The recipe, how its networks run decided where that is left to timing.
+
+    What is steered, perhaps by hooks in the network, runs eager then.
+    """
+    source = recipe.model
+    if not isinstance(source, ModelSource) or not isinstance(auto := source.execution, Auto):
+        return recipe
+    execution, batches = EAGER, len(jobs) / size / workers.at_once(recipe)
+    if batches >= auto.least_batches and not getattr(recipe.method, "steering", None):
+        rows = size * recipe.method.size
+        execution, why = workers.ask(decided, source, jobs[0], rows=rows, batches=batches)
+        tqdm.write(why)
+    return replace(recipe, model=replace(source, execution=execution))
 
 
 def _next_attempts(batch: Batch, error: Exception, *, retries: int) -> list[Batch]:

@@ -23,15 +23,13 @@ from experiments.models.execution import EAGER, Auto, Execution
 from experiments.models.model import Model
 from experiments.models.source import ModelSource
 from experiments.tasks.job import Job
+from experiments.workers import memory
 from experiments.workers.provenance import provenance, suite
 from metrics.weights import cache_folder
 
 LAST = Execution(channels_last=True, compiled=False)
 COMPILED = Execution(channels_last=True, compiled=True)
 MARGIN = 0.02  # by which another way must be faster than eager
-
-Seconds = dict[str, float]
-"""Of a batch, by the name of how its networks run; of "compiling", before the first."""
 
 
 def decided(source: ModelSource, job: Job, *, rows: int, batches: float) -> tuple[Execution, str]:
@@ -43,28 +41,28 @@ def decided(source: ModelSource, job: Job, *, rows: int, batches: float) -> tupl
     """
     model, auto = source.load(), source.execution
     assert isinstance(auto, Auto)
-    if model.opaque or model.fills_in:
-        return EAGER, "execution=auto: eager; such a model is not timed"
     made = {**source.inputs(), "rows": rows, "threads": torch.get_num_threads()}
     made |= {key: n for key, n in provenance(model.device).items() if key not in suite()}
     name = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:16]
     path = cache_folder() / "execution" / f"{name}.json"
-    known: Seconds = json.loads(path.read_text()) if path.is_file() else {}
+    known = json.loads(path.read_text()) if path.is_file() else {}
     chosen = choose(auto, known, batches, partial(timed, model, job, rows, auto.seconds))
-    write_text(path, json.dumps(known, indent=1) + "\n")
-    told = ", ".join(f"{way} {taken:.3g} s" for way, taken in known.items())
-    return chosen, f"execution=auto: {chosen}; a batch of {rows} images takes {told}"
+    told = ", ".join(f"{way} {taken:.3g} s" for way, taken in known.items() if taken < math.inf)
+    if math.inf not in known.values():
+        write_text(path, json.dumps(known, indent=1) + "\n")
+    why = f"a batch of {rows} images takes {told}" if told else "its network cannot be timed alone"
+    return chosen, f"execution=auto: {chosen}; {why}"
 
 
 def choose(
-    auto: Auto, known: Seconds, batches: float, measure: Callable[..., Seconds]
+    auto: Auto, known: dict[str, float], batches: float, measure: Callable[..., dict[str, float]]
 ) -> Execution:
-    """The fastest way to make so many batches; what `measure(*ways)` finds is added to `known`."""
+    """The fastest way to make so many batches, by what is `known`, to which measuring adds."""
     if not known:
         known |= measure(EAGER, LAST)
     best = LAST if known[str(LAST)] < (1 - MARGIN) * known[str(EAGER)] else EAGER
     left, compiling = batches * known[str(best)], known.get("compiling")
-    if compiling is None and left > auto.compile_after:
+    if compiling is None and auto.compile_after < left < math.inf:
         known |= measure(COMPILED)
         compiling = 0.0  # that is spent
     if compiling is None or left - batches * known[str(COMPILED)] <= compiling:
@@ -73,11 +71,12 @@ def choose(
 
 
 @torch.no_grad()
-def timed(model: Model, job: Job, rows: int, seconds: float, *ways: Execution) -> Seconds:
-    """A batch of `rows` images: the best of some seconds for each way, which take turns."""
-    steps = model.process.num_steps
-    condition = repeat_rows(model.encode_prompts([job.prompt]), rows)
-    noise = torch.randn(rows, *model.noise_shape, generator=torch.Generator().manual_seed(0))
+def timed(model: Model, job: Job, rows: int, limit: float, *ways: Execution) -> dict[str, float]:
+    """A batch of `rows` images: its best seconds for each way, which take turns for `limit` each.
+
+    They are infinite for ways of which one fails: for want of memory, or of a compiler.
+    """
+    found = dict.fromkeys(map(str, ways), math.inf)
 
     def batch(way: Execution) -> float:
         model.executed(way)
@@ -88,15 +87,20 @@ def timed(model: Model, job: Job, rows: int, seconds: float, *ways: Execution) -
             model.decode(latents)
         return steps * watch.seconds["step"] + watch.seconds["decode"]
 
-    known: Seconds = {}
-    for way in ways:
-        start = perf_counter()
-        batch(way)  # the first takes longer
-        if way.compiled:
-            known["compiling"] = perf_counter() - start
-    found = dict.fromkeys(ways, math.inf)
-    turns, until = cycle([ways, ways[::-1]]), perf_counter() + len(ways) * seconds
-    while math.inf in found.values() or perf_counter() < until:
-        for way in next(turns):
-            found[way] = min(found[way], batch(way))
-    return known | {str(way): best for way, best in found.items()}
+    try:
+        steps = model.process.num_steps
+        condition = repeat_rows(model.encode_prompts([job.prompt]), rows)
+        noise = torch.randn(rows, *model.noise_shape, generator=torch.Generator().manual_seed(0))
+        for way in ways:
+            start = perf_counter()
+            batch(way)  # the first takes longer
+            if way.compiled:
+                found["compiling"] = perf_counter() - start
+        turns, until = cycle([ways, ways[::-1]]), perf_counter() + len(ways) * limit
+        while math.inf in found.values() or perf_counter() < until:
+            for way in next(turns):
+                found[str(way)] = min(found[str(way)], batch(way))
+    except Exception:  # the run itself will say what is wrong, if it meets it
+        found = dict.fromkeys(found, math.inf)
+        memory.release()
+    return found

@@ -17,11 +17,10 @@ import torch
 from experiments.errors import UsageError
 from experiments.galleries.gallery import EncodedGallery, Gallery, encode
 from experiments.methods.method import generate
-from experiments.models.execution import Execution
 from experiments.models.held import Held
 from experiments.models.source import ModelSource
 from experiments.tasks.job import Job
-from experiments.workers import memory, timing
+from experiments.workers import memory
 from experiments.workers.batch import Batch, Recipe
 from experiments.workers.provenance import provenance
 
@@ -141,15 +140,9 @@ class Actor:
         """Host and process id; answered as soon as the actor lives."""
         return socket.gethostname(), os.getpid()
 
-    def probe(self, recipe: Recipe, job: Job) -> int | Failed:
-        """How many galleries a batch may have here."""
-        return caught(probe)(recipe, job)
-
-    def decided(
-        self, source: ModelSource, job: Job, rows: int, batches: float
-    ) -> tuple[Execution, str] | Failed:
-        """How the networks run best here, and why (see `timing.decided`)."""
-        return caught(timing.decided)(source, job, rows=rows, batches=batches)
+    def attempt(self, work: Callable[P, T], *words: P.args, **named: P.kwargs) -> T | Failed:
+        """What some work comes to here, such as `probe`."""
+        return caught(work)(*words, **named)
 
     def make(self, recipe: Recipe, batch: Batch) -> Result:
         """The galleries of a batch as files, or why there are none."""

@@ -15,13 +15,12 @@ EAGER = ["A", "A channels_last", "B", "B batches", "B lanes", "B channels_last"]
 
 @pytest.fixture
 def subject():
-    config = compose(["model.num_steps=2", "task.num_prompts=3", "metrics=tiny"])
+    config = compose(["model.num_steps=2", "task.num_prompts=3"])
     model = model_of(config).load()
     return Subject(
         model=model,
         pipeline=published_pipeline(model_of(config).settings, model),
         jobs=build("task", config).jobs(),
-        suite=build("metrics", config),
         batch=2,
         without=["A'", "C"],  # they compile
     )
@@ -33,7 +32,7 @@ def test_every_arm_makes_the_pictures_of_diffusers_loop(subject, tmp_path):
     assert list(found.arms["is_ours"]) == [False, False, True, True, True, True]
     of_arms = found.pictures.loc[EAGER]
     assert (of_arms["latents"] < 1e-4).all() and (of_arms["worst"] <= 1).all()
-    assert (found.stages["score"] > 0).all() and (found.arms["slowest"] > 0).all()
+    assert (found.arms["slowest"] > 0).all()
     written = tmp_path / "written"
     text = report.write(found, title="Speed", path=written / "small-cpu")
     assert "| B lanes |" in text and "Not measured yet" not in text

@@ -1,14 +1,19 @@
 """Steerings in a sampler, of every family: what leaves it alone, and what a step then costs."""
 
+from types import SimpleNamespace
+
 import diffusers
 import pytest
 import torch
 
-from coupling import CADS, DAVE, ConditionNoise, Guidance, InTurn, Particle, Spell
+from coupling import CADS, DAVE, ConditionNoise, Guidance, InTurn, Particle, Spell, repulsive
 from coupling.steering import Course, Steered, Steering
 from experiments.errors import UsageError
+from experiments.methods import Coupled
 from experiments.models.condition import repeat_rows
+from experiments.models.execution import Execution
 from experiments.models.process import DDIM, FlowEuler
+from experiments.workers.lanes import in_lanes
 
 FAMILIES = ["sd", "sdxl", "sd3", "ddpm"]
 ALL = (0.0, 1.0)
@@ -90,6 +95,27 @@ def test_dave_damps_the_mean_token_of_its_blocks_and_no_other(families):
         DAVE(0.3, ["nowhere"], ALL).attached(here, 0, network),
     ):
         pass
+
+
+def test_hooks_of_one_lane_are_not_called_in_another(families):
+    model, steering = of(families, "sd3"), DAVE(0.3, ["transformer_blocks.0"], (0.0, 0.5))
+    noises = torch.randn(4, 6, *model.noise_shape, generator=torch.Generator().manual_seed(2))
+    alone = [sample(model, steering, noise=noise) for noise in noises]
+    together = in_lanes(
+        lambda noise: sample(model, steering, noise=noise), noises, lanes=4, threads=1
+    )
+    for ours, theirs in zip(together, alone, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+
+
+def test_hooks_are_refused_where_the_network_is_compiled():
+    hooked = DAVE(0.3, ["transformer_blocks.0"], ALL)
+    assert hooked.hooked and InTurn({"a": Steering(), "b": hooked}).hooked
+    assert not any(steering.hooked for steering in (*NEUTRAL.values(), *ACTING.values()))
+    compiled = Execution(channels_last=True, compiled=True)
+    model = SimpleNamespace(execution=compiled, process=DDIM, guidance=1.0)
+    with pytest.raises(UsageError, match="use execution=eager"):
+        Coupled(repulsive(3), None, hooked)._steered(model, [], 0, range(3))
 
 
 @pytest.mark.parametrize("name", ["sd", "sdxl", "sd3"])

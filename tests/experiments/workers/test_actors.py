@@ -12,6 +12,7 @@ from experiments.compose import compose, rows_of
 from experiments.errors import UsageError
 from experiments.models.stable_diffusion import StableDiffusion
 from experiments.workers.actors import RayWorkers
+from experiments.workers.worker import probe
 
 
 def cell(tmp_path, *overrides: str):
@@ -91,7 +92,7 @@ class FakeRay:
         self.started += 1
         actor = MagicMock()
         actor.name.remote.return_value = f"name of {self.started}"
-        actor.probe.remote.return_value = "size"
+        actor.attempt.remote.return_value = "size"
         return actor
 
     def wait(self, refs, num_returns, timeout):
@@ -110,8 +111,8 @@ def test_a_first_actor_that_does_not_start_is_tried_again(tmp_path, monkeypatch,
     monkeypatch.setattr("experiments.workers.actors._ray", lambda: ray)
     monkeypatch.setattr(RayWorkers, "_connect", lambda _: ray)
     if size:
-        assert production.workers.probe(production.recipe, MagicMock()) == size
+        assert production.workers.ask(probe, production.recipe, MagicMock()) == size
         assert ray.started == 2
     else:
         with pytest.raises(UsageError, match="a Ray worker does not start: no GPU answers"):
-            production.workers.probe(production.recipe, MagicMock())
+            production.workers.ask(probe, production.recipe, MagicMock())

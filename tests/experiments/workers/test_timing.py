@@ -11,6 +11,7 @@ from experiments.cells.measure import make
 from experiments.compose import build, compose
 from experiments.models import Auto, Execution
 from experiments.models.execution import EAGER
+from experiments.models.model import Model
 from experiments.tasks.job import Job
 from experiments.workers import timing
 from experiments.workers.timing import COMPILED, LAST, choose
@@ -116,17 +117,39 @@ def test_a_model_that_was_compiled_runs_as_before_again(monkeypatch):
     assert not seen and all(value.is_contiguous() for value in weights)
 
 
-def test_a_black_box_is_not_timed(cache, monkeypatch):
-    monkeypatch.setattr(timing, "timed", unasked)
-    source = model_of(compose(["model=tiny_any", "execution=auto"]))
-    execution, why = timing.decided(source, JOB, rows=2, batches=1)
-    assert execution == EAGER and "not timed" in why
+def test_what_fails_is_not_chosen_and_not_kept(cache, small, monkeypatch):
+    """A black box has no network to time; another has no memory for the batch, or no compiler."""
+    box = model_of(compose(["model=tiny_any", "execution=auto"]))
+    assert timing.decided(box, JOB, rows=2, batches=1) == (
+        EAGER, "execution=auto: eager; its network cannot be timed alone"
+    )  # fmt: skip
+    source = model_of(compose([*small, "execution.compile_after=0"]))
+    executed = Model.executed
+
+    def refusing(model, execution):
+        if execution.compiled:
+            raise RuntimeError("no compiler")
+        return executed(model, execution)
+
+    monkeypatch.setattr(Model, "executed", refusing)
+    chosen, why = timing.decided(source, JOB, rows=2, batches=1)
+    assert not chosen.compiled and "compil" not in why
+    assert not cache.exists()
+
+
+def test_what_is_steered_is_not_timed(cache, small, monkeypatch, tmp_path):
+    monkeypatch.setattr("experiments.workers.dispatch.decided", unasked)
+    here = [f"output_dir={tmp_path}/out", f"results_dir={tmp_path}/results"]
+    (cell,) = cells_of({"steered": compose([*small, *here, "steering=guidance"])})
+    make([cell], scored=False)
+    assert len(cell.production.entries()) == 2
 
 
 @pytest.mark.parametrize(("least", "asked"), [(1.0, 1), (1.01, 0)])
 def test_a_few_batches_are_not_worth_timing(cache, small, monkeypatch, tmp_path, least, asked):
     times = []
-    monkeypatch.setattr(timing, "decided", lambda *_, **how: times.append(how) or (EAGER, "so"))
+    decided = "experiments.workers.dispatch.decided"
+    monkeypatch.setattr(decided, lambda *_, **how: times.append(how) or (EAGER, "so"))
     here = [f"output_dir={tmp_path}/out", f"results_dir={tmp_path}/results", "workers.lanes=1"]
     config = compose([*small, *here, f"execution.least_batches={least}"])
     (cell,) = cells_of({"repulsive": config})
