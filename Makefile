@@ -71,7 +71,7 @@ demo: setup ## iid against coupled galleries: numbers and pictures
 
 # Doctests are left to `test`: with them pytest takes one conftest.py for another.
 quick: tools ## laws, references, architecture, and every configuration: a minute
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -o addopts=--strict-markers tests/coupling tests/metrics/test_diversity.py tests/metrics/test_golden.py tests/metrics/test_similarity.py tests/test_architecture.py tests/experiments/test_configs.py $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -o addopts=--strict-markers tests/coupling tests/metrics/test_diversity.py tests/metrics/test_golden.py tests/test_architecture.py tests/experiments/test_configs.py $(ARGS)
 
 test: tools ## the everyday tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow and not faults and not walks" $(ARGS)

@@ -1,5 +1,6 @@
 """What `make` would run: the model and the settings that were asked for, or a refusal in a line."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -55,6 +56,13 @@ def test_every_table_of_a_model_with_prompts_of_its_own_takes_them():
     lacking = [line for line in runs if "prompts=coco" not in line]
     assert len(lacking) == len(without)
     assert all(any(table in line for table in without) for line in lacking)
+
+
+def test_files_that_are_named_are_there():
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = re.findall(r"(?<=[ =])(?:tests|scripts|configs|docs)/[\w./-]+", text)
+    assert len(named) > 10
+    assert not [path for path in named if not (ROOT / path).exists()]
 
 
 def test_a_demo_is_of_the_model_that_is_named():
