@@ -56,7 +56,7 @@ def wide_scores(path: Path) -> pd.DataFrame:
     """The published scores as they stand in their file: a line for each prompt and row."""
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
-    return pd.read_csv(path, converters=TEXTS)  # whose numbers are exact since pandas 3.1
+    return pd.read_csv(path, converters=TEXTS, float_precision="round_trip")
 
 
 def digest(path: Path) -> str:

@@ -150,11 +150,11 @@ def test_an_image_says_how_it_was_made(start):
 
 
 def test_the_table_of_a_small_run(start, capsys):
-    start("experiment=demo", "task.num_prompts=4")
+    start("experiment=demo", "task.num_prompts=6")
     folder = start.folder / "results" / "demo"
     document = json.loads((folder / "tiny.json").read_text())
     assert {cell["row"] for cell in document["cells"]} == {"iid", "coupled"}
-    assert {cell["n"] for cell in document["cells"]} == {4}
+    assert {cell["n"] for cell in document["cells"]} == {6}
     made_by = document["made_by"]["cells"]["coupled"]
     assert made_by["median_seconds_per_gallery"]["denoise"] > 0
     assert 0 < made_by["coupling_share"] < 1
