@@ -110,8 +110,7 @@ class Precision(NearestNeighbours):
     convention = "share of images within reach of a reference image"
 
     def __call__(self, row: SetRow, reference: Reference) -> float:
-        radii = reference.radii(self.neighbours)
-        return sets.precision(row.images, reference.features, radii)
+        return sets.precision(row.images, reference.features, reference.radii(self.neighbours))
 
 
 class Recall(NearestNeighbours):
@@ -139,8 +138,7 @@ class Coverage(NearestNeighbours):
     convention = "share of reference images with an image within reach"
 
     def __call__(self, row: SetRow, reference: Reference) -> float:
-        radii = reference.radii(self.neighbours)
-        return sets.coverage(row.images, reference.features, radii)
+        return sets.coverage(row.images, reference.features, reference.radii(self.neighbours))
 
 
 class SetVendi(SetScorer):

@@ -37,7 +37,7 @@ def main() -> int:
     asked = parser.parse_args()
     weights = asked.folder / f"{asked.model}-random"
     random = save_random(asked.model, weights.resolve()) if asked.random else []
-    overrides = [f"model={asked.model}", *random, *asked.overrides]
+    overrides = [f"model={asked.model}", *random, *asked.overrides, "metrics=tiny"]
     config = compose([*overrides, f"task.num_prompts={asked.galleries}"])
     source = model_of(config)
     model = source.load()
@@ -45,6 +45,7 @@ def main() -> int:
         model=model,
         pipeline=published_pipeline(source.settings, model),
         jobs=build("task", config).jobs(),
+        suite=build("metrics", config),
         batch=config.workers.galleries_per_batch,
         without=asked.without,
     )

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.compose import CONFIGS, compose, read_once
+from experiments.compose import CONFIGS, compose
 from experiments.errors import command
 from experiments.tables.spec import Column
 from experiments.tables.wording import heading
@@ -31,10 +31,8 @@ class Panel(NamedTuple):
 def described() -> dict[str, list[Panel]]:
     """The dashboard of all tables that there are, each column and figure once."""
     columns, figures = {}, {}
-    with read_once():
-        paths = sorted((CONFIGS / "experiment").glob("*.yaml"))
-        tables = [compose([f"experiment={path.stem}"]).table for path in paths]
-    for table in tables:
+    for path in sorted((CONFIGS / "experiment").glob("*.yaml")):
+        table = compose([f"experiment={path.stem}"]).table
         columns |= {name: column for name, column in table.columns.items() if name not in columns}
         figures |= {name: None for name, figure in (table.figures or {}).items() if figure}
     return sections(columns, tuple(figures))

@@ -2,7 +2,8 @@
 
 Rounding is the only excuse. The reference arm itself shows what rounding does when nothing but the
 shape of its batches changes: its images one at a time, against K at a time. Other kernels round as
-often, but elsewhere, so an arm may deviate by SLACK times that, and its images by a grey level.
+often, but elsewhere, so an arm may deviate by SLACK times that, and its images by a grey level. And
+the mean of every metric over the galleries must lie in the reference's bootstrap interval.
 
 A network may be so small that the shape of its batches changes no bit. Then there is nothing to
 measure by, and the arithmetic of the N steps stands in, whose operations round independently:
@@ -12,6 +13,7 @@ As a scale for the eye, the same is measured for the reference in bfloat16: that
 accepts who turns on half precision. On a float32 model it is thousands of times further away.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,17 +53,32 @@ def deviation(
     )
 
 
+def bootstrap(values: np.ndarray) -> tuple[float, float]:
+    """The 95 % percentile interval of the mean of `values` (G,), resampled."""
+    means = np.random.default_rng(0).choice(values, (2000, len(values))).mean(axis=1)
+    low, high = np.quantile(means, (0.025, 0.975)).tolist()
+    return low, high
+
+
 def step_rounding(dtype: torch.dtype, *, num_steps: int) -> float:
     """Of latents, relative: what the arithmetic of the steps rounds away."""
     return float(torch.finfo(dtype).eps * (OPERATIONS * num_steps) ** 0.5)
 
 
-def failures(found: Deviation, *, yardstick: Deviation, rounding: float) -> list[str]:
+def failures(
+    found: Deviation,
+    *,
+    yardstick: Deviation,
+    rounding: float,
+    metrics: Mapping[str, np.ndarray],
+    of_metrics: Mapping[str, np.ndarray],
+) -> list[str]:
     """Why an arm does not make the reference's pictures; empty if it does.
 
     Args:
         yardstick: what the shape of a batch alone does to the reference.
         rounding: what latents may deviate by if that is nothing; `step_rounding`.
+        metrics, of_metrics: a value for each gallery (G,), of the arm and of the reference.
     """
     reasons = []
     allowed = yardstick.latents or rounding
@@ -74,4 +91,8 @@ def failures(found: Deviation, *, yardstick: Deviation, rounding: float) -> list
         )
     if found.worst > max(1, yardstick.worst):
         reasons.append(f"a value of an image deviates by {found.worst} grey levels")
+    for metric, values in metrics.items():
+        low, high = bootstrap(of_metrics[metric])
+        if not low <= values.mean() <= high:
+            reasons.append(f"{metric} {values.mean():.5f} is outside [{low:.5f}, {high:.5f}]")
     return reasons

@@ -55,7 +55,8 @@ def markdown(speed: Speed, *, title: str) -> str:
         _equality(speed.pictures),
         "Deviation from A: of latents, relative; of images, in grey levels of 255. The gate "
         f"allows {SLACK:g} times what the shape of a batch alone does to A (where that is nothing, "
-        "what the arithmetic of the steps rounds away), and one grey level.",
+        "what the arithmetic of the steps rounds away), one grey level, and metrics within the "
+        "bootstrap interval of A's.",
     ]
     if len(speed.overhead):
         added = _added(speed.overhead, last=speed.arms.iloc[-1])

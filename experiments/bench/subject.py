@@ -13,6 +13,7 @@ from experiments.bench.ledger import Line
 from experiments.models.model import Model
 from experiments.tasks.job import Job
 from experiments.workers.provenance import provenance
+from metrics import MetricSuite
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Subject:
     model: Model
     pipeline: Any
     jobs: Sequence[Job]
+    suite: MetricSuite
     batch: int
     without: Sequence[str] = ()
 

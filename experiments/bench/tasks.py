@@ -4,7 +4,7 @@ The reference, and what rounding does to it; each arm once, with its pictures; t
 in which the arms take turns (A B C, C B A, ...), so that a slow moment falls on all of them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from experiments.bench.ledger import Ledger, Line
 from experiments.bench.overhead import overhead
 from experiments.bench.probes import arithmetic_peak, gallery_flops
 from experiments.bench.subject import Subject
+from metrics import GalleryBatch
 
 COMPILING = 120.0  # seconds, expected of an arm that nobody has compiled yet
 
@@ -104,25 +105,34 @@ class Bench:
         of = self.subject
         arm = {**of.yardsticks, **of.arms}[name]
         images, latents = self._images(name, arm), arm.latents(of.judged)
-        of_images, of_latents = self.reference
+        of_images, of_latents, of_metrics = self.reference
         found = deviation(latents, images, of_latents=of_latents, of_images=of_images)
         why = []
         if arm.is_ours:
             by_shape = next(self.ledger.of("pictures", arm=next(iter(of.yardsticks))))
-            steps = of.model.process.num_steps
             why = failures(
                 found,
                 yardstick=Deviation(**{key: by_shape[key] for key in asdict(found)}),
-                rounding=step_rounding(of.model.dtype, num_steps=steps),
+                rounding=step_rounding(of.model.dtype, num_steps=of.model.process.num_steps),
+                metrics=self._scores(images),
+                of_metrics=of_metrics,
             )
         equal = "equal" if name in of.arms else ""
         return {**asdict(found), "gate": "; ".join(why) or equal}
 
     @cached_property
-    def reference(self) -> tuple[np.ndarray, torch.Tensor]:
-        """Images and latents of the reference."""
+    def reference(self) -> tuple[np.ndarray, torch.Tensor, Mapping[str, np.ndarray]]:
+        """Images, latents and scores of the reference."""
         arm = self.subject.arms[ladder.REFERENCE]
-        return self._images(ladder.REFERENCE, arm), arm.latents(self.subject.judged)
+        images = self._images(ladder.REFERENCE, arm)
+        return images, arm.latents(self.subject.judged), self._scores(images)
+
+    def _scores(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """The values of each metric (G,) of images (G, K, H, W, 3)."""
+        prompts = tuple(job.prompt for job in self.subject.judged)
+        pictures = GalleryBatch(torch.from_numpy(images).movedim(-1, 2), prompts, prompts)
+        found = self.subject.suite.score(pictures)
+        return {metric: values.numpy() for metric, values in found.items()}
 
     def _images(self, name: str, arm: Arm) -> np.ndarray:
         if name not in self.warm:

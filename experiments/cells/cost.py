@@ -62,13 +62,10 @@ def time_galleries(cells: Sequence[Cell], *, rounds: int, warm_up: int) -> pd.Da
         times = {label: [seconds for seconds, _, _ in found] for label, found in trials.items()}
         first = min(next(iter(times.values())))
         for label, recipe in recipes.items():
-            taken = _summary(times[label], first)
+            least = min(times[label])
+            taken = {"seconds": mean(times[label]), "least": least, "relative": least / first}
             rows[label] += _rows(job, taken, *trials[label][-1][1:], recipe.model.load())
     return pd.concat([frame(rows[cell.label], label=cell.label, seed=cell.seed) for cell in cells])
-
-
-def _summary(seconds: list[float], first: float) -> dict[str, float]:
-    return {"seconds": mean(seconds), "least": min(seconds), "relative": min(seconds) / first}
 
 
 def _try(recipe: Recipe, job: Job) -> tuple[float, Gallery, float]:

@@ -104,10 +104,6 @@ def column(file: Path, name: str) -> list[str]:
     return [text for text in _COLUMNS[kind](file, name) if text.strip()]
 
 
-def _txt(file: Path, name: str) -> Iterator[str]:
-    yield from lines(file)
-
-
 def _jsonl(file: Path, name: str) -> Iterator[str]:
     for number, row in objects(file):
         yield field(file, number, row, name)
@@ -173,7 +169,7 @@ def _listed(names: Mapping[str, Any] | Sequence[str]) -> str:
 
 
 _COLUMNS: dict[str, Callable[[Path, str], Iterator[str]]] = {
-    ".txt": _txt,
+    ".txt": lambda file, _: iter(lines(file)),
     ".csv": _csv,
     ".jsonl": _jsonl,
     ".parquet": _parquet,

@@ -31,10 +31,8 @@ EAGER = Execution(channels_last=False, compiled=False)
 class Auto:
     """execution=auto: left to timing, where batches are made (`experiments.workers.timing`).
 
-    Attributes:
-        least_batches: left to each lane or device; fewer are not worth timing, and run eager.
-        seconds: of timing for each way to run the networks.
-        compile_after: seconds of work left, from which unknown compiling is tried.
+    With less than `least_batches` left to each lane or device it is eager. Each way is timed for
+    `seconds`; compiling, its time unknown, with more than `compile_after` seconds of work left.
     """
 
     least_batches: float

@@ -5,13 +5,12 @@ import logging
 import warnings
 from collections.abc import Iterator
 
-LIBRARIES = ("huggingface_hub", "diffusers", "transformers")
-
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Neither warnings nor log lines below an error."""
-    levels = {logger: logger.level for logger in map(logging.getLogger, LIBRARIES)}
+    names = "huggingface_hub", "diffusers", "transformers"
+    levels = {logger: logger.level for logger in map(logging.getLogger, names)}
     for logger in levels:
         logger.setLevel(logging.ERROR)
     try:

@@ -67,7 +67,9 @@ class ModelSource:
         with _one_at_a_time:
             if key not in _sketched:
                 try:
-                    _sketched[key] = self.family.load(**{**self.settings, "device": "meta"})
+                    sketch = self.family.load(**{**self.settings, "device": "meta"})
+                    sketch.execution = EAGER if isinstance(self.execution, Auto) else self.execution
+                    _sketched[key] = sketch
                 except UsageError as error:  # a hub that does not answer is not asked again
                     _sketched[key] = error
             found = _sketched[key]

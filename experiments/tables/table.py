@@ -148,8 +148,9 @@ def build(
         metric: scorerows.pivot(scores, metric, rows=spec.rows, seeds=spec.seeds)
         for metric in spec.columns
     }
+    of_seeds = f" of all {spec.seeds} seeds" if spec.seeds > 1 else ""
     gaps = tuple(
-        f"row {row!r} has {have} of {expected} galleries{_of_seeds(spec)} for {metric}"
+        f"row {row!r} has {have} of {expected} galleries{of_seeds} for {metric}"
         for metric in spec.columns
         for row, have, expected in scorerows.gaps(values[metric], jobs=spec.jobs)
     )
@@ -255,10 +256,6 @@ def _cell(
         comparisons=comparisons,
         paper=reported.get(row, {}).get(metric),
     )
-
-
-def _of_seeds(spec: TableSpec) -> str:
-    return f" of all {spec.seeds} seeds" if spec.seeds > 1 else ""
 
 
 def _percent(value: float, baseline: float) -> float | None:

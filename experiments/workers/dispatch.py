@@ -116,10 +116,7 @@ def dispatch(
 
 
 def _executed(workers: Workers, recipe: Recipe, jobs: Sequence[Job], size: int) -> Recipe:
-    """The recipe, how its networks run decided where that is left to timing.
-
-    What is steered, perhaps by hooks in the network, runs eager then.
-    """
+    """The recipe, its execution decided where that is left to timing; steered, it is eager."""
     source = recipe.model
     if not isinstance(source, ModelSource) or not isinstance(auto := source.execution, Auto):
         return recipe

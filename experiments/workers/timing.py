@@ -6,7 +6,6 @@ tried where the work left is long, and from then on its time is known and weighe
 saves. What was measured is kept in the user's cache, so that a machine measures once.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from time import perf_counter
 import torch
 
 from experiments.galleries.durable import write_text
+from experiments.galleries.folder import cell_key
 from experiments.methods.method import Stopwatch
 from experiments.models.condition import repeat_rows
 from experiments.models.execution import EAGER, Auto, Execution
@@ -43,8 +43,7 @@ def decided(source: ModelSource, job: Job, *, rows: int, batches: float) -> tupl
     assert isinstance(auto, Auto)
     made = {**source.inputs(), "rows": rows, "threads": torch.get_num_threads()}
     made |= {key: n for key, n in provenance(model.device).items() if key not in suite()}
-    name = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:16]
-    path = cache_folder() / "execution" / f"{name}.json"
+    path = cache_folder() / "execution" / f"{cell_key(made)}.json"
     known = json.loads(path.read_text()) if path.is_file() else {}
     chosen = choose(auto, known, batches, partial(timed, model, job, rows, auto.seconds))
     told = ", ".join(f"{way} {taken:.3g} s" for way, taken in known.items() if taken < math.inf)
@@ -72,10 +71,7 @@ def choose(
 
 @torch.no_grad()
 def timed(model: Model, job: Job, rows: int, limit: float, *ways: Execution) -> dict[str, float]:
-    """A batch of `rows` images: its best seconds for each way, which take turns for `limit` each.
-
-    They are infinite for ways of which one fails: for want of memory, or of a compiler.
-    """
+    """The best seconds of a batch each way, in turns for `limit` seconds; infinite if one fails."""
     found = dict.fromkeys(map(str, ways), math.inf)
 
     def batch(way: Execution) -> float:

@@ -33,7 +33,7 @@ from experiments.errors import command
 from metrics.features import CLIPFeatures
 from metrics.sets import Gaussian, frechet
 
-BATCH = 50
+BATCH, STEPS, GUIDANCE = 50, 20, 5.0
 COUNT = 2000  # held-out renders, and samples of the Frechet distance
 ATTRIBUTES = build("metrics.features.attributes", compose(["metrics=tiny_attributes"]))
 ZERO_SHOT_PREFIXES = {"bed": "a bedroom with ", "wall": "a bedroom with ", "time": "a bedroom "}
@@ -101,10 +101,10 @@ def obedience(images: Tensor, texts: list[str], scenes: list[Scene]) -> dict:
     return {"attributes": found}
 
 
-def assess(model: Path, steps: int, guidance: float) -> dict:
+def assess(model: Path) -> dict:
     pipe = StableDiffusionPipeline.from_pretrained(model / "pipeline", torch_dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
-    options = {"num_inference_steps": steps, "guidance_scale": guidance, "output_type": "pt"}
+    options = {"num_inference_steps": STEPS, "guidance_scale": GUIDANCE, "output_type": "pt"}
 
     def draw(texts: list[str], seed: int) -> Tensor:
         """Images (N, 3, 64, 64) in [0, 1], from latents of one generator."""
@@ -126,8 +126,8 @@ def assess(model: Path, steps: int, guidance: float) -> dict:
     texts = [caption(scene, rng) for scene in others]
     drawn = draw(texts, 1)
     return {
-        "steps": steps,
-        "guidance_scale": guidance,
+        "steps": STEPS,
+        "guidance_scale": GUIDANCE,
         "vae_psnr_db": psnr(pipe.vae, x),
         "clip_accuracy_on_renders": accuracy_on_renders(clip, embeddings, scenes),
         **obedience(drawn, texts, others),
@@ -178,12 +178,10 @@ def card(quality: dict, training: dict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, required=True, help="folder of the trained model")
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, default=5.0)
     asked = parser.parse_args()
     training = json.loads((asked.model / "training.json").read_text())
     with torch.inference_mode():
-        quality = assess(asked.model, asked.steps, asked.guidance)
+        quality = assess(asked.model)
     quality["bytes"] = files_record(asked.model)
     (asked.model / "quality.json").write_text(json.dumps(quality, indent=2) + "\n")
     (asked.model / "README.md").write_text(card(quality, training))

@@ -37,13 +37,14 @@ def narrow(monkeypatch):
 @pytest.mark.parametrize("name", sorted(published.PIPELINES))
 def test_random_weights_are_compared_as_published_ones(narrow, name, tmp_path):
     weights = published.save_random(name, tmp_path / name)
-    small = ["model.image_size=64", "model.num_steps=2", "task.num_prompts=2"]
+    small = ["model.image_size=64", "model.num_steps=2", "task.num_prompts=2", "metrics=tiny"]
     config = compose([f"model={name}", *weights, *small])
     model = model_of(config).load()
     subject = Subject(
         model=model,
         pipeline=published_pipeline(model_of(config).settings, model),
         jobs=build("task", config).jobs(),
+        suite=build("metrics", config),
         batch=2,
         without=["A channels_last", "A'", "B lanes", "B batches", "B channels_last", "C"],
     )

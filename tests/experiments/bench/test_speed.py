@@ -15,12 +15,13 @@ EAGER = ["A", "A channels_last", "B", "B batches", "B lanes", "B channels_last"]
 
 @pytest.fixture
 def subject():
-    config = compose(["model.num_steps=2", "task.num_prompts=3"])
+    config = compose(["model.num_steps=2", "task.num_prompts=3", "metrics=tiny"])
     model = model_of(config).load()
     return Subject(
         model=model,
         pipeline=published_pipeline(model_of(config).settings, model),
         jobs=build("task", config).jobs(),
+        suite=build("metrics", config),
         batch=2,
         without=["A'", "C"],  # they compile
     )

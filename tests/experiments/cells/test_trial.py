@@ -33,6 +33,7 @@ OBJECTS = ["task=objects", "task.num_pictures=1", "metrics=regions"]
         ([*OBJECTS, "method=blending", "task.patch=2"], r"task\.patch: a pixel of this model's"),
         ([*OBJECTS, "method=inpainting"], "set model=sd15_inpaint"),
         (["experiment=table4", "cno.window=17"], "optimizer: window = 17"),
+        (["execution=compiled", "steering=dave", "steering.blocks=[mid_block]"], "execution=eager"),
     ],
 )
 def test_what_does_not_fit_is_refused_without_weights(
